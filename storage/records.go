@@ -1,0 +1,182 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/clewhq/clew/telemetry"
+)
+
+// Errors of a store. Everything else that a store returns is internal: the
+// caller may try again, and tells the operator.
+var (
+	// ErrDiskFull refuses a write because the disk has no room. Reads go on,
+	// and writes do again by themselves once there is room.
+	ErrDiskFull = errors.New("no space left on the data disk")
+	// ErrOverloaded refuses a write because memory or queue limits are
+	// reached. The same request may be sent again a little later.
+	ErrOverloaded = errors.New("over the ingestion memory limit")
+	// ErrClosed refuses a call because the store is stopping.
+	ErrClosed = errors.New("the store is closed")
+	// ErrBudget ends a read that went over its row or byte budget.
+	ErrBudget = errors.New("the query reads more than its budget allows")
+)
+
+// WriteResult tells what became of a batch.
+type WriteResult struct {
+	// Duplicate is set where a batch of the same tenant, signal and bytes was
+	// acknowledged within the deduplication window. It was not stored again.
+	Duplicate bool
+}
+
+// Writer takes log records and spans in.
+//
+// WriteLogs and WriteSpans return nil only when the whole batch would survive
+// a power cut from then on, and is visible to every read that starts
+// afterwards. On an error none of the batch is visible, and the caller must
+// assume that it may or may not come back after a restart. A batch whose
+// context ends while it waits for the disk may have been stored.
+//
+// The store keeps the batch: neither its bytes nor its records may be changed
+// after the call, whatever it returned. An empty batch is a no-op. Both
+// methods are safe for concurrent use; concurrent batches share an fsync.
+type Writer interface {
+	WriteLogs(ctx context.Context, tenant string, b *telemetry.LogBatch) (WriteResult, error)
+	WriteSpans(ctx context.Context, tenant string, b *telemetry.SpanBatch) (WriteResult, error)
+}
+
+// Order is the order in which log records come.
+type Order uint8
+
+// The orders. Records of the same nanosecond come in any order, but always in
+// the same one for the same data on disk.
+const (
+	OrderAny Order = iota
+	OldestFirst
+	NewestFirst
+)
+
+// Columns names the fields a reader looks at. A store may leave the others
+// zero; Stream, times, trace, span and parent IDs are always there.
+type Columns uint16
+
+// The columns. A zero Columns means all.
+const (
+	ColBody     Columns = 1 << iota // Log.Body
+	ColAttrs                        // Attrs
+	ColSeverity                     // Severity, SeverityText
+	ColSpan                         // Span: Kind, Status, StatusMessage, Name
+	ColEvents                       // Span: Events, Links and their dropped counts
+	ColRest                         // everything else
+	ColAll      = ColBody | ColAttrs | ColSeverity | ColSpan | ColEvents | ColRest
+)
+
+// Has reports whether c asks for all of want.
+func (c Columns) Has(want Columns) bool { return c == 0 || c&want == want }
+
+// ReadStats counts what a read touched. The store adds to it while the read
+// runs; the reader may look at it when the iteration has ended.
+type ReadStats struct {
+	Segments, SegmentsSkipped int64
+	Blocks, BlocksSkipped     int64
+	Rows                      int64 // rows decoded
+	Bytes                     int64 // bytes read before decompression
+	// Warnings say what part of the answer is missing and why. An empty list
+	// means the answer is whole.
+	Warnings []string
+}
+
+// LogQuery selects log records.
+type LogQuery struct {
+	Tenant string
+	// From and To bound Log.Time in Unix nanoseconds: From <= Time < To.
+	// A zero To means no bound; From is never negative.
+	From, To int64
+	// Stream, if set, keeps only the records of streams it returns true for.
+	// It must be pure: the store calls it once or more per stream, from any
+	// goroutine.
+	Stream func(*telemetry.Stream) bool
+	// IDs, if not empty, keeps only records that carry at least one of these
+	// correlation IDs (see correlation.Normalize), in their trace context,
+	// attributes or body. Exact: no false hits, none missing.
+	IDs []string
+	// Text lists literals that all stand in the body's text, byte for byte.
+	// It lets the store skip; it may still return records without them.
+	Text []string
+	// MinSeverity lets the store skip records below it, 0 for none. Records
+	// without a severity are always returned.
+	MinSeverity telemetry.Severity
+	Order       Order
+	Columns     Columns
+	Stats       *ReadStats // may be nil
+}
+
+// SpanQuery selects spans.
+type SpanQuery struct {
+	Tenant string
+	// From and To bound Span.Start in Unix nanoseconds: From <= Start < To.
+	// A zero To means no bound.
+	From, To int64
+	// Stream: see LogQuery.
+	Stream func(*telemetry.Stream) bool
+	// TraceIDs, if not empty, keeps only the spans of these traces.
+	TraceIDs []telemetry.TraceID
+	// IDs: see LogQuery; in a span's own, parent's, trace's and links' IDs,
+	// its attributes and its events' attributes.
+	IDs []string
+	// MinDuration keeps only spans at least this long. Exact.
+	MinDuration time.Duration
+	Columns     Columns
+	Stats       *ReadStats // may be nil
+}
+
+// StreamInfo is a stream and what is stored of it. The figures are of the
+// parts of the store (segments, heads) that overlap the range asked for, so
+// they are upper bounds at its edges.
+type StreamInfo struct {
+	Stream      *telemetry.Stream
+	Records     int64
+	Bytes       int64 // of bodies and attributes, before compression
+	First, Last int64 // Unix nanoseconds
+}
+
+// Reader gives log records and spans back.
+//
+// Batches may be kept but not changed. Iteration ends after the first error,
+// which is yielded with a nil batch; it ends with ctx.Err() soon after ctx is
+// done. Stopping early releases everything. A read sees every batch that was
+// acknowledged before it began, each exactly once, whatever flushes and
+// compactions happen meanwhile. All methods are safe for concurrent use.
+type Reader interface {
+	// Logs yields the records that q selects, in q.Order.
+	Logs(ctx context.Context, q LogQuery) iter.Seq2[[]telemetry.Log, error]
+	// Spans yields the spans that q selects, in no order; the newest parts of
+	// the store come first.
+	Spans(ctx context.Context, q SpanQuery) iter.Seq2[[]telemetry.Span, error]
+	// Streams lists the streams of a signal that have records in the range
+	// (From <= t < To, a zero To is no bound), one entry a stream, in the
+	// order of their IDs.
+	Streams(ctx context.Context, tenant string, signal telemetry.Signal, from, to int64) ([]StreamInfo, error)
+	// Tenants lists the names of all tenants that have data, sorted.
+	Tenants(ctx context.Context) ([]string, error)
+}
+
+// Health is what a store says of itself.
+type Health struct {
+	Writable bool   // false: writes are refused at the moment
+	Err      string // why, and what would help; "" where all is well
+	// Fsync is how long the last acknowledgements waited for the disk, on average.
+	Fsync time.Duration
+}
+
+// Store keeps log records and spans.
+type Store interface {
+	Writer
+	Reader
+	Health() Health
+	// Close flushes nothing that a restart would not replay anyway; it waits
+	// for reads and writes under way.
+	Close() error
+}
