@@ -1,0 +1,227 @@
+package correlation
+
+import (
+	"encoding/hex"
+
+	"github.com/clewhq/clew/telemetry"
+)
+
+// AppendLog appends the IDs that l carries, each value once.
+func AppendLog(dst []ID, l *telemetry.Log) []ID {
+	w := walker{sink: sink{ids: dst, base: len(dst)}}
+	w.log(l)
+	return w.ids
+}
+
+// AppendSpan appends the IDs that s carries, each value once.
+func AppendSpan(dst []ID, s *telemetry.Span) []ID {
+	w := walker{sink: sink{ids: dst, base: len(dst)}}
+	w.span(s)
+	return w.ids
+}
+
+// AppendLogHashes appends the Hash of every ID that l carries, for indexes;
+// faster than AppendLog, and the same set. Hashes may repeat.
+func AppendLogHashes(dst []uint64, l *telemetry.Log) []uint64 {
+	w := walker{sink: sink{hashes: dst, hashing: true}}
+	w.log(l)
+	return w.hashes
+}
+
+// AppendSpanHashes: see AppendLogHashes.
+func AppendSpanHashes(dst []uint64, s *telemetry.Span) []uint64 {
+	w := walker{sink: sink{hashes: dst, hashing: true}}
+	w.span(s)
+	return w.hashes
+}
+
+// source is where an ID stood: what kind of place, and its key or name. The
+// text is put together only where somebody wants it.
+type source struct{ place, key string }
+
+func (s source) String() string {
+	if s.key == "" {
+		return s.place
+	}
+	return s.place + " " + s.key
+}
+
+// walker goes through a record and hands every ID to its sink. Lists and
+// hashes are made by the same walk, so that they cannot differ.
+type walker struct {
+	sink
+	src source
+}
+
+func (w *walker) log(l *telemetry.Log) {
+	w.src = source{place: "trace context"}
+	w.trace(l.TraceID)
+	w.spanID(l.SpanID)
+	w.attrs("attribute", l.Attrs)
+	w.src = source{place: "body"}
+	w.value("", l.Body)
+	w.resource(l.Stream)
+}
+
+func (w *walker) span(s *telemetry.Span) {
+	w.src = source{place: "trace context"}
+	w.trace(s.TraceID)
+	w.spanID(s.SpanID)
+	w.src = source{place: "parent"}
+	w.spanID(s.ParentID)
+	w.attrs("attribute", s.Attrs)
+	for i := range s.Events {
+		w.src = source{"event", s.Events[i].Name}
+		w.entries("", s.Events[i].Attrs)
+	}
+	for i := range s.Links {
+		w.src = source{place: "link"}
+		w.trace(s.Links[i].TraceID)
+		w.spanID(s.Links[i].SpanID)
+		w.entries("", s.Links[i].Attrs)
+	}
+	w.resource(s.Stream)
+}
+
+// trace tells a trace ID; one of 64 bits also in the short form in which those
+// who made it write it.
+func (w *walker) trace(t telemetry.TraceID) {
+	if t.IsZero() {
+		return
+	}
+	var buf [traceDigits]byte
+	hex.Encode(buf[:], t[:])
+	w.emitNormal(buf[:], TraceID)
+	if [8]byte(t[:8]) == [8]byte{} {
+		w.emitNormal(buf[spanDigits:], TraceID)
+	}
+}
+
+func (w *walker) spanID(s telemetry.SpanID) {
+	if s.IsZero() {
+		return
+	}
+	var buf [spanDigits]byte
+	hex.Encode(buf[:], s[:])
+	w.emitNormal(buf[:], SpanID)
+}
+
+func (w *walker) attrs(place string, attrs telemetry.Attrs) {
+	for i := range attrs {
+		w.src = source{place, attrs[i].Key}
+		w.entry("", &attrs[i])
+	}
+}
+
+// resource tells the IDs of the vocabulary alone: see the package's comment.
+func (w *walker) resource(s *telemetry.Stream) {
+	if s == nil {
+		return
+	}
+	for i := range s.Resource.Attrs {
+		a := &s.Resource.Attrs[i]
+		if kind, ok := KindOf(a.Key); ok {
+			w.src = source{"resource attribute", a.Key}
+			w.named(kind, a.Value)
+		}
+	}
+}
+
+func (w *walker) entries(parent string, attrs telemetry.Attrs) {
+	for i := range attrs {
+		w.entry(parent, &attrs[i])
+	}
+}
+
+func (w *walker) entry(parent string, a *telemetry.Attr) {
+	if kind, ok := kindOf(parent, a.Key); ok {
+		w.named(kind, a.Value)
+	}
+	w.value(a.Key, a.Value)
+}
+
+// value tells the IDs inside a value of no known key.
+func (w *walker) value(key string, v telemetry.Value) {
+	switch v.Kind() {
+	case telemetry.KindString:
+		scan(v.Str(), true, w)
+	case telemetry.KindArray:
+		for _, e := range v.List() {
+			w.value(key, e)
+		}
+	case telemetry.KindMap:
+		w.entries(key, v.Map())
+	}
+}
+
+// named tells the value of a key of the vocabulary, or each of its values.
+func (w *walker) named(kind Kind, v telemetry.Value) {
+	switch v.Kind() {
+	case telemetry.KindString:
+		if s := trim(v.Str()); !isTrivial(s) {
+			w.pair(kind, s)
+		}
+	case telemetry.KindInt:
+		if v.Int() != 0 {
+			w.emit(v.Text(), kind)
+		}
+	case telemetry.KindBytes:
+		w.rawBytes(kind, v.Str())
+	case telemetry.KindArray:
+		for _, e := range v.List() {
+			w.named(kind, e)
+		}
+	}
+}
+
+// rawBytes tells a trace or span ID that was sent as bytes.
+func (w *walker) rawBytes(kind Kind, b string) {
+	switch {
+	case kind == TraceID && len(b) == len(telemetry.TraceID{}):
+		w.trace(telemetry.TraceID([]byte(b)))
+	case kind == SpanID && len(b) == len(telemetry.SpanID{}):
+		w.spanID(telemetry.SpanID([]byte(b)))
+	}
+}
+
+// token implements finder.
+func (w *walker) token(t string) bool {
+	w.emit(t, Token)
+	return true
+}
+
+// pair implements finder. A trace's key may hold more than its ID: the headers
+// that carry trace context hold the span's, and flags.
+func (w *walker) pair(kind Kind, v string) bool {
+	if kind == TraceID && !isBareTrace(v) {
+		found := 0
+		scan(v, false, tokenFunc(func(t string) bool {
+			w.emit(t, contextKind(t, found))
+			found++
+			return true
+		}))
+		if found > 0 {
+			return true
+		}
+	}
+	w.emit(v, kind)
+	return true
+}
+
+// isBareTrace reports whether v is one trace ID and nothing else: hex of any
+// length, Datadog's decimals included, an UUID, or X-Ray's form.
+func isBareTrace(v string) bool {
+	body, isHex := form(v)
+	return isHex || allHex(body)
+}
+
+// contextKind tells trace from span in a header that holds both: the first ID
+// is the trace's.
+func contextKind(t string, nth int) Kind {
+	switch {
+	case nth == 0, len(t) > spanDigits:
+		return TraceID
+	default:
+		return SpanID
+	}
+}

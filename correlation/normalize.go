@@ -1,0 +1,143 @@
+package correlation
+
+import "strings"
+
+// Lengths of the hex IDs that have a layout of their own.
+const (
+	traceDigits = 32
+	spanDigits  = 16
+	uuidLen     = 36
+	xrayLen     = 35
+)
+
+// minPointerDigits is how many digits a 0x number needs to be an ID in another
+// spelling rather than a small constant.
+const minPointerDigits = 8
+
+// Normalize returns the form in which two spellings of the same ID are equal:
+// surrounding space and quotes cut; UUIDs (also in braces or as urn:uuid:),
+// X-Ray trace IDs and hex of 16 digits and more in lower case without dashes
+// or 0x; everything else as it is.
+func Normalize(id string) string {
+	body, hex := form(id)
+	if !hex || isPlainHex(body) {
+		return body
+	}
+	return string(appendHex(make([]byte, 0, len(body)), body))
+}
+
+// appendNormal appends the normal form of id to dst, without allocating.
+func appendNormal(dst []byte, id string) []byte {
+	body, hex := form(id)
+	if !hex {
+		return append(dst, body...)
+	}
+	return appendHex(dst, body)
+}
+
+// form cuts what surrounds an ID and tells whether the rest is hex digits and
+// dashes that want lower case and no dashes.
+func form(id string) (body string, hex bool) {
+	id = trim(id)
+	if len(id) < minPointerDigits {
+		return id, false
+	}
+	inner := unwrapUUID(id)
+	switch {
+	case isHexWithDashes(inner, traceDigits):
+		return inner, true
+	case isXRay(inner):
+		return inner[2:], true
+	case isPointer(inner):
+		return inner[2:], true
+	case len(id) >= spanDigits && allHex(id):
+		return id, true
+	}
+	return id, false
+}
+
+// trim cuts space and quotes. Most IDs have neither.
+func trim(id string) string {
+	for len(id) > 0 && isQuoteOrSpace(id[0]) {
+		id = id[1:]
+	}
+	for len(id) > 0 && isQuoteOrSpace(id[len(id)-1]) {
+		id = id[:len(id)-1]
+	}
+	return id
+}
+
+func isQuoteOrSpace(c byte) bool {
+	return c == ' ' || c == '"' || c == '\'' || c == '`' || (c >= '\t' && c <= '\r')
+}
+
+// unwrapUUID takes {} and urn:uuid: away.
+func unwrapUUID(id string) string {
+	const urn = "urn:uuid:"
+	if len(id) > len(urn) && strings.EqualFold(id[:len(urn)], urn) {
+		id = id[len(urn):]
+	}
+	if len(id) > 2 && id[0] == '{' && id[len(id)-1] == '}' {
+		id = id[1 : len(id)-1]
+	}
+	return id
+}
+
+// isHexWithDashes reports whether s is exactly n hex digits and any dashes
+// between them.
+func isHexWithDashes(s string, n int) bool {
+	if len(s) < n || len(s) > n+n/2 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	digits := 0
+	for i := range len(s) {
+		if class[s[i]]&clHex != 0 {
+			digits++
+		} else if s[i] != '-' {
+			return false
+		}
+	}
+	return digits == n
+}
+
+// isXRay reports whether s is an X-Ray trace ID: 1-8 hex digits-24 hex digits.
+func isXRay(s string) bool {
+	return len(s) == xrayLen && s[0] == '1' && s[1] == '-' && s[10] == '-' && allHex(s[2:10]) && allHex(s[11:])
+}
+
+// isPointer reports whether s is a 0x number of some length.
+func isPointer(s string) bool {
+	return len(s) >= minPointerDigits+2 && s[0] == '0' && s[1]|0x20 == 'x' && allHex(s[2:])
+}
+
+func allHex(s string) bool {
+	for i := range len(s) {
+		if class[s[i]]&clHex == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlainHex reports whether the hex digits s are in their normal form.
+func isPlainHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c == '-' || (c >= 'A' && c <= 'F') {
+			return false
+		}
+	}
+	return true
+}
+
+func appendHex(dst []byte, s string) []byte {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '-':
+		case c >= 'A' && c <= 'F':
+			dst = append(dst, c|0x20)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,128 @@
+package correlation
+
+import "strings"
+
+// scanPair looks at the = or : at text[at] and tells f the value behind it
+// where a key of the vocabulary stands before it:
+//
+//	request_id=42   "orderId": "A-17"   \"order.id\":17   X-Request-Id: 8f3a
+//	request{id=42}  "order":{"id":17}   'session_id' => 'x'
+//
+// A plain word after a colon is prose ("user id: unknown to us"), unless it is
+// quoted or holds a digit.
+func scanPair(text string, at int, f finder) bool {
+	end, quotedKey := at, false
+	for end > 0 && text[end-1] == ' ' && at-end < 2 {
+		end--
+	}
+	for end > 0 && isQuote(text[end-1]) {
+		end, quotedKey = end-1, true
+	}
+	if end == 0 || !mayName(text[end-1]) || class[text[end-1]]&(clLower|clUpper|clDigit) == 0 {
+		return true
+	}
+	start := keyStart(text, end)
+	kind, ok := KindOf(text[start:end])
+	if !ok && end-start == 2 {
+		kind, ok = kindOf(keyBefore(text, start), text[start:end])
+	}
+	if !ok {
+		return true
+	}
+	value, quotedValue := valueAt(text, at+1)
+	if isTrivial(value) || text[at] == ':' && !quotedKey && !quotedValue && !hasDigit(value) {
+		return true
+	}
+	return f.pair(kind, value)
+}
+
+func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' || c == '\\' }
+
+func isKeyByte(c byte) bool { return class[c]&clRun != 0 || c == '.' }
+
+// keyStart returns where the key that ends at end starts.
+func keyStart(text string, end int) int {
+	start := end
+	for start > 0 && end-start < maxKey && isKeyByte(text[start-1]) {
+		start--
+	}
+	return unescape(text, start, end)
+}
+
+// keyBefore returns the word before a key that is just "id": the one in front
+// of it in prose, or the one whose object it is in.
+func keyBefore(text string, start int) string {
+	i := start
+	for i > 0 && isQuote(text[i-1]) {
+		i--
+	}
+	for i > 0 && (text[i-1] == ' ' || text[i-1] == '{' || text[i-1] == '[' || text[i-1] == '(') {
+		i--
+	}
+	if i > 0 && (text[i-1] == ':' || text[i-1] == '=') {
+		i--
+		for i > 0 && (isQuote(text[i-1]) || text[i-1] == ' ') {
+			i--
+		}
+	}
+	if i == start {
+		return ""
+	}
+	return text[keyStart(text, i):i]
+}
+
+// valueAt returns the value that starts at or a little after i.
+func valueAt(text string, i int) (value string, quoted bool) {
+	if i < len(text) && text[i] == '>' {
+		i++
+	}
+	for i < len(text) && (text[i] == ' ' || text[i] == '[') {
+		i++
+	}
+	escaped := i+1 < len(text) && text[i] == '\\' && text[i+1] == '"'
+	if escaped {
+		i++
+	}
+	if i < len(text) && isQuote(text[i]) && text[i] != '\\' {
+		return quotedAt(text, i+1, text[i]), true
+	}
+	end := i
+	for end < len(text) && end-i <= maxValue && !endsValue(text[end]) {
+		end++
+	}
+	if strings.HasPrefix(text[i:end], "Root=") || strings.HasPrefix(text[i:end], "Self=") {
+		for end < len(text) && end-i <= maxValue && (text[end] == ';' || !endsValue(text[end])) {
+			end++ // X-Ray's header is a list of pairs itself
+		}
+	}
+	for end > i && (text[end-1] == '.' || text[end-1] == ':') {
+		end--
+	}
+	return text[i:end], false
+}
+
+// quotedAt returns the text up to the closing quote, or an escaped one.
+func quotedAt(text string, i int, quote byte) string {
+	end := i
+	for end < len(text) && end-i <= maxValue && text[end] != quote && text[end] != '\\' {
+		end++
+	}
+	return text[i:end]
+}
+
+func endsValue(c byte) bool {
+	switch c {
+	case ' ', '\t', '\n', '\r', ',', ';', ')', ']', '}', '{', '(', '"', '\'', '`', '\\', '&', '<', '>', '|':
+		return true
+	}
+	return false
+}
+
+func hasDigit(s string) bool {
+	for i := range len(s) {
+		if class[s[i]]&clDigit != 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,131 @@
+package correlation
+
+// What a byte can be part of. A run of bytes with any of these bits is what
+// the shapes are tested on; everything else separates runs.
+const (
+	clDigit uint8 = 1 << iota
+	clHex         // 0-9, a-f, A-F
+	clLower
+	clUpper
+	clDash   // - and _
+	clAssign // = and :, which may stand between a key and its value
+)
+
+// clRun are the bits of the bytes that make up runs.
+const clRun = clDigit | clLower | clUpper | clDash
+
+var class = func() (t [256]uint8) {
+	for c := '0'; c <= '9'; c++ {
+		t[c] = clDigit | clHex
+	}
+	for c := 'a'; c <= 'z'; c++ {
+		t[c] = clLower
+	}
+	for c := 'A'; c <= 'Z'; c++ {
+		t[c] = clUpper
+	}
+	for c := 'a'; c <= 'f'; c++ {
+		t[c] |= clHex
+		t[c-'a'+'A'] |= clHex
+	}
+	t['-'], t['_'] = clDash, clDash
+	t['='], t[':'] = clAssign, clAssign
+	return t
+}()
+
+// minRun is the length of the shortest token that can be an ID by its shape:
+// a two-letter prefix, a dash and four digits.
+const minRun = 7
+
+// A finder is told what stands in a text. Both methods return false to stop.
+type finder interface {
+	// token gets a token that is an ID by its shape.
+	token(t string) bool
+	// pair gets the value of a key of the vocabulary.
+	pair(kind Kind, value string) bool
+}
+
+// scan tells f every ID of text in one pass. Without pairs it skips looking
+// for keys.
+func scan(text string, pairs bool, f finder) {
+	for i := 0; i < len(text); {
+		c := class[text[i]]
+		if c&clRun == 0 {
+			if c&clAssign != 0 && pairs && !scanPair(text, i, f) {
+				return
+			}
+			i++
+			continue
+		}
+		start, seen := i, uint8(0)
+		for i < len(text) {
+			c := class[text[i]]
+			if c&clRun == 0 {
+				break
+			}
+			seen |= c
+			i++
+		}
+		if seen&clDigit == 0 || seen&(clLower|clUpper|clDash) == 0 && i-start < traceDigits {
+			continue
+		}
+		if i-start >= minRun && !classify(text[unescape(text, start, i):i], f) {
+			return
+		}
+	}
+}
+
+// unescape returns where the run text[start:end] begins once what belongs to
+// an escape before it is cut: %2F of a URL, \n of a quoted text, the colour of
+// a terminal.
+func unescape(text string, start, end int) int {
+	if start == 0 {
+		return start
+	}
+	switch text[start-1] {
+	case '%':
+		if end-start > 2 && class[text[start]]&class[text[start+1]]&clHex != 0 {
+			return start + 2
+		}
+	case '\\':
+		switch text[start] {
+		case 'n', 'r', 't', 'b', 'f':
+			return start + 1
+		}
+	case '[', ';':
+		return afterColour(text, start, end)
+	}
+	return start
+}
+
+// afterColour skips the "31m" of ESC[31m and ESC[1;31m.
+func afterColour(text string, start, end int) int {
+	esc := start - 1
+	for esc > 0 && (text[esc] == ';' || class[text[esc]]&clDigit != 0) {
+		esc--
+	}
+	if text[esc] != '[' || esc == 0 || text[esc-1] != 0x1b {
+		return start
+	}
+	i := start
+	for i < end && class[text[i]]&clDigit != 0 {
+		i++
+	}
+	if i < end && text[i] == 'm' {
+		return i + 1
+	}
+	return start
+}
+
+// tokenFunc is a finder of shapes alone.
+type tokenFunc func(string) bool
+
+func (f tokenFunc) token(t string) bool        { return f(t) }
+func (f tokenFunc) pair(_ Kind, _ string) bool { return true }
+
+// Tokens calls yield for every ID-shaped token of text, as it is spelled
+// there, until yield returns false. A token inside another one is told too:
+// req-6f1a6f2e-... is an ID, and so is the UUID in it.
+func Tokens(text string, yield func(token string) bool) {
+	scan(text, false, tokenFunc(yield))
+}

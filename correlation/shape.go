@@ -1,0 +1,214 @@
+package correlation
+
+// The longest tokens that are taken for IDs. What is longer is data: base64,
+// JSON Web Tokens, digests of several hashes.
+const (
+	maxToken    = 128
+	maxMixed    = 64
+	minMixed    = 16
+	minPointer  = 15 // digits of a 0x number; a pointer has 12 and fewer
+	ulidLen     = 26
+	tracePLen   = 55
+	maxPrefix   = 16
+	minPrefix   = 2
+	maxSegments = 12
+)
+
+// counts is what the shapes are decided by.
+type counts struct {
+	digits, lower, upper, hex, dashes int
+	classTurns                        int // between digit, lower and upper
+	digitTurns                        int // between digit and letter
+}
+
+func count(s string) (n counts) {
+	var last uint8
+	for i := range len(s) {
+		c := class[s[i]]
+		n.hex += int(c & clHex >> 1)
+		switch c &= clRun; c {
+		case clDigit:
+			n.digits++
+		case clLower:
+			n.lower++
+		case clUpper:
+			n.upper++
+		default:
+			n.dashes++
+			last = 0
+			continue
+		}
+		if last != 0 && c != last {
+			n.classTurns++
+			if c == clDigit || last == clDigit {
+				n.digitTurns++
+			}
+		}
+		last = c
+	}
+	return n
+}
+
+func (n counts) letters() int { return n.lower + n.upper }
+
+// classify tells f the IDs in a run of letters, digits, dashes and
+// underscores. It returns false where f wants no more.
+func classify(run string, f finder) bool {
+	for len(run) > 0 && class[run[0]]&clDash != 0 {
+		run = run[1:]
+	}
+	for len(run) > 0 && class[run[len(run)-1]]&clDash != 0 {
+		run = run[:len(run)-1]
+	}
+	if len(run) < minRun {
+		return true
+	}
+	n := count(run)
+	if n.digits == 0 {
+		return true
+	}
+	if n.dashes == 0 {
+		return !isSolid(run, n) || f.token(run)
+	}
+	switch {
+	case isUUID(run):
+		return isZero(run) || f.token(run)
+	case isXRay(run):
+		return f.token(run)
+	case isTraceparent(run):
+		return f.token(run[3:35]) && f.token(run[36:52])
+	case n.letters() == 0 && len(run) < spanDigits:
+		return true
+	}
+	return classifyParts(run, n, f)
+}
+
+// classifyParts tells f what stands between the dashes of run, and run itself
+// where it is one ID.
+func classifyParts(run string, n counts, f finder) bool {
+	found := 0
+	for i := 0; i < len(run); {
+		end := segmentEnd(run, i)
+		part := run[i:end]
+		if len(run)-i >= uuidLen && end-i == 8 && isUUIDAt(run, i) {
+			end = i + uuidLen
+			part = run[i:end]
+		}
+		if len(part) >= minMixed && (len(part) == uuidLen && isUUID(part) || isSolid(part, count(part))) {
+			found++
+			if !isZero(part) && !f.token(part) {
+				return false
+			}
+		}
+		i = end + 1
+	}
+	if len(run) > maxToken {
+		return true
+	}
+	if isPrefixed(run) || found == 0 && isRandom(run, n) {
+		return f.token(run)
+	}
+	return true
+}
+
+func segmentEnd(s string, i int) int {
+	for i < len(s) && class[s[i]]&clDash == 0 {
+		i++
+	}
+	return i
+}
+
+// isUUIDAt reports whether a UUID stands at i and ends with a segment.
+func isUUIDAt(s string, i int) bool {
+	end := i + uuidLen
+	return end <= len(s) && (end == len(s) || class[s[end]]&clDash != 0) && isUUID(s[i:end])
+}
+
+func isUUID(s string) bool {
+	return len(s) == uuidLen && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' &&
+		allHex(s[:8]) && allHex(s[9:13]) && allHex(s[14:18]) && allHex(s[19:23]) && allHex(s[24:])
+}
+
+// isTraceparent knows the header of W3C Trace Context: version-trace-span-flags.
+func isTraceparent(s string) bool {
+	return len(s) == tracePLen && s[2] == '-' && s[35] == '-' && s[52] == '-' && allHex(s[:2]) &&
+		allHex(s[3:35]) && allHex(s[36:52]) && allHex(s[53:]) && !isZero(s[3:35]) && !isZero(s[36:52])
+}
+
+// isZero reports whether s is zeroes and dashes alone: the ID that means none.
+func isZero(s string) bool {
+	for i := range len(s) {
+		if s[i] != '0' && s[i] != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// isSolid reports whether s, which has no dashes, is an ID.
+func isSolid(s string, n counts) bool {
+	if len(s) < minMixed || len(s) > maxToken {
+		return false
+	}
+	if n.hex == len(s) {
+		return (n.digits > 0 && n.letters() > 0 || len(s) >= traceDigits) && !isZero(s)
+	}
+	if s[0] == '0' && s[1]|0x20 == 'x' && n.hex == len(s)-1 {
+		return len(s) >= minPointer+2
+	}
+	if n.digits == 0 || n.letters() == 0 || len(s) > maxMixed || isCompactTime(s) {
+		return false
+	}
+	return isULID(s) || isMixed(s, n)
+}
+
+// isMixed tells a random mix of letters and digits from a name that has some
+// digits. Names have few of them, and in one place; in mixed case they change
+// case rarely.
+func isMixed(s string, n counts) bool {
+	switch {
+	case n.letters() <= 2 && n.digitTurns == 1:
+		return false // a number and its unit
+	case n.digits*3 >= len(s):
+		return true
+	case n.digits >= 4:
+		return n.digitTurns >= 2
+	case n.digits >= 2 && n.digitTurns >= 3:
+		return true
+	}
+	return n.lower > 0 && n.upper > 0 && n.classTurns*5 >= 2*(len(s)-1)
+}
+
+func isULID(s string) bool {
+	if len(s) != ulidLen || s[0] > '7' {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i] | 0x20; c {
+		case 'i', 'l', 'o', 'u':
+			return false
+		}
+	}
+	return true
+}
+
+// isCompactTime knows 20151018T180618Z and its like.
+func isCompactTime(s string) bool {
+	if len(s) > 24 || s[8]|0x20 != 't' {
+		return false
+	}
+	for i := range len(s) {
+		digit := class[s[i]]&clDigit != 0
+		if i != 8 && !digit && (i != len(s)-1 || s[i]|0x20 != 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// isRandom reports whether s, which has dashes, is a NanoID or its like: all
+// three classes, changing all the time.
+func isRandom(s string, n counts) bool {
+	return len(s) >= minMixed && len(s) <= maxMixed && n.digits >= 2 && n.lower >= 2 && n.upper >= 2 &&
+		n.classTurns*5 >= 2*(len(s)-1)
+}

@@ -1,0 +1,165 @@
+package correlation
+
+// vocabulary holds the keys that carry an ID, in lower case and without what
+// separates their words. A longer key carries the ID that its last words name:
+// app.checkout.request_id, awsRequestId and http.request.header.x_request_id
+// are all "requestid".
+var vocabulary = map[string]Kind{
+	"traceid":             TraceID,
+	"traceparent":         TraceID,
+	"tracecontext":        TraceID,
+	"b3":                  TraceID,
+	"ubertraceid":         TraceID,
+	"amzntraceid":         TraceID,
+	"cloudtracecontext":   TraceID,
+	"googleapiscomtrace":  TraceID,
+	"spanid":              SpanID,
+	"parentspanid":        SpanID,
+	"requestid":           RequestID,
+	"reqid":               RequestID,
+	"requestguid":         RequestID,
+	"requestuuid":         RequestID,
+	"invocationid":        RequestID,
+	"idempotencykey":      RequestID,
+	"correlationid":       CorrelationID,
+	"correlationkey":      CorrelationID,
+	"correlationuuid":     CorrelationID,
+	"corrid":              CorrelationID,
+	"conversationid":      CorrelationID,
+	"transactionid":       TransactionID,
+	"transactionuuid":     TransactionID,
+	"transid":             TransactionID,
+	"txid":                TransactionID,
+	"txnid":               TransactionID,
+	"paymentid":           TransactionID,
+	"messageid":           MessageID,
+	"msgid":               MessageID,
+	"eventid":             MessageID,
+	"orderid":             OrderID,
+	"orderuuid":           OrderID,
+	"ordernumber":         OrderID,
+	"orderno":             OrderID,
+	"orderref":            OrderID,
+	"sessionid":           SessionID,
+	"sessid":              SessionID,
+	"jsessionid":          SessionID,
+	"phpsessid":           SessionID,
+	"userid":              UserID,
+	"enduserid":           UserID,
+	"customerid":          UserID,
+	"accountid":           UserID,
+	"googleapiscomspanid": SpanID,
+}
+
+// maxKey is the longest key that is looked at; the vocabulary's longest words
+// fit many times.
+const maxKey = 128
+
+// KindOf returns the kind of ID that an attribute of this key carries. Case,
+// dots, dashes, underscores and words in front make no difference.
+func KindOf(attribute string) (Kind, bool) { return kindOf("", attribute) }
+
+// kindOf is KindOf for a key inside the value of another one: {"order":
+// {"id": 1}} carries an order's ID.
+func kindOf(parent, key string) (Kind, bool) {
+	if len(key) < 2 || len(key)+len(parent) > maxKey || !mayName(key[len(key)-1]) {
+		return "", false
+	}
+	var w words
+	w.add(parent)
+	w.add(key)
+	for i := range w.count {
+		if k, ok := vocabulary[string(w.text[w.starts[i]:w.len])]; ok {
+			return k, true
+		}
+	}
+	return "", false
+}
+
+// mayName reports whether a key of the vocabulary ends in c. It rules out most
+// keys at once.
+func mayName(c byte) bool {
+	switch c | 0x20 {
+	case 'd', 't', 'y', 'e', 'o', 'r', 'f':
+		return true
+	}
+	return c == '3'
+}
+
+// words is a key in lower case without separators, and where its words start.
+type words struct {
+	text   [maxKey]byte
+	starts [24]uint8
+	len    int
+	count  int
+}
+
+func (w *words) add(key string) {
+	boundary := true
+	for i := range len(key) {
+		c := key[i]
+		cl := class[c]
+		if cl&(clDigit|clLower|clUpper) == 0 {
+			boundary = true
+			continue
+		}
+		if cl&clUpper != 0 {
+			// requestId starts a word at I, HTTPRequest at R.
+			if i > 0 && (class[key[i-1]]&(clLower|clDigit) != 0 || i+1 < len(key) && class[key[i+1]]&clLower != 0) {
+				boundary = true
+			}
+			c |= 0x20
+		}
+		if boundary && w.count < len(w.starts) {
+			w.starts[w.count] = uint8(w.len)
+			w.count++
+		}
+		boundary = false
+		w.text[w.len] = c
+		w.len++
+	}
+}
+
+// maxValue is the longest value of a key that is an ID; longer ones are texts.
+const maxValue = 256
+
+// isTrivial reports whether the value of a key of the vocabulary says that
+// there is no ID.
+func isTrivial(v string) bool {
+	if v == "" || len(v) > maxValue {
+		return true
+	}
+	if len(v) <= len("undefined") {
+		var buf [len("undefined")]byte
+		for i := range len(v) {
+			c := v[i]
+			if class[c]&clUpper != 0 {
+				c |= 0x20
+			}
+			buf[i] = c
+		}
+		switch string(buf[:len(v)]) {
+		case "null", "nil", "none", "undefined", "unknown", "n/a", "na", "nan", "empty", "missing", "true", "false",
+			"(null)", "<nil>", "(none)", "<null>", "anonymous":
+			return true
+		}
+	}
+	for i := range len(v) {
+		switch c := v[i]; {
+		case c == '\n', c == '\r':
+			return true
+		case class[c]&(clDigit|clLower|clUpper) != 0 && c != '0', c >= 0x80:
+			return hasNewline(v[i:])
+		}
+	}
+	return true // nothing but zeroes, dashes and other signs
+}
+
+func hasNewline(s string) bool {
+	for i := range len(s) {
+		if s[i] == '\n' {
+			return true
+		}
+	}
+	return false
+}
