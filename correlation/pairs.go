@@ -18,7 +18,7 @@ func scanPair(text string, at int, f finder) bool {
 	for end > 0 && isQuote(text[end-1]) {
 		end, quotedKey = end-1, true
 	}
-	if end == 0 || !mayName(text[end-1]) || class[text[end-1]]&(clLower|clUpper|clDigit) == 0 {
+	if !mayName(text[:end]) {
 		return true
 	}
 	start := keyStart(text, end)

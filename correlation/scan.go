@@ -66,13 +66,25 @@ func scan(text string, pairs bool, f finder) {
 			seen |= c
 			i++
 		}
-		if seen&clDigit == 0 || seen&(clLower|clUpper|clDash) == 0 && i-start < traceDigits {
-			continue
-		}
-		if i-start >= minRun && !classify(text[unescape(text, start, i):i], f) {
+		if mayBeID(seen, i-start) && !classify(text[unescape(text, start, i):i], f) {
 			return
 		}
 	}
+}
+
+// mayBeID rules out most runs by their length and the classes seen in them:
+// every ID has a digit, none shorter than a trace ID is without a letter, and
+// none shorter than a span ID without a dash.
+func mayBeID(seen uint8, length int) bool {
+	switch {
+	case seen&clDigit == 0:
+		return false
+	case seen&(clLower|clUpper) == 0:
+		return length >= traceDigits
+	case seen&clDash == 0:
+		return length >= spanDigits
+	}
+	return length >= minRun
 }
 
 // unescape returns where the run text[start:end] begins once what belongs to

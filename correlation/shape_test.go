@@ -51,7 +51,7 @@ func TestTokensThatAreNot(t *testing.T) {
 		"checkout-7d9f8b6c5d-x2x4z", "kube-proxy-x2x4z", "coredns-5d78c9869d-2bqsz", "nio-8080-exec-3", "pool-3-thread-17", "worker-12",
 		"broadcast_9_piece0", "rdd_21_0", "node-3", "backup_20310101", "CVE-2031-12345", "RFC-7231", "order-service2", "user-agent",
 		"00000000000000000000000000000000", "00000000-0000-0000-0000-000000000000", "0000000000000000", "deadbeef", "deadbeefdeadbeef",
-		"0x6b2f3a", "0x7fff5fbff8a0", "67108864", "Base64Encoder", "kubernetes.io/metadata.name", "application-server", "request-id",
+		"0x6b2f3a", "0x7fff5fbff8a0", "0X000000000000000", "67108864", "Base64Encoder", "kubernetes.io/metadata.name", "application-server", "request-id",
 		"trace-id", "order-v2", "applicationserver12", "applicationserver2031", "session-", "--------------------", "________________",
 		"order-0000", "msra-sa-41:8030",
 	} {
@@ -96,7 +96,6 @@ func FuzzTokens(f *testing.F) {
 	f.Add(`{"order":{"id":"A-17"}} user id: 17`)
 	f.Add("\\n\\")
 	f.Fuzz(func(t *testing.T, text string) {
-		at := 0
 		for _, tok := range tokensOf(text) {
 			if !strings.Contains(text, tok) || tok == "" {
 				t.Fatalf("token %q does not stand in %q", tok, text)
@@ -104,10 +103,6 @@ func FuzzTokens(f *testing.F) {
 			if n := Normalize(tok); n == "" || isZero(n) {
 				t.Fatalf("token %q has the normal form %q", tok, n)
 			}
-			at++
-		}
-		if at > len(text) {
-			t.Fatalf("%d tokens in %d bytes", at, len(text))
 		}
 	})
 }

@@ -62,7 +62,7 @@ func KindOf(attribute string) (Kind, bool) { return kindOf("", attribute) }
 // kindOf is KindOf for a key inside the value of another one: {"order":
 // {"id": 1}} carries an order's ID.
 func kindOf(parent, key string) (Kind, bool) {
-	if len(key) < 2 || len(key)+len(parent) > maxKey || !mayName(key[len(key)-1]) {
+	if !mayName(key) || len(key)+len(parent) > maxKey {
 		return "", false
 	}
 	var w words
@@ -76,14 +76,27 @@ func kindOf(parent, key string) (Kind, bool) {
 	return "", false
 }
 
-// mayName reports whether a key of the vocabulary ends in c. It rules out most
-// keys at once.
-func mayName(c byte) bool {
-	switch c | 0x20 {
-	case 'd', 't', 'y', 'e', 'o', 'r', 'f':
-		return true
+// mayName reports whether a key of the vocabulary can end with the last two
+// bytes of key. It rules out nearly all keys at once.
+func mayName(key string) bool {
+	if len(key) < 2 {
+		return false
 	}
-	return c == '3'
+	switch before := key[len(key)-2] | 0x20; key[len(key)-1] | 0x20 {
+	case 'd':
+		return before == 'i' // id, uuid, guid
+	case 't':
+		return before == 'n' || before == 'x' // traceparent, tracecontext
+	case 'y', 'r', 'f':
+		return before == 'e' // key, number, ref
+	case 'e':
+		return before == 'c' // trace
+	case 'o':
+		return before == 'n' // orderno
+	case '3':
+		return before == 'b'
+	}
+	return false
 }
 
 // words is a key in lower case without separators, and where its words start.
