@@ -24,23 +24,23 @@ type Config struct {
 	// Type is none, token or basic. Empty counts as none, but a listener on a
 	// non-loopback address wants it written out.
 	Type   string  `yaml:"type"`
-	Tokens []Token `yaml:"tokens"`
-	Users  []User  `yaml:"users"`
+	Tokens []Token `yaml:"tokens"` // bearer tokens, for type token
+	Users  []User  `yaml:"users"`  // names and passwords, for type basic
 }
 
 // Token is a bearer token and the tenants it may act for.
 type Token struct {
-	Name    string   `yaml:"name"`
-	Token   string   `yaml:"token"`
-	File    string   `yaml:"file"`    // read at start; instead of token
-	Tenants []string `yaml:"tenants"` // "*" is any; none means anonymous
+	Name    string   `yaml:"name"`    // for people: whose token it is
+	Token   string   `yaml:"token"`   // the secret itself, or ${VAR}
+	File    string   `yaml:"file"`    // a file that holds the secret, instead of token; read at start
+	Tenants []string `yaml:"tenants"` // tenants it may act for, the first by default; "*" is any, none means anonymous
 }
 
 // User is a name with a bcrypt hash, for HTTP basic authentication.
 type User struct {
-	Name         string   `yaml:"name"`
-	PasswordHash string   `yaml:"password_hash"`
-	Tenants      []string `yaml:"tenants"`
+	Name         string   `yaml:"name"`          // the user's name
+	PasswordHash string   `yaml:"password_hash"` // bcrypt, as htpasswd -B makes it
+	Tenants      []string `yaml:"tenants"`       // see tokens
 }
 
 // Validate reports what is wrong with c.

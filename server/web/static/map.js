@@ -1,0 +1,86 @@
+// The service map: who calls whom.
+import { el, svg, ask } from './dom.js';
+
+const ranges = { '15m': 'last 15 minutes', '1h': 'last hour', '6h': 'last 6 hours', '24h': 'last day', '168h': 'last week' };
+
+/** map draws the map into view and returns a function that stops it. */
+export async function map(view) {
+  document.title = 'Map · clew';
+  const pick = el('select', { 'aria-label': 'time range', onchange: () => draw() },
+    Object.entries(ranges).map(([value, text]) => el('option', { value }, text)));
+  pick.value = '1h';
+  const body = el('div', {});
+  const draw = async () => {
+    try {
+      const m = await ask('api/v1/servicemap?from=' + pick.value);
+      body.replaceChildren(...(m.nodes.length ? [picture(m), edges(m)] : [el('p.quiet', {}, 'No service has sent anything in this time.')]));
+    } catch (err) {
+      body.replaceChildren(el('p.bad', {}, err.message));
+    }
+  };
+  view.replaceChildren(el('h1', {}, 'Who calls whom'), el('div.tools', {}, pick), body);
+  await draw();
+  const timer = setInterval(draw, 30000);
+  return () => clearInterval(timer);
+}
+
+const W = 190, H = 84, BOX = 150;
+
+function picture(m) {
+  const place = layout(m);
+  const cols = Math.max(...[...place.values()].map(p => p.col)) + 1;
+  const tall = Math.max(...[...place.values()].map(p => p.row)) + 1;
+  const at = id => { const p = place.get(id); return { x: p.col * W + W / 2, y: p.row * H + H / 2 }; };
+  const lines = m.edges.filter(e => place.has(e.source) && place.has(e.target)).map(e => {
+    const a = at(e.source), b = at(e.target);
+    const cls = ['path', 'edge', e.errors ? 'bad' : '', e.evidence === 'logs' ? 'logs' : ''].filter(Boolean).join('.');
+    const x1 = a.x + BOX / 2, x2 = b.x - BOX / 2, bend = b.x > a.x ? 30 : 90;
+    return svg(cls, { d: `M${x1} ${a.y} C${x1 + bend} ${a.y} ${x2 - bend} ${b.y} ${x2} ${b.y}`, 'marker-end': 'url(#tip)' },
+      svg('title', {}, `${e.source} → ${e.target}: ${e.calls} calls, ${e.errors} errors, p95 ${e.p95_ms.toFixed(1)} ms (${e.protocol})`));
+  });
+  const nodes = m.nodes.map(n => {
+    const p = at(n.id);
+    const shape = n.type === 'service' ? svg('rect', { x: p.x - BOX / 2, y: p.y - 22, width: BOX, height: 44, rx: 8 })
+      : svg('ellipse', { cx: p.x, cy: p.y, rx: BOX / 2, ry: 24 });
+    const short = n.id.length > 22 ? n.id.slice(0, 21) + '…' : n.id;
+    return svg('g.node.' + n.health, {}, svg('title', {}, `${n.id} (${n.type}): ${n.calls} calls, ${n.errors} errors`), shape,
+      svg('text', { x: p.x, y: p.y - 2 }, short),
+      svg('text.sub', { x: p.x, y: p.y + 13 }, `${n.type === 'service' ? '' : n.type + ' · '}${n.calls} calls${n.errors ? ` · ${n.errors} errors` : ''}`));
+  });
+  const arrow = svg('marker', { id: 'tip', viewBox: '0 0 8 8', refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' },
+    svg('path', { d: 'M0 0 L8 4 L0 8 z', fill: 'currentColor' }));
+  return svg('svg.map', { viewBox: `0 0 ${cols * W} ${tall * H}`, role: 'img', 'aria-label': 'service map' }, svg('defs', {}, arrow), lines, nodes);
+}
+
+// layout puts every node one column right of its furthest caller; calls in a
+// circle stop at the number of nodes.
+function layout(m) {
+  const col = new Map(m.nodes.map(n => [n.id, 0]));
+  for (let pass = 0, moved = true; moved && pass < m.nodes.length; pass++) {
+    moved = false;
+    for (const e of m.edges) {
+      if (e.source === e.target || !col.has(e.source) || !col.has(e.target)) continue;
+      const want = Math.min(col.get(e.source) + 1, m.nodes.length - 1);
+      if (col.get(e.target) < want && pass < 12) { col.set(e.target, want); moved = true; }
+    }
+  }
+  const used = [...new Set(col.values())].sort((a, b) => a - b);
+  const rows = new Map();
+  const place = new Map();
+  for (const n of [...m.nodes].sort((a, b) => b.calls - a.calls)) {
+    const c = used.indexOf(col.get(n.id));
+    const r = rows.get(c) || 0;
+    rows.set(c, r + 1);
+    place.set(n.id, { col: c, row: r });
+  }
+  return place;
+}
+
+function edges(m) {
+  const head = ['from', 'to', 'protocol', 'calls', 'errors', 'p50 ms', 'p95 ms', 'p99 ms', 'evidence', 'a trace'];
+  return el('div', {}, el('h2', {}, 'Calls'), el('table', {}, el('tr', {}, head.map(h => el('th', {}, h))),
+    m.edges.map(e => el('tr', {}, ...[e.source, e.target, e.protocol, e.calls].map(v => el('td', {}, String(v))),
+      el('td' + (e.errors ? '.bad' : ''), {}, String(e.errors)), ...[e.p50_ms, e.p95_ms, e.p99_ms].map(v => el('td', {}, v.toFixed(1))),
+      el('td.quiet', {}, e.evidence),
+      el('td.mono', {}, (e.sample_trace_ids || []).slice(0, 1).map(id => el('a', { href: '#/id/' + id }, id.slice(0, 8))))))));
+}
