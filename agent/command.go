@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/provider/envprovider"
+	"go.opentelemetry.io/collector/confmap/provider/fileprovider"
+	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
+	"go.opentelemetry.io/collector/featuregate"
+	"go.opentelemetry.io/collector/otelcol"
+)
+
+// defaultURI names the configuration that is made for this host. It can stand
+// beside others: --config clew:default --config extra.yaml.
+const (
+	scheme     = "clew"
+	defaultURI = scheme + ":default"
+)
+
+// synchronous makes file receivers wait for the pipeline before they move an
+// offset on. Without it a kill loses what they had in memory.
+const synchronous = "stanza.synchronousLogEmitter"
+
+// NewCommand returns the program: a Collector's command line, with flags for
+// the configuration that it makes when none is given.
+func NewCommand(version string) *cobra.Command {
+	options, envErr := OptionsFromEnv(os.Getenv)
+	cmd := otelcol.NewCommand(collectorSettings(version, &options))
+	cmd.Short = "Ships this host's logs, metrics and traces to a clew server"
+	cmd.Long = cmd.Short + `.
+
+Without --config it runs a configuration made for this host; "clew-agent default"
+prints it. With --config it runs any OpenTelemetry Collector configuration over
+its components; "clew-agent components" lists them.`
+	cmd.SilenceUsage = true
+	addFlags(cmd, &options)
+	cmd.AddCommand(newDefaultCommand(&options))
+	cmd.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if envErr != nil {
+			return envErr
+		}
+		return prepare(cmd)
+	}
+	return cmd
+}
+
+func addFlags(cmd *cobra.Command, o *Options) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&o.Endpoint, "endpoint", o.Endpoint, "the server's OTLP/HTTP address (CLEW_ENDPOINT)")
+	f.StringVar(&o.DataDir, "data-dir", o.DataDir, "directory of the queue and the read offsets (CLEW_AGENT_DATA_DIR)")
+	f.StringVar(&o.OTLPGRPCListen, "otlp-grpc-listen", o.OTLPGRPCListen, "where applications send OTLP over gRPC (CLEW_AGENT_OTLP_GRPC_LISTEN)")
+	f.StringVar(&o.OTLPHTTPListen, "otlp-http-listen", o.OTLPHTTPListen, "where applications send OTLP over HTTP (CLEW_AGENT_OTLP_HTTP_LISTEN)")
+	f.StringVar(&o.HealthListen, "health-listen", o.HealthListen, "where to answer health checks; empty: nowhere (CLEW_AGENT_HEALTH_LISTEN)")
+	f.StringSliceVar(&o.LogGlobs, "log-glob", o.LogGlobs, "log files to read instead of the host's; may be repeated (CLEW_AGENT_LOG_GLOBS)")
+}
+
+// prepare runs after the flags are read. Where no configuration is named it
+// names the default, so that --set works on that, too.
+func prepare(cmd *cobra.Command) error {
+	if flag := cmd.Flags().Lookup("config"); flag != nil {
+		if !flag.Changed {
+			if err := flag.Value.Set(defaultURI); err != nil {
+				return fmt.Errorf("use the default configuration: %w", err)
+			}
+		}
+	}
+	if err := featuregate.GlobalRegistry().Set(synchronous, true); err != nil {
+		return fmt.Errorf("turn on %s: %w", synchronous, err)
+	}
+	return nil
+}
+
+func newDefaultCommand(o *Options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "default",
+		Short: "Print the configuration that is used when none is given",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			text, err := DefaultConfig(*o, Probe(o.HostRoot))
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		},
+	}
+}
+
+func collectorSettings(version string, o *Options) otelcol.CollectorSettings {
+	return otelcol.CollectorSettings{
+		BuildInfo: component.BuildInfo{
+			Command:     "clew-agent",
+			Description: "clew's node agent, an OpenTelemetry Collector distribution",
+			Version:     version,
+		},
+		Factories: Factories,
+		ConfigProviderSettings: otelcol.ConfigProviderSettings{
+			ResolverSettings: confmap.ResolverSettings{
+				ProviderFactories: []confmap.ProviderFactory{
+					fileprovider.NewFactory(),
+					envprovider.NewFactory(),
+					yamlprovider.NewFactory(),
+					confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider {
+						return defaultProvider{o}
+					}),
+				},
+			},
+		},
+	}
+}
+
+// defaultProvider makes the default configuration when the Collector asks for
+// it, which is after the flags were read.
+type defaultProvider struct{ options *Options }
+
+// Retrieve answers clew:default.
+func (p defaultProvider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
+	if uri != defaultURI {
+		return nil, fmt.Errorf("read configuration %q: the only one of this kind is %s", uri, defaultURI)
+	}
+	limitMemory(p.options.MemoryMiB)
+	text, err := DefaultConfig(*p.options, Probe(p.options.HostRoot))
+	if err != nil {
+		return nil, err
+	}
+	return confmap.NewRetrievedFromYAML(text)
+}
+
+// Scheme is what stands before the colon.
+func (defaultProvider) Scheme() string { return scheme }
+
+// Shutdown has nothing to do.
+func (defaultProvider) Shutdown(context.Context) error { return nil }
+
+// limitMemory makes the garbage collector work harder before the memory
+// limiter has to refuse anything, unless GOMEMLIMIT says otherwise.
+func limitMemory(mib int64) {
+	const share = 0.8 // what the Collector recommends
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(int64(float64(mib<<20) * share))
+	}
+}

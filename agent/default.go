@@ -1,0 +1,128 @@
+package agent
+
+import (
+	"bytes"
+	_ "embed" // the template
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/template"
+)
+
+//go:embed default.yaml.tmpl
+var defaultTemplate string
+
+// hostLogs are the log files of a host: everything that is called .log, and
+// the classic names of the syslog daemons that have no ending.
+var hostLogs = []string{
+	"/var/log/**/*.log",
+	"/var/log/syslog",
+	"/var/log/messages",
+	"/var/log/secure",
+	"/var/log/maillog",
+	"/var/log/cron",
+}
+
+// otherReaders are files below /var/log that another receiver reads, or that
+// only look like logs.
+var otherReaders = []string{
+	"/var/log/pods/**",
+	"/var/log/containers/**",
+	"/var/log/journal/**",
+}
+
+// journalCopies are what a syslog daemon writes out of the journal. Where the
+// journal itself is read they would say everything twice.
+var journalCopies = []string{
+	"/var/log/syslog", "/var/log/messages", "/var/log/secure", "/var/log/maillog", "/var/log/cron",
+	"/var/log/auth.log", "/var/log/kern.log", "/var/log/daemon.log", "/var/log/user.log",
+	"/var/log/mail.log", "/var/log/cron.log",
+}
+
+// settings are what the template is filled with.
+type settings struct {
+	Options
+	Layout
+	Include, Exclude, FileReceivers, Extensions []string
+	QueueDir, OffsetsDir                        string
+}
+
+// DefaultConfig returns the configuration, as YAML, for a host of this layout.
+func DefaultConfig(o Options, l Layout) ([]byte, error) {
+	o, err := o.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	s := settings{
+		Options:       o,
+		Layout:        l,
+		Include:       o.LogGlobs,
+		Exclude:       below(o.HostRoot, otherReaders),
+		FileReceivers: []string{"file_log/host"},
+		Extensions:    []string{"file_storage/queue", "file_storage/offsets", "clew_patience"},
+		QueueDir:      filepath.Join(o.DataDir, "queue"),
+		OffsetsDir:    filepath.Join(o.DataDir, "offsets"),
+	}
+	if len(s.Include) == 0 {
+		s.Include = below(o.HostRoot, hostLogs)
+		if l.Journal != "" {
+			s.Exclude = append(s.Exclude, below(o.HostRoot, journalCopies)...)
+		}
+	}
+	if l.PodLogs {
+		s.FileReceivers = append(s.FileReceivers, "file_log/pods")
+	}
+	if l.Journal != "" {
+		s.FileReceivers = append(s.FileReceivers, "journald")
+	}
+	if o.HealthListen != "" {
+		s.Extensions = append(s.Extensions, "health_check")
+	}
+	return render(s)
+}
+
+func render(s settings) ([]byte, error) {
+	t, err := template.New("default.yaml").Funcs(template.FuncMap{
+		"q":    quote,
+		"list": quoteList,
+		"root": func(path string) string { return filepath.Join(s.HostRoot, path) },
+	}).Parse(defaultTemplate)
+	if err != nil {
+		return nil, fmt.Errorf("parse the default configuration: %w", err)
+	}
+	var out bytes.Buffer
+	if err := t.Execute(&out, s); err != nil {
+		return nil, fmt.Errorf("fill in the default configuration: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// quote writes s as a YAML string (JSON's are) that the Collector does not
+// expand.
+func quote(s string) (string, error) {
+	b, err := json.Marshal(strings.ReplaceAll(s, "$", "$$"))
+	return string(b), err
+}
+
+func quoteList(list []string) (string, error) {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		var err error
+		if quoted[i], err = quote(s); err != nil {
+			return "", err
+		}
+	}
+	return "[" + strings.Join(quoted, ", ") + "]", nil
+}
+
+func below(root string, paths []string) []string {
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		out[i] = filepath.Join(root, p)
+	}
+	return out
+}
