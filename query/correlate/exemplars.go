@@ -1,0 +1,148 @@
+package correlate
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/telemetry"
+	"github.com/prometheus/prometheus/model/labels"
+	promstorage "github.com/prometheus/prometheus/storage"
+)
+
+// exemplarSlack is how far from the records' range an exemplar of their traces
+// may stand: metrics are exported at intervals, after the fact.
+const exemplarSlack = 15 * time.Minute
+
+// Exemplar is a sample of a metric that names a trace.
+type Exemplar struct {
+	TraceID string // normal form
+	Series  labels.Labels
+	Labels  labels.Labels // the exemplar's own
+	Value   float64
+	Time    int64 // Unix nanoseconds
+}
+
+// Exemplars finds the exemplars of traces.
+type Exemplars interface {
+	// Exemplars returns the exemplars of a tenant between from and to (Unix
+	// nanoseconds) that name one of traceIDs, in their normal form.
+	Exemplars(ctx context.Context, tenant string, traceIDs []string, from, to int64) ([]Exemplar, error)
+}
+
+// promExemplars reads Prometheus's exemplar storage.
+type promExemplars struct {
+	open func(tenant string) (promstorage.ExemplarQueryable, error)
+}
+
+// PrometheusExemplars returns the Exemplars of the exemplar storage that open
+// returns for a tenant. It may return nil where the tenant has none.
+func PrometheusExemplars(open func(tenant string) (promstorage.ExemplarQueryable, error)) Exemplars {
+	return promExemplars{open}
+}
+
+// Exemplars implements Exemplars.
+func (p promExemplars) Exemplars(ctx context.Context, tenant string, traceIDs []string, from, to int64) ([]Exemplar, error) {
+	src, err := p.open(tenant)
+	if err != nil || src == nil {
+		return nil, err
+	}
+	q, err := src.ExemplarQuerier(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open exemplars: %w", err)
+	}
+	all := []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+")}
+	found, err := q.Select(from/int64(time.Millisecond), to/int64(time.Millisecond), all)
+	if err != nil {
+		return nil, fmt.Errorf("read exemplars: %w", err)
+	}
+	want := make(map[string]bool, len(traceIDs))
+	for _, id := range traceIDs {
+		want[id] = true
+	}
+	var out []Exemplar
+	for _, series := range found {
+		for _, ex := range series.Exemplars {
+			if id := exemplarTrace(ex.Labels); want[id] {
+				out = append(out, Exemplar{TraceID: id, Series: series.SeriesLabels, Labels: ex.Labels, Value: ex.Value, Time: ex.Ts * int64(time.Millisecond)})
+			}
+		}
+	}
+	return out, nil
+}
+
+// exemplarTrace returns the trace that an exemplar names, "" for none.
+func exemplarTrace(ls labels.Labels) (id string) {
+	ls.Range(func(l labels.Label) {
+		if kind, ok := correlation.KindOf(l.Name); ok && kind == correlation.TraceID {
+			id = correlation.Normalize(l.Value)
+		}
+	})
+	return id
+}
+
+// addExemplars puts the exemplars of the story's traces into its timeline. A
+// story without them is better than none, so an error is a warning.
+func (e *Engine) addExemplars(ctx context.Context, q Request, g *gather, a *Answer) {
+	if e.exemplars == nil || len(a.Timeline) == 0 {
+		return
+	}
+	ids := make([]string, 0, len(a.Traces)+1)
+	for _, t := range a.Traces {
+		ids = append(ids, t.TraceID)
+	}
+	for id := range g.traces {
+		ids = append(ids, id)
+	}
+	if g.kind() == correlation.TraceID {
+		ids = append(ids, g.id)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	from, to := a.Timeline[0].Time, a.Timeline[0].Time
+	for _, t := range a.Timeline {
+		if t.Time.Before(from) {
+			from = t.Time
+		}
+		if end := t.Time.Add(time.Duration(t.DurationNS)); end.After(to) {
+			to = end
+		}
+	}
+	found, err := e.exemplars.Exemplars(ctx, q.Tenant, ids, from.Add(-exemplarSlack).UnixNano(), to.Add(exemplarSlack).UnixNano())
+	if err != nil {
+		a.Partial = true
+		a.Warnings = append(a.Warnings, "exemplars are missing: "+err.Error())
+		return
+	}
+	for i := range found {
+		a.Timeline = append(a.Timeline, exemplarEntry(&found[i]))
+	}
+}
+
+func exemplarEntry(x *Exemplar) Entry {
+	e := Entry{
+		Time: at(x.Time), Type: TypeExemplar, Service: exemplarService(x.Series), TraceID: x.TraceID, Attributes: map[string]any{}, Resource: map[string]any{},
+		Text: x.Series.String() + " = " + strconv.FormatFloat(x.Value, 'g', -1, 64),
+	}
+	x.Labels.Range(func(l labels.Label) {
+		e.Attributes[l.Name] = l.Value
+		if kind, _ := correlation.KindOf(l.Name); kind == correlation.SpanID {
+			e.SpanID = l.Value
+		}
+	})
+	return e
+}
+
+// exemplarService reads the labels under which OTLP's translation, the span
+// metrics and Prometheus itself name a service.
+func exemplarService(ls labels.Labels) string {
+	for _, name := range []string{"service_name", "service", "job"} {
+		if v := ls.Get(name); v != "" {
+			return v
+		}
+	}
+	return telemetry.UnknownService
+}

@@ -1,0 +1,65 @@
+package correlate_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/clewhq/clew/query/correlate"
+	"github.com/clewhq/clew/query/correlate/correlatetest"
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
+	promstorage "github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+// exemplarStore is Prometheus's own exemplar storage.
+func exemplarStore(t *testing.T) promstorage.ExemplarQueryable {
+	t.Helper()
+	s, err := tsdb.NewCircularExemplarStorage(100, tsdb.NewExemplarMetrics(nil), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := labels.FromStrings("__name__", "http_request_duration_seconds_bucket", "service_name", "checkout", "le", "0.1")
+	for i, id := range []string{correlatetest.TraceHex, "ffff0000ffff0000ffff0000ffff0001"} {
+		err := s.AddExemplar(series, exemplar.Exemplar{Labels: labels.FromStrings("trace_id", id, "span_id", "00000000000000a3"), Value: 0.08, Ts: correlatetest.At(90+i) / 1e6, HasTs: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func TestExemplarsStandInTheTimeline(t *testing.T) {
+	src := correlate.PrometheusExemplars(func(string) (promstorage.ExemplarQueryable, error) { return exemplarStore(t), nil })
+	e := correlate.New(correlate.DefaultConfig(), correlatetest.Shop(tenant), src)
+	for _, id := range []string{correlatetest.TraceHex, "req-8f3a2b"} {
+		a, err := e.Correlate(t.Context(), correlate.Request{Tenant: tenant, ID: id, Hops: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []correlate.Entry
+		for _, entry := range a.Timeline {
+			if entry.Type == correlate.TypeExemplar {
+				got = append(got, entry)
+			}
+		}
+		if len(got) != 1 || got[0].Service != "checkout" || got[0].TraceID != correlatetest.TraceHex || got[0].SpanID != "00000000000000a3" ||
+			!strings.Contains(got[0].Text, "http_request_duration_seconds_bucket") || !strings.HasSuffix(got[0].Text, "= 0.08") {
+			t.Errorf("%s: exemplars %+v", id, got)
+		}
+	}
+}
+
+func TestBrokenExemplarsAreAWarning(t *testing.T) {
+	src := correlate.PrometheusExemplars(func(string) (promstorage.ExemplarQueryable, error) { return nil, errors.New("no metrics today") })
+	a, err := correlate.New(correlate.DefaultConfig(), correlatetest.Shop(tenant), src).Correlate(context.Background(), correlate.Request{Tenant: tenant, ID: correlatetest.TraceHex})
+	if err != nil || !a.Partial || len(a.Warnings) != 1 || !strings.Contains(a.Warnings[0], "no metrics today") {
+		t.Errorf("answer %+v, %v", a, err)
+	}
+	src = correlate.PrometheusExemplars(func(string) (promstorage.ExemplarQueryable, error) { return nil, nil })
+	if a, err := correlate.New(correlate.DefaultConfig(), correlatetest.Shop(tenant), src).Correlate(context.Background(), correlate.Request{Tenant: tenant, ID: correlatetest.TraceHex}); err != nil || a.Partial {
+		t.Errorf("without metrics: %+v, %v", a, err)
+	}
+}

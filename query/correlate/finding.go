@@ -1,0 +1,151 @@
+package correlate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+var (
+	errJoinsTooMuch = errors.New("the ID is in too many traces")
+	errFull         = errors.New("too many records")
+)
+
+// finding is what one look-up found, before it is known whether to take it.
+type finding struct {
+	g       *gather
+	hop     int
+	guarded bool
+	logs    []telemetry.Log
+	spans   []telemetry.Span
+	ids     []idInfo
+	kinds   map[correlation.Kind]int
+	traces  map[telemetry.TraceID]bool
+}
+
+func (f *finding) read(ctx context.Context, ids []string) error {
+	f.kinds = map[correlation.Kind]int{}
+	g := f.g
+	spans := storage.SpanQuery{Tenant: g.q.Tenant, From: g.q.From, To: g.q.To, IDs: ids, Stats: &g.stats}
+	for batch, err := range g.reader.Spans(ctx, spans) {
+		if err != nil {
+			return fmt.Errorf("read spans: %w", err)
+		}
+		for i := range batch {
+			if err := f.addSpan(&batch[i]); err != nil {
+				return err
+			}
+		}
+	}
+	logs := storage.LogQuery{Tenant: g.q.Tenant, From: g.q.From, To: g.q.To, IDs: ids, Stats: &g.stats}
+	for batch, err := range g.reader.Logs(ctx, logs) {
+		if err != nil {
+			return fmt.Errorf("read logs: %w", err)
+		}
+		for i := range batch {
+			if err := f.addLog(&batch[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (f *finding) addSpan(s *telemetry.Span) error {
+	f.g.scratch = correlation.AppendSpan(f.g.scratch[:0], s)
+	if f.takenBefore() {
+		return nil
+	}
+	if err := f.admit(s.TraceID); err != nil {
+		return err
+	}
+	f.spans = append(f.spans, *s)
+	f.note("span", s.Stream)
+	return nil
+}
+
+func (f *finding) addLog(l *telemetry.Log) error {
+	f.g.scratch = correlation.AppendLog(f.g.scratch[:0], l)
+	if f.takenBefore() {
+		return nil
+	}
+	if err := f.admit(l.TraceID); err != nil {
+		return err
+	}
+	f.logs = append(f.logs, *l)
+	f.note("log", l.Stream)
+	return nil
+}
+
+// takenBefore reports whether an earlier look-up took the record whose IDs are
+// in scratch.
+func (f *finding) takenBefore() bool {
+	for _, id := range f.g.scratch {
+		if f.g.taken[id.Value] {
+			return true
+		}
+	}
+	return false
+}
+
+// admit holds the bounds.
+func (f *finding) admit(t telemetry.TraceID) error {
+	g := f.g
+	if !t.IsZero() && f.guarded {
+		f.traces[t] = true
+		if len(f.traces) > g.cfg.MaxTraces {
+			return errJoinsTooMuch
+		}
+	}
+	if len(g.logs)+len(g.spans)+len(f.logs)+len(f.spans) >= g.cfg.MaxRecords {
+		if f.guarded {
+			return errJoinsTooMuch
+		}
+		return fmt.Errorf("%w: more than %d carry the ID", errFull, g.cfg.MaxRecords)
+	}
+	return nil
+}
+
+// note remembers the IDs in scratch that the story tells of. Span IDs stand in
+// the timeline; tokens are no IDs before somebody asks for them.
+func (f *finding) note(what string, s *telemetry.Stream) {
+	g := f.g
+	for _, id := range g.scratch {
+		if id.Value == g.id {
+			f.kinds[id.Kind]++
+			continue
+		}
+		if id.Kind == correlation.Token || id.Kind == correlation.SpanID || g.ids[id.Value] != nil {
+			continue
+		}
+		if len(f.ids) > 0 && f.ids[len(f.ids)-1].Value == id.Value {
+			continue // the next span of the same trace
+		}
+		service := telemetry.UnknownService
+		if s != nil {
+			service = s.Service
+		}
+		f.ids = append(f.ids, idInfo{ID: id, via: what + " of " + service + ", " + id.Source, depth: f.hop + 1})
+	}
+}
+
+// commit takes what was found.
+func (f *finding) commit() {
+	g := f.g
+	g.logs = append(g.logs, f.logs...)
+	g.spans = append(g.spans, f.spans...)
+	for k, n := range f.kinds {
+		g.kinds[k] += n
+	}
+	for i := range f.ids {
+		id := &f.ids[i]
+		if g.ids[id.Value] == nil {
+			g.ids[id.Value] = id
+			g.order = append(g.order, id)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+package correlate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// idInfo is an ID that a found record carries.
+type idInfo struct {
+	correlation.ID
+	via   string
+	depth int // hops from the question
+}
+
+// gather walks from an ID to everything that it joins.
+//
+// The invariant that keeps every record once: a record is taken by the first
+// look-up that it answers. A later look-up drops the records that carry an ID
+// looked up before, because those were all taken then. Identical records that
+// were sent twice on purpose are so kept twice.
+type gather struct {
+	*Engine
+	q      Request
+	id     string // normal form
+	logs   []telemetry.Log
+	spans  []telemetry.Span
+	traces map[string]bool // looked up, by hex
+
+	ids      map[string]*idInfo
+	order    []*idInfo       // ids, as they were found
+	done     map[string]bool // looked up, or refused
+	taken    map[string]bool // looked up with success
+	kinds    map[correlation.Kind]int
+	followed int
+
+	stats    storage.ReadStats
+	warnings []string
+	partial  bool
+	scratch  []correlation.ID
+}
+
+func newGather(e *Engine, q Request, id string) *gather {
+	g := &gather{Engine: e, q: q, id: id, traces: map[string]bool{}, ids: map[string]*idInfo{}, done: map[string]bool{},
+		taken: map[string]bool{}, kinds: map[correlation.Kind]int{}}
+	g.order = append(g.order, &idInfo{ID: correlation.ID{Value: id}, via: "query"})
+	g.ids[id] = g.order[0]
+	return g
+}
+
+func (g *gather) empty() bool { return len(g.logs)+len(g.spans) == 0 }
+
+// run looks the question's ID up, then what was found, hop by hop, and at last
+// completes the traces that were touched.
+func (g *gather) run(ctx context.Context) error {
+	if err := g.look(ctx, []string{g.id}, 0, false); err != nil {
+		return err
+	}
+	for hop := 1; hop <= g.q.Hops; hop++ {
+		if err := g.follow(ctx, hop); err != nil {
+			return err
+		}
+	}
+	if err := g.lookTraces(ctx, g.touched(), g.q.Hops+1); err != nil {
+		return err
+	}
+	for _, w := range g.stats.Warnings {
+		g.partial = true
+		g.warn("%s", w)
+	}
+	return nil
+}
+
+// follow looks the joining IDs up that were found at a distance of hop.
+func (g *gather) follow(ctx context.Context, hop int) error {
+	var traces []string
+	for _, info := range g.order {
+		if info.depth != hop || !info.Kind.Joins() || g.done[info.Value] {
+			continue
+		}
+		if isConstant(info.Value) {
+			g.done[info.Value] = true
+			g.warn("%s %s (%s) is a constant: not followed", info.Kind, info.Value, info.via)
+			continue
+		}
+		if info.Kind == correlation.TraceID {
+			traces = append(traces, info.Value)
+			continue
+		}
+		if g.followed >= g.cfg.MaxIDs {
+			g.done[info.Value] = true
+			g.partial = true
+			g.warn("more than %d request and correlation IDs: the rest is not followed", g.cfg.MaxIDs)
+			break
+		}
+		g.followed++
+		if err := g.look(ctx, []string{info.Value}, hop, true); err != nil {
+			return err
+		}
+	}
+	return g.lookTraces(ctx, traces, hop)
+}
+
+// touched returns the traces that a found record is part of and that were not
+// looked up yet.
+func (g *gather) touched() []string {
+	var out []string
+	seen := map[string]bool{}
+	add := func(t telemetry.TraceID) {
+		if s := t.String(); s != "" && !g.done[s] && !seen[s] && !isConstant(s) {
+			seen[s] = true
+			out = append(out, s)
+		}
+	}
+	for i := range g.spans {
+		add(g.spans[i].TraceID)
+	}
+	for i := range g.logs {
+		add(g.logs[i].TraceID)
+	}
+	return out
+}
+
+// lookTraces looks traces up, all in one read, as many as an answer may have.
+func (g *gather) lookTraces(ctx context.Context, ids []string, hop int) error {
+	if room := max(g.cfg.MaxTraces-len(g.traces), 0); len(ids) > room {
+		g.partial = true
+		g.warn("the ID joins more than %d traces: the spans of %d of them are left out", g.cfg.MaxTraces, len(ids)-room)
+		for _, id := range ids[room:] {
+			g.done[id] = true
+		}
+		ids = ids[:room]
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	for _, id := range ids {
+		g.traces[id] = true
+	}
+	return g.look(ctx, ids, hop, false)
+}
+
+// look takes all records that carry one of ids. Where guarded is set and they
+// are of too many traces, none is taken and a warning names the ID.
+func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) error {
+	for _, id := range ids {
+		g.done[id] = true
+	}
+	f := &finding{g: g, hop: hop, guarded: guarded, traces: map[telemetry.TraceID]bool{}}
+	err := f.read(ctx, ids)
+	switch {
+	case errors.Is(err, errJoinsTooMuch):
+		g.warn("%s %s (%s) is in more than %d traces: not followed", g.ids[ids[0]].Kind, ids[0], g.ids[ids[0]].via, g.cfg.MaxTraces)
+		return nil
+	case errors.Is(err, errFull), errors.Is(err, storage.ErrBudget):
+		g.partial = true
+		g.warn("the answer is cut: %v", err)
+	case err != nil:
+		return err
+	}
+	f.commit()
+	for _, id := range ids {
+		g.taken[id] = true
+	}
+	return nil
+}
+
+func (g *gather) warn(format string, args ...any) {
+	w := fmt.Sprintf(format, args...)
+	for _, have := range g.warnings {
+		if have == w {
+			return
+		}
+	}
+	g.warnings = append(g.warnings, w)
+}

@@ -1,0 +1,81 @@
+package correlate
+
+import "github.com/clewhq/clew/telemetry"
+
+// timeline makes the entries of all records, in no order.
+func (g *gather) timeline() []Entry {
+	resources := map[*telemetry.Stream]map[string]any{}
+	resource := func(s *telemetry.Stream) map[string]any {
+		if s == nil {
+			return map[string]any{}
+		}
+		r, ok := resources[s]
+		if !ok {
+			r = s.Resource.Attrs.Any()
+			resources[s] = r
+		}
+		return r
+	}
+	out := make([]Entry, 0, len(g.spans)+len(g.logs))
+	for i := range g.spans {
+		s := &g.spans[i]
+		out = append(out, spanEntry(s, resource(s.Stream)))
+		for j := range s.Events {
+			out = append(out, eventEntry(s, &s.Events[j], resource(s.Stream)))
+		}
+	}
+	for i := range g.logs {
+		l := &g.logs[i]
+		out = append(out, logEntry(l, resource(l.Stream)))
+	}
+	return out
+}
+
+func spanEntry(s *telemetry.Span, resource map[string]any) Entry {
+	e := Entry{
+		Time: at(s.Start), Type: TypeSpan, Service: service(s.Stream), Text: s.Name, TraceID: s.TraceID.String(), SpanID: s.SpanID.String(),
+		ParentSpanID: s.ParentID.String(), DurationNS: int64(s.Duration()), Status: s.Status.String(), Attributes: s.Attrs.Any(), Resource: resource,
+	}
+	if s.Status == telemetry.StatusError {
+		e.Severity = telemetry.SeverityError.String()
+		if s.StatusMessage != "" {
+			e.Text += ": " + s.StatusMessage
+		}
+	}
+	return e
+}
+
+func eventEntry(s *telemetry.Span, ev *telemetry.Event, resource map[string]any) Entry {
+	e := Entry{
+		Time: at(ev.Time), Type: TypeEvent, Service: service(s.Stream), Text: ev.Name, TraceID: s.TraceID.String(), SpanID: s.SpanID.String(),
+		ParentSpanID: s.ParentID.String(), Attributes: ev.Attrs.Any(), Resource: resource,
+	}
+	if ev.Name == "exception" {
+		e.Severity = telemetry.SeverityError.String()
+		for _, key := range []string{"exception.type", "exception.message"} {
+			if text := ev.Attrs.Text(key); text != "" {
+				e.Text += ": " + text
+			}
+		}
+	}
+	return e
+}
+
+func logEntry(l *telemetry.Log, resource map[string]any) Entry {
+	return Entry{
+		Time: at(l.Time), Type: TypeLog, Service: service(l.Stream), Severity: severityOf(l), Text: l.Body.Text(), TraceID: l.TraceID.String(),
+		SpanID: l.SpanID.String(), Attributes: l.Attrs.Any(), Resource: resource,
+	}
+}
+
+// severityOf returns one word for how bad l is, "" where it does not say.
+func severityOf(l *telemetry.Log) string {
+	sev := l.Severity
+	if sev == 0 {
+		sev = telemetry.ParseSeverity(l.SeverityText)
+	}
+	if sev == 0 {
+		return l.SeverityText
+	}
+	return sev.String()
+}
