@@ -1,0 +1,240 @@
+package traceql
+
+import (
+	"math"
+	"time"
+
+	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// aggregator turns spans into series.
+type aggregator interface {
+	// observe counts a span for point i.
+	observe(i int, v *view)
+	result() seriesSet
+}
+
+func (m *metricsRun) aggregator(f *syntax.MetricsFunc) aggregator {
+	if f.Compare != nil {
+		return newComparison(m, f)
+	}
+	g := &grouped{m: m, fn: f, groups: map[string]*group{}, seen: map[telemetry.TraceID]struct{}{}}
+	g.perPoint = m.exemplars/max(m.grid.n, 1) + 2
+	return g
+}
+
+// grouped is every function that makes one series a group.
+type grouped struct {
+	m        *metricsRun
+	fn       *syntax.MetricsFunc
+	groups   map[string]*group
+	key      []byte
+	full     bool
+	samples  int
+	seen     map[telemetry.TraceID]struct{} // traces that gave an exemplar
+	perPoint int
+}
+
+// group is the spans of equal labels.
+type group struct {
+	labels    []Attr
+	values    []float64
+	counts    []float64       // of averages
+	buckets   []map[int64]int // of quantiles: log2 of the bucket's bound, and how many
+	seconds   bool            // the buckets are durations in nanoseconds
+	exemplars []Exemplar
+	perPoint  map[int]int
+}
+
+func (g *grouped) observe(i int, v *view) {
+	value, ok := g.value(v)
+	if !ok {
+		return
+	}
+	grp := g.group(v, value)
+	if grp == nil {
+		return
+	}
+	number := floatOf(value)
+	switch g.fn.Name {
+	case "rate", "count_over_time", "histogram_over_time":
+		grp.values[i]++
+	case "quantile_over_time":
+		if grp.buckets[i] == nil {
+			grp.buckets[i] = map[int64]int{}
+		}
+		grp.seconds = grp.seconds || value.Type == syntax.TypeDuration
+		grp.buckets[i][bucketOf(value)]++
+	case "avg_over_time":
+		grp.counts[i]++
+		if math.IsNaN(grp.values[i]) {
+			grp.values[i] = 0
+		}
+		grp.values[i] += (number - grp.values[i]) / grp.counts[i]
+	case "sum_over_time":
+		if math.IsNaN(grp.values[i]) {
+			grp.values[i] = 0
+		}
+		grp.values[i] += number
+	case "min_over_time":
+		if !(grp.values[i] <= number) {
+			grp.values[i] = number
+		}
+	case "max_over_time":
+		if !(grp.values[i] >= number) {
+			grp.values[i] = number
+		}
+	}
+	g.exemplar(grp, i, v, number)
+}
+
+// value is the number that the function looks at; it reports false for a span
+// that has none, which then does not count.
+func (g *grouped) value(v *view) (syntax.Static, bool) {
+	if !g.fn.HasAttr {
+		return syntax.Nil, true
+	}
+	value := v.first(g.fn.Attr)
+	if !value.Type.Numeric() || math.IsNaN(value.AsFloat()) {
+		return syntax.Nil, false
+	}
+	switch g.fn.Name {
+	case "quantile_over_time", "histogram_over_time":
+		if value.Type == syntax.TypeFloat {
+			return value, value.AsFloat() > 0 && !math.IsInf(value.AsFloat(), 0)
+		}
+		return value, value.AsInt() >= 2
+	}
+	return value, true
+}
+
+// floatOf is a number as series show it: durations in seconds.
+func floatOf(s syntax.Static) float64 {
+	if s.Type == syntax.TypeDuration {
+		return s.AsFloat() / float64(time.Second)
+	}
+	return s.AsFloat()
+}
+
+// bucketOf is the exponent of the smallest power of two that is not below s.
+func bucketOf(s syntax.Static) int64 {
+	frac, exp := math.Frexp(s.AsFloat())
+	if frac == 0.5 {
+		exp--
+	}
+	return int64(exp)
+}
+
+// group finds or makes the group of a span, nil when there are too many.
+func (g *grouped) group(v *view, value syntax.Static) *group {
+	g.key = g.key[:0]
+	var buf [8]Attr
+	labels := buf[:0]
+	for _, a := range g.fn.By {
+		val := v.first(a)
+		g.key = append(append(g.key, val.Key()...), 0)
+		if !val.IsNil() {
+			labels = append(labels, Attr{a.String(), val})
+		}
+	}
+	histogram := g.fn.Name == "histogram_over_time"
+	if histogram {
+		bound := math.Ldexp(1, int(bucketOf(value)))
+		if value.Type == syntax.TypeDuration {
+			bound /= float64(time.Second)
+		}
+		labels = append(labels, Attr{bucketLabel, syntax.Float(bound)})
+		g.key = append(g.key, labels[len(labels)-1].Value.Key()...)
+	}
+	if grp, ok := g.groups[string(g.key)]; ok {
+		return grp
+	}
+	if g.full {
+		return nil
+	}
+	return g.newGroup(labels)
+}
+
+func (g *grouped) newGroup(labels []Attr) *group {
+	n := g.m.grid.n
+	g.samples += n
+	cfg := &g.m.e.cfg
+	if len(g.groups) >= cfg.MaxSeries || g.samples > cfg.MaxSamples {
+		g.full = true
+		g.m.warn("the answer is partial: more than query.traceql.max_series = %d series or max_samples = %d samples, group by less or ask for a longer step", cfg.MaxSeries, cfg.MaxSamples)
+		return nil
+	}
+	switch {
+	case len(g.fn.By) == 0 && len(labels) == 0 && g.fn.Name != "quantile_over_time":
+		labels = []Attr{{nameLabel, syntax.String(g.fn.Name)}}
+	case len(labels) == 0 && len(g.fn.By) > 0:
+		labels = []Attr{{g.fn.By[0].String(), syntax.Nil}}
+	default:
+		labels = append([]Attr(nil), labels...)
+	}
+	grp := &group{labels: labels, perPoint: map[int]int{}}
+	switch g.fn.Name {
+	case "quantile_over_time":
+		grp.buckets = make([]map[int64]int, n)
+	case "rate", "count_over_time", "histogram_over_time":
+		grp.values = filled(n, 0)
+	default:
+		grp.values = filled(n, math.NaN())
+	}
+	if g.fn.Name == "avg_over_time" {
+		grp.counts = make([]float64, n)
+	}
+	g.groups[string(g.key)] = grp
+	return grp
+}
+
+// exemplar notes the span as one where there is room: a trace gives one, and
+// no point takes all of them.
+func (g *grouped) exemplar(grp *group, i int, v *view, value float64) {
+	if len(g.seen) >= g.m.exemplars || g.m.grid.instant || grp.perPoint[i] >= g.perPoint {
+		return
+	}
+	if _, ok := g.seen[v.span.TraceID]; ok {
+		return
+	}
+	g.seen[v.span.TraceID] = struct{}{}
+	grp.perPoint[i]++
+	labels := []Attr{
+		{syntax.Attribute{Intrinsic: syntax.TraceID}.String(), v.intrinsic(syntax.TraceID)},
+		{syntax.Attribute{Intrinsic: syntax.SpanID}.String(), v.intrinsic(syntax.SpanID)},
+	}
+	for _, a := range g.fn.By {
+		if val := v.first(a); !val.IsNil() {
+			labels = append(labels, Attr{a.String(), val})
+		}
+	}
+	grp.exemplars = append(grp.exemplars, Exemplar{Labels: labels, Value: value, Time: v.span.Start})
+}
+
+func (g *grouped) result() seriesSet {
+	set := seriesSet{}
+	if len(g.groups) == 0 && len(g.fn.By) == 0 && !g.fn.HasAttr {
+		g.key = g.key[:0]
+		g.newGroup(nil) // counting nothing is zero, not no answer
+	}
+	for _, grp := range g.groups {
+		switch g.fn.Name {
+		case "quantile_over_time":
+			g.quantiles(set, grp)
+			continue
+		case "rate":
+			per := float64(time.Second) / float64(g.m.grid.step)
+			for i := range grp.values {
+				grp.values[i] *= per
+			}
+		}
+		if !g.fn.HasAttr || g.fn.Name == "histogram_over_time" {
+			for i := range grp.exemplars { // a count has no value of one span
+				grp.exemplars[i].Value = grp.values[g.m.grid.index(grp.exemplars[i].Time)]
+			}
+		}
+		set.add(&Series{Labels: grp.labels, Values: grp.values, Exemplars: grp.exemplars})
+	}
+	return set
+}

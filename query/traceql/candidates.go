@@ -1,0 +1,94 @@
+package traceql
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/clewhq/clew/telemetry"
+)
+
+// candidate is a trace that may be in the answer; latest is when its last
+// span that met the plan's condition started.
+type candidate struct {
+	id     telemetry.TraceID
+	latest int64
+}
+
+// candidates scans [from, to) for traces with a span that meets the plan's
+// condition and returns them newest first, without those in done. Beyond the
+// limit the oldest are dropped, with a warning.
+func (r *run) candidates(ctx context.Context, p *plan, from, to int64, done map[telemetry.TraceID]struct{}) ([]candidate, error) {
+	found := map[telemetry.TraceID]int64{}
+	limit := r.e.cfg.MaxCandidates
+	v := view{}
+	err := r.scan(ctx, p.query(r.tenant, from, to), func(s *telemetry.Span) bool {
+		v.span = s
+		if !p.match(&v).IsTrue() {
+			return true
+		}
+		if _, seen := done[s.TraceID]; seen {
+			return true
+		}
+		if latest, ok := found[s.TraceID]; !ok || s.Start > latest {
+			found[s.TraceID] = s.Start
+		}
+		if len(found) > 2*limit {
+			r.prune(found, limit)
+		}
+		return true
+	})
+	if len(found) > limit {
+		r.prune(found, limit)
+	}
+	return newestFirst(found), err
+}
+
+// prune keeps the newest candidates only, so that memory stays bounded.
+func (r *run) prune(found map[telemetry.TraceID]int64, limit int) {
+	r.warn("the answer is partial: more than query.traceql.max_candidates = %d traces may match, the oldest were left out", limit)
+	for _, c := range newestFirst(found)[limit:] {
+		delete(found, c.id)
+	}
+}
+
+func newestFirst(found map[telemetry.TraceID]int64) []candidate {
+	out := make([]candidate, 0, len(found))
+	for id, latest := range found {
+		out = append(out, candidate{id, latest})
+	}
+	slices.SortFunc(out, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.latest, a.latest), bytes.Compare(a.id[:], b.id[:]))
+	})
+	return out
+}
+
+// batches calls visit with the traces of cs, read whole in groups, until it
+// returns false.
+func (r *run) batches(ctx context.Context, cs []candidate, cols columns, visit func(t *Trace, latest int64) (bool, error)) error {
+	size := r.e.cfg.BatchTraces
+	for len(cs) > 0 {
+		batch := cs[:min(size, len(cs))]
+		cs = cs[len(batch):]
+		ids := make([]telemetry.TraceID, len(batch))
+		latest := make(map[telemetry.TraceID]int64, len(batch))
+		for i, c := range batch {
+			ids[i], latest[c.id] = c.id, c.latest
+		}
+		ts, err := r.traces(ctx, ids, cols)
+		if err != nil && len(ts) == 0 {
+			return err
+		}
+		for _, t := range ts {
+			more, verr := visit(t, latest[t.ID])
+			if verr != nil || !more {
+				return verr
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,292 @@
+package traceql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// MetricsRequest asks for series.
+type MetricsRequest struct {
+	Tenant string
+	Query  *syntax.Query
+	// From and To bound the starts of spans in Unix nanoseconds, Step is the
+	// distance of the points. An instant query has one point for it all.
+	From, To, Step int64
+	Instant        bool
+	// Exemplars is how many exemplars are wanted at most.
+	Exemplars int
+}
+
+// MetricsResult is the answer of a metrics query.
+type MetricsResult struct {
+	Series   []Series
+	Stats    Stats
+	Warnings []string
+	grid     grid
+}
+
+// Time is the time of a point in Unix nanoseconds.
+func (m *MetricsResult) Time(i int) int64 { return m.grid.time(i) }
+
+// DefaultStep is the distance of points for a range where none was asked for:
+// about 240 points, at round distances, at least a second apart unless the
+// range is shorter than a minute.
+func DefaultStep(from, to int64) int64 {
+	span := time.Duration(to - from)
+	want := span / 240
+	if span < time.Minute {
+		const fine = 50 * time.Millisecond
+		return int64(max(want/fine*fine, fine))
+	}
+	for _, g := range []time.Duration{time.Hour, 5 * time.Minute, time.Minute, 15 * time.Second, 5 * time.Second, time.Second} {
+		if want > g {
+			return int64(want / g * g)
+		}
+	}
+	return int64(time.Second)
+}
+
+// grid is the points of an answer. Point i counts what started in the step
+// that ends at it, the end included.
+type grid struct {
+	start, end, step int64
+	n                int
+	instant          bool
+}
+
+// newGrid aligns a range to the step and adds one point in front, as Tempo
+// does, so that the same query a little later has the same points.
+func newGrid(req *MetricsRequest) grid {
+	if req.Instant {
+		return grid{start: req.From, end: req.To, step: req.To - req.From, n: 1, instant: true}
+	}
+	g := grid{step: req.Step, start: req.From - req.From%req.Step, end: req.To}
+	if over := req.To % req.Step; over != 0 {
+		g.end += req.Step - over
+	}
+	if g.start >= req.Step {
+		g.start -= req.Step
+	}
+	g.n = int((g.end - g.start) / g.step)
+	return g
+}
+
+// index returns the point that a time counts for, -1 for none.
+func (g *grid) index(t int64) int {
+	if g.instant {
+		if t < g.start || t > g.end {
+			return -1
+		}
+		return 0
+	}
+	if t <= g.start || t > g.end {
+		return -1
+	}
+	return int((t - g.start - 1) / g.step)
+}
+
+func (g *grid) time(i int) int64 {
+	if g.instant {
+		return g.end
+	}
+	return g.start + int64(i+1)*g.step
+}
+
+// bounds returns the range [from, to) of span starts that count.
+func (g *grid) bounds() (from, to int64) {
+	if g.instant {
+		return g.start, g.end + 1
+	}
+	return g.start + 1, g.end + 1
+}
+
+// ErrNoMetrics refuses a search where a metrics query is expected.
+var ErrNoMetrics = errors.New("the query yields traces, expected a metrics function at its end such as | rate()")
+
+// ErrNoSearch refuses a metrics query where a search is expected.
+var ErrNoSearch = errors.New("the query yields series, expected a query without metrics functions such as rate()")
+
+// QueryRange computes the series of a metrics query.
+func (e *Engine) QueryRange(ctx context.Context, req MetricsRequest) (*MetricsResult, error) {
+	if req.Query.Metrics == nil {
+		return nil, &QueryError{ErrNoMetrics}
+	}
+	if err := e.checkRange(&req); err != nil {
+		return nil, &QueryError{err}
+	}
+	ctx, r, cancel := e.begin(ctx, req.Tenant, "metrics", e.cfg.MaxSpans)
+	defer cancel()
+	defer r.end()
+	m := &metricsRun{run: r, grid: newGrid(&req), exemplars: exemplarLimit(&req, e.cfg.MaxExemplars)}
+	set, err := m.eval(ctx, req.Query.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	return &MetricsResult{Series: set.sorted(), Stats: r.stats, Warnings: r.warnings, grid: m.grid}, nil
+}
+
+func (e *Engine) checkRange(req *MetricsRequest) error {
+	switch {
+	case req.From < 0 || req.To <= req.From:
+		return fmt.Errorf("the range is from %d to %d, expected an end after the start", req.From, req.To)
+	case !req.Instant && req.Step <= 0:
+		return fmt.Errorf("step is %s, expected more than 0", time.Duration(req.Step))
+	case !req.Instant && (req.To-req.From)/req.Step > int64(e.cfg.MaxPoints):
+		return fmt.Errorf("step %s over a range of %s are more than query.traceql.max_points = %d points, ask for a longer step",
+			time.Duration(req.Step), time.Duration(req.To-req.From), e.cfg.MaxPoints)
+	}
+	return nil
+}
+
+// exemplarLimit is how many exemplars an answer has: the hint of the query
+// decides, then the request.
+func exemplarLimit(req *MetricsRequest, limit int) int {
+	n := req.Exemplars
+	for _, h := range req.Query.Hints {
+		if h.Name != "exemplars" {
+			continue
+		}
+		switch {
+		case h.Value.Type == syntax.TypeInt:
+			n = int(max(h.Value.AsInt(), 0))
+		case h.Value.Type == syntax.TypeBool && !h.Value.IsTrue():
+			n = 0
+		}
+	}
+	return min(n, limit)
+}
+
+// metricsRun is one metrics query under way.
+type metricsRun struct {
+	*run
+	grid      grid
+	exemplars int
+}
+
+func (m *metricsRun) eval(ctx context.Context, e syntax.MetricsExpr) (seriesSet, error) {
+	switch e := e.(type) {
+	case *syntax.MetricsPipeline:
+		return m.pipeline(ctx, e)
+	case *syntax.MetricsStages:
+		set, err := m.eval(ctx, e.X)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range e.Stages {
+			set = applyStage(set, s, m.grid.n)
+		}
+		return set, nil
+	case *syntax.MetricsScalar:
+		set, err := m.eval(ctx, e.X)
+		if err != nil {
+			return nil, err
+		}
+		return scalarMath(set, e), nil
+	case *syntax.MetricsMath:
+		l, err := m.eval(ctx, e.L)
+		if err != nil {
+			return nil, err
+		}
+		r, err := m.eval(ctx, e.R)
+		if err != nil {
+			return nil, err
+		}
+		return seriesMath(e.Op, l, r), nil
+	}
+	return nil, fmt.Errorf("unknown metrics expression %T", e)
+}
+
+// pipeline feeds the spans of a pipeline to its function.
+func (m *metricsRun) pipeline(ctx context.Context, e *syntax.MetricsPipeline) (seriesSet, error) {
+	agg := m.aggregator(&e.Func)
+	p := planPipeline(e.Pipeline)
+	cols := functionColumns(&e.Func)
+	var err error
+	if p.exact && !functionNeedsTrace(&e.Func) {
+		p.columns |= cols
+		err = m.spansOnly(ctx, &p, agg)
+	} else {
+		err = m.wholeTraces(ctx, &p, e, cols, agg)
+	}
+	if err = m.partial(err); err != nil {
+		return nil, err
+	}
+	return agg.result(), nil
+}
+
+// spansOnly answers by one scan.
+func (m *metricsRun) spansOnly(ctx context.Context, p *plan, agg aggregator) error {
+	from, to := m.grid.bounds()
+	v := view{}
+	return m.scan(ctx, p.query(m.tenant, from, to), func(s *telemetry.Span) bool {
+		v.span = s
+		if i := m.grid.index(s.Start); i >= 0 && p.match(&v).IsTrue() {
+			agg.observe(i, &v)
+		}
+		return true
+	})
+}
+
+// wholeTraces reads every trace that may match and feeds the spans that the
+// pipeline leaves of it and that lie in the range.
+func (m *metricsRun) wholeTraces(ctx context.Context, p *plan, e *syntax.MetricsPipeline, cols storage.Columns, agg aggregator) error {
+	window := int64(m.e.cfg.TraceWindow)
+	from, to := m.grid.bounds()
+	cs, err := m.candidates(ctx, p, from-window, to+window, nil)
+	if err != nil && len(cs) == 0 {
+		return err
+	}
+	eval := compilePipeline(e.Pipeline)
+	cols |= shownBy(e.Pipeline).columns
+	berr := m.batches(ctx, cs, cols, func(t *Trace, _ int64) (bool, error) {
+		sets, err := eval(t, t.whole())
+		if err != nil {
+			return false, &QueryError{err}
+		}
+		v := view{trace: t}
+		for _, set := range sets {
+			for _, i := range set.spans {
+				v.span, v.index = t.Spans[i], i
+				if at := m.grid.index(v.span.Start); at >= 0 {
+					agg.observe(at, &v)
+				}
+			}
+		}
+		return true, nil
+	})
+	if berr != nil {
+		return berr
+	}
+	return err
+}
+
+func functionColumns(f *syntax.MetricsFunc) storage.Columns {
+	if f.Compare != nil {
+		return storage.ColSpan | storage.ColAttrs | columnsOf(f.Compare.Expr)
+	}
+	c := storage.ColSpan
+	if f.HasAttr {
+		c |= columnOf(f.Attr)
+	}
+	for _, a := range f.By {
+		c |= columnOf(a)
+	}
+	return c
+}
+
+func functionNeedsTrace(f *syntax.MetricsFunc) bool {
+	if f.Compare != nil && !isLocal(f.Compare.Expr) {
+		return true
+	}
+	need := f.HasAttr && needsTrace(f.Attr)
+	for _, a := range f.By {
+		need = need || needsTrace(a)
+	}
+	return need
+}

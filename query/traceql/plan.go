@@ -1,0 +1,280 @@
+package traceql
+
+import (
+	"time"
+
+	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// plan is what a pipeline asks of the store.
+type plan struct {
+	// need is a condition that some span of every trace in the answer meets.
+	need  syntax.Expr
+	match evalFunc
+	// exact is set where the spans of the answer are those that meet need, so
+	// that no trace has to be read whole.
+	exact bool
+	// stream tells which streams can hold such a span; nil for all.
+	stream      func(*telemetry.Stream) bool
+	traceIDs    []telemetry.TraceID
+	ids         []string
+	minDuration time.Duration
+	columns     storage.Columns // that need reads
+}
+
+// planPipeline works out what can be pushed down.
+func planPipeline(p *syntax.Pipeline) plan {
+	need, exact := needOfPipeline(p)
+	pl := plan{need: need, match: compile(need), exact: exact, columns: columnsOf(need)}
+	if tri := compileTri(need); tri != nil {
+		pl.stream = func(s *telemetry.Stream) bool { return tri(s) != never }
+	}
+	for _, c := range conjuncts(need, nil) {
+		pl.push(c)
+	}
+	return pl
+}
+
+// query is the scan for spans that start in [from, to).
+func (p *plan) query(tenant string, from, to int64) storage.SpanQuery {
+	return storage.SpanQuery{
+		Tenant: tenant, From: max(from, 0), To: to, Stream: p.stream, TraceIDs: p.traceIDs,
+		IDs: p.ids, MinDuration: p.minDuration, Columns: p.columns,
+	}
+}
+
+// push takes what the store understands out of one condition that must hold.
+func (p *plan) push(e syntax.Expr) {
+	b, ok := e.(*syntax.Binary)
+	if !ok {
+		return
+	}
+	ref, lit, op, ok := refAndLiteral(b)
+	if !ok {
+		return
+	}
+	switch {
+	case ref.Is(syntax.TraceID) && op == syntax.OpEq:
+		if id, ok := telemetry.ParseTraceID(lit.Str()); ok {
+			p.traceIDs = []telemetry.TraceID{id}
+		}
+	case ref.Is(syntax.SpanID) && op == syntax.OpEq:
+		if id, ok := telemetry.ParseSpanID(lit.Str()); ok {
+			p.ids = []string{id.String()}
+		}
+	case ref.Is(syntax.SpanDuration) && lit.Type == syntax.TypeDuration:
+		if op == syntax.OpGt || op == syntax.OpGte || op == syntax.OpEq {
+			p.minDuration = max(p.minDuration, time.Duration(lit.AsInt()))
+		}
+	}
+}
+
+// refAndLiteral takes a comparison of an attribute with a literal apart, the
+// attribute brought to the left.
+func refAndLiteral(b *syntax.Binary) (syntax.Attribute, syntax.Static, syntax.Op, bool) {
+	l, r, op := b.L, b.R, b.Op
+	if _, ok := l.(syntax.Literal); ok {
+		l, r, op = r, l, mirror(op)
+	}
+	ref, ok1 := l.(syntax.Ref)
+	lit, ok2 := r.(syntax.Literal)
+	return ref.Attr, lit.Value, op, ok1 && ok2 && op.Comparison()
+}
+
+func mirror(op syntax.Op) syntax.Op {
+	switch op {
+	case syntax.OpGt:
+		return syntax.OpLt
+	case syntax.OpGte:
+		return syntax.OpLte
+	case syntax.OpLt:
+		return syntax.OpGt
+	case syntax.OpLte:
+		return syntax.OpGte
+	case syntax.OpRe, syntax.OpNre:
+		return "" // the expression stands on the right only
+	}
+	return op
+}
+
+func conjuncts(e syntax.Expr, out []syntax.Expr) []syntax.Expr {
+	if b, ok := e.(*syntax.Binary); ok && b.Op == syntax.OpAnd {
+		return conjuncts(b.R, conjuncts(b.L, out))
+	}
+	return append(out, e)
+}
+
+var always = syntax.Literal{Value: yes}
+
+func isAlways(e syntax.Expr) bool {
+	lit, ok := e.(syntax.Literal)
+	return ok && lit.Value.IsTrue()
+}
+
+func and(l, r syntax.Expr) syntax.Expr {
+	switch {
+	case isAlways(l):
+		return r
+	case isAlways(r):
+		return l
+	}
+	return &syntax.Binary{Op: syntax.OpAnd, L: l, R: r}
+}
+
+func or(l, r syntax.Expr) syntax.Expr {
+	if isAlways(l) || isAlways(r) {
+		return always
+	}
+	return &syntax.Binary{Op: syntax.OpOr, L: l, R: r}
+}
+
+// needOfPipeline returns the condition of a pipeline, and whether its spans
+// are exactly those that meet it. All stages work on spans that passed the
+// ones before, so their conditions add up.
+func needOfPipeline(p *syntax.Pipeline) (syntax.Expr, bool) {
+	var need syntax.Expr = always
+	exact := true
+	for _, s := range p.Stages {
+		switch s := s.(type) {
+		case syntax.SpansetExpr:
+			n, x := needOfSpanset(s)
+			need, exact = and(need, n), exact && x
+		case *syntax.ScalarFilter:
+			exact = false
+		}
+	}
+	return need, exact
+}
+
+func needOfSpanset(s syntax.SpansetExpr) (syntax.Expr, bool) {
+	switch s := s.(type) {
+	case *syntax.Filter:
+		return localise(s.Expr)
+	case *syntax.Pipeline:
+		return needOfPipeline(s)
+	case *syntax.SpansetOp:
+		l, lx := needOfSpanset(s.L)
+		r, rx := needOfSpanset(s.R)
+		switch {
+		case s.Op == syntax.OpOr:
+			return or(l, r), lx && rx
+		case s.Op.Negated() || selectivity(r) >= selectivity(l):
+			return r, false
+		}
+		return l, false
+	}
+	return always, false
+}
+
+// selectivity guesses how few spans meet a condition; more is fewer.
+func selectivity(e syntax.Expr) int {
+	b, ok := e.(*syntax.Binary)
+	if !ok {
+		if isAlways(e) {
+			return 0
+		}
+		return 1
+	}
+	switch b.Op {
+	case syntax.OpAnd:
+		return selectivity(b.L) + selectivity(b.R)
+	case syntax.OpOr:
+		return min(selectivity(b.L), selectivity(b.R))
+	}
+	ref, _, op, ok := refAndLiteral(b)
+	switch {
+	case !ok:
+		return 1
+	case ref.Is(syntax.TraceID), ref.Is(syntax.SpanID):
+		return 100
+	case op == syntax.OpEq && ref.Scope == syntax.ScopeResource:
+		return 6
+	case op == syntax.OpEq && ref.Intrinsic == syntax.NotIntrinsic:
+		return 5
+	case op == syntax.OpEq || op == syntax.OpRe:
+		return 4
+	case ref.Is(syntax.SpanDuration):
+		return 3
+	}
+	return 2
+}
+
+// localise weakens an expression to what a span alone can tell, and reports
+// whether it lost nothing. && and || keep their order under weakening, so only
+// below them is anything replaced.
+func localise(e syntax.Expr) (syntax.Expr, bool) {
+	if b, ok := e.(*syntax.Binary); ok && (b.Op == syntax.OpAnd || b.Op == syntax.OpOr) {
+		l, lx := localise(b.L)
+		r, rx := localise(b.R)
+		if b.Op == syntax.OpAnd {
+			return and(l, r), lx && rx
+		}
+		return or(l, r), lx && rx
+	}
+	if isLocal(e) || isRootTest(e) {
+		return e, true
+	}
+	return always, false
+}
+
+func isLocal(e syntax.Expr) bool {
+	local := true
+	syntax.Walk(e, func(a syntax.Attribute) { local = local && !needsTrace(a) })
+	return local
+}
+
+func needsTrace(a syntax.Attribute) bool {
+	switch a.Intrinsic {
+	case syntax.ChildCount, syntax.TraceDuration, syntax.RootName, syntax.RootServiceName,
+		syntax.NestedSetLeft, syntax.NestedSetRight, syntax.NestedSetParent:
+		return true
+	}
+	return a.Parent
+}
+
+// isRootTest reports whether e compares nestedSetParent with a number such
+// that only being a root or not decides. Grafana asks for roots this way.
+func isRootTest(e syntax.Expr) bool {
+	b, ok := e.(*syntax.Binary)
+	if !ok {
+		return false
+	}
+	ref, lit, op, ok := refAndLiteral(b)
+	if !ok || !ref.Is(syntax.NestedSetParent) || lit.Type != syntax.TypeInt {
+		return false
+	}
+	switch n := lit.AsInt(); op {
+	case syntax.OpLt, syntax.OpGte:
+		return n <= 0
+	case syntax.OpEq, syntax.OpNeq, syntax.OpGt, syntax.OpLte:
+		return n < 0
+	}
+	return false
+}
+
+// columnsOf returns the columns that an expression reads. It is never zero,
+// which would mean all of them.
+func columnsOf(exprs ...syntax.Expr) storage.Columns {
+	c := storage.ColSpan
+	for _, e := range exprs {
+		syntax.Walk(e, func(a syntax.Attribute) { c |= columnOf(a) })
+	}
+	return c
+}
+
+func columnOf(a syntax.Attribute) storage.Columns {
+	switch a.Intrinsic {
+	case syntax.EventName, syntax.EventTimeSinceStart, syntax.LinkTraceID, syntax.LinkSpanID:
+		return storage.ColEvents
+	case syntax.NotIntrinsic:
+		switch a.Scope {
+		case syntax.ScopeEvent, syntax.ScopeLink:
+			return storage.ColEvents
+		case syntax.ScopeAny, syntax.ScopeSpan:
+			return storage.ColAttrs
+		}
+	}
+	return storage.ColSpan
+}

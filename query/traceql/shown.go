@@ -1,0 +1,150 @@
+package traceql
+
+import (
+	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/storage"
+)
+
+// shown is what a search's answer says of each span: the attributes that the
+// query names, as far as they have a value that it looks for.
+type shown struct {
+	name    bool
+	attrs   []shownAttr
+	columns storage.Columns // of this and of the query itself
+}
+
+// shownAttr is an attribute with the tests that the query makes of its value;
+// without tests every value is shown.
+type shownAttr struct {
+	attr  syntax.Attribute
+	tests []valueTest
+	all   bool
+}
+
+type valueTest struct {
+	c   comparer
+	lit syntax.Static
+}
+
+// shownBy collects what a pipeline names.
+func shownBy(p *syntax.Pipeline) shown {
+	s := shown{columns: storage.ColSpan}
+	s.pipeline(p)
+	return s
+}
+
+func (s *shown) pipeline(p *syntax.Pipeline) {
+	for _, st := range p.Stages {
+		s.stage(st)
+	}
+}
+
+func (s *shown) stage(st syntax.Stage) {
+	switch st := st.(type) {
+	case *syntax.Filter:
+		s.expr(st.Expr)
+	case *syntax.SpansetOp:
+		s.stage(st.L)
+		s.stage(st.R)
+	case *syntax.Pipeline:
+		s.pipeline(st)
+	case *syntax.Group:
+		s.expr(st.Expr)
+	case *syntax.ScalarFilter:
+		s.scalar(st.L)
+		s.scalar(st.R)
+	case *syntax.Select:
+		for _, a := range st.Attrs {
+			s.add(a, nil)
+		}
+	}
+}
+
+func (s *shown) scalar(e syntax.ScalarExpr) {
+	switch e := e.(type) {
+	case *syntax.ScalarOp:
+		s.scalar(e.L)
+		s.scalar(e.R)
+	case *syntax.Aggregate:
+		if e.Expr != nil {
+			s.expr(e.Expr)
+		}
+	}
+}
+
+func (s *shown) expr(e syntax.Expr) {
+	switch e := e.(type) {
+	case syntax.Ref:
+		s.add(e.Attr, nil)
+	case *syntax.Unary:
+		s.expr(e.X)
+	case *syntax.Binary:
+		if ref, lit, op, ok := refAndLiteral(e); ok {
+			t := valueTest{comparer{op: op}, lit}
+			if op == syntax.OpRe || op == syntax.OpNre {
+				t.c.re, _ = syntax.CompileRegexp(lit.Str())
+			}
+			t.lit = normaliseID(ref, syntax.Literal{Value: lit}).Value
+			s.add(ref, &t)
+			return
+		}
+		s.expr(e.L)
+		s.expr(e.R)
+	}
+}
+
+func (s *shown) add(a syntax.Attribute, t *valueTest) {
+	s.columns |= columnOf(a)
+	switch a.Intrinsic {
+	case syntax.Name:
+		s.name = s.name || !a.Parent
+		return
+	case syntax.SpanDuration, syntax.TraceDuration, syntax.RootName, syntax.RootServiceName,
+		syntax.TraceID, syntax.SpanID:
+		return // every answer has them in a place of their own
+	}
+	for i := range s.attrs {
+		if s.attrs[i].attr == a {
+			s.attrs[i].test(t)
+			return
+		}
+	}
+	s.attrs = append(s.attrs, shownAttr{attr: a})
+	s.attrs[len(s.attrs)-1].test(t)
+}
+
+func (a *shownAttr) test(t *valueTest) {
+	if t == nil {
+		a.all = true
+		return
+	}
+	a.tests = append(a.tests, *t)
+}
+
+// of returns the named values of a span.
+func (s *shown) of(v *view) []Attr {
+	var out []Attr
+	for i := range s.attrs {
+		a := &s.attrs[i]
+		v.each(a.attr, func(val syntax.Static) bool {
+			if !a.wants(val) {
+				return true
+			}
+			out = append(out, Attr{Key: a.attr.Key(), Value: val})
+			return false
+		})
+	}
+	return out
+}
+
+func (a *shownAttr) wants(val syntax.Static) bool {
+	if a.all {
+		return true
+	}
+	for _, t := range a.tests {
+		if t.c.compare(val, t.lit) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,287 @@
+package syntax
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// maxGroupBy bounds the labels of a series.
+const maxGroupBy = 5
+
+// check refuses expressions whose types cannot work, before they meet data.
+// The tree does not carry places, so these errors show the expression.
+func check(q *Query) error {
+	if q.Metrics != nil {
+		return checkMetrics(q.Metrics)
+	}
+	return checkPipeline(q.Pipeline)
+}
+
+func invalid(format string, args ...any) error {
+	return &Error{Line: 1, Col: 1, Msg: fmt.Sprintf(format, args...)}
+}
+
+func checkMetrics(m MetricsExpr) error {
+	switch m := m.(type) {
+	case *MetricsPipeline:
+		return checkMetricsPipeline(m)
+	case *MetricsMath:
+		if err := noCompare(m.L, m.R); err != nil {
+			return err
+		}
+		if err := checkMetrics(m.L); err != nil {
+			return err
+		}
+		return checkMetrics(m.R)
+	case *MetricsScalar:
+		if err := noCompare(m.X); err != nil {
+			return err
+		}
+		return checkMetrics(m.X)
+	case *MetricsStages:
+		if err := noCompare(m.X); err != nil {
+			return err
+		}
+		return checkMetrics(m.X)
+	}
+	return nil
+}
+
+func noCompare(ms ...MetricsExpr) error {
+	for _, m := range ms {
+		if p, ok := m.(*MetricsPipeline); ok && p.Func.Name == "compare" {
+			return invalid("compare() cannot be used with second stage functions or arithmetic")
+		}
+	}
+	return nil
+}
+
+func checkMetricsPipeline(m *MetricsPipeline) error {
+	limit := maxGroupBy
+	if m.Func.Name == "quantile_over_time" || m.Func.Name == "histogram_over_time" {
+		limit-- // one label is taken by the quantile or the bucket
+	}
+	if len(m.Func.By) > limit {
+		return invalid("%s() by %d attributes, expected at most %d", m.Func.Name, len(m.Func.By), limit)
+	}
+	if m.Func.Compare != nil {
+		if err := checkStage(m.Func.Compare); err != nil {
+			return err
+		}
+	}
+	return checkPipeline(m.Pipeline)
+}
+
+func checkPipeline(p *Pipeline) error {
+	for _, s := range p.Stages {
+		if err := checkStage(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkStage(s Stage) error {
+	switch s := s.(type) {
+	case *Filter:
+		if err := checkExpr(s.Expr); err != nil {
+			return err
+		}
+		if t := typeOf(s.Expr); t != TypeAny && t != TypeBool {
+			return invalid("span filter { %s } is of type %s, expected a boolean", Source(s.Expr), t)
+		}
+	case *SpansetOp:
+		if err := checkStage(s.L); err != nil {
+			return err
+		}
+		return checkStage(s.R)
+	case *Pipeline:
+		return checkPipeline(s)
+	case *Group:
+		if !readsSpan(s.Expr) {
+			return invalid("by(%s) must read something of the span", Source(s.Expr))
+		}
+		return checkExpr(s.Expr)
+	case *ScalarFilter:
+		return checkScalars(s.Op, s.L, s.R)
+	}
+	return nil
+}
+
+func checkScalars(op Op, l, r ScalarExpr) error {
+	for _, s := range []ScalarExpr{l, r} {
+		switch s := s.(type) {
+		case *ScalarOp:
+			if err := checkScalars(s.Op, s.L, s.R); err != nil {
+				return err
+			}
+		case *Aggregate:
+			if err := checkAggregate(s); err != nil {
+				return err
+			}
+		}
+	}
+	lt, rt := scalarType(l), scalarType(r)
+	if !comparable(lt, rt) || !op.accepts(lt) || !op.accepts(rt) {
+		return invalid("operator %s cannot work on %s and %s", op, lt, rt)
+	}
+	return nil
+}
+
+func checkAggregate(a *Aggregate) error {
+	if a.Expr == nil {
+		return nil
+	}
+	if err := checkExpr(a.Expr); err != nil {
+		return err
+	}
+	if t := typeOf(a.Expr); t != TypeAny && !t.Numeric() {
+		return invalid("%s(%s) is of type %s, expected a number", a.Func, Source(a.Expr), t)
+	}
+	if !readsSpan(a.Expr) {
+		return invalid("%s(%s) must read something of the span", a.Func, Source(a.Expr))
+	}
+	return nil
+}
+
+func scalarType(s ScalarExpr) Type {
+	switch s := s.(type) {
+	case Literal:
+		return s.Value.Type
+	case *ScalarOp:
+		if t := scalarType(s.L); t != TypeAny {
+			return t
+		}
+		return scalarType(s.R)
+	case *Aggregate:
+		if s.Expr != nil {
+			return typeOf(s.Expr)
+		}
+	}
+	return TypeInt
+}
+
+func checkExpr(e Expr) error {
+	switch e := e.(type) {
+	case *Binary:
+		return checkBinary(e)
+	case *Unary:
+		if err := checkExpr(e.X); err != nil {
+			return err
+		}
+		return checkUnary(e)
+	}
+	return nil
+}
+
+func checkUnary(e *Unary) error {
+	t := typeOf(e.X)
+	switch e.Op {
+	case OpMissing:
+		if ref, ok := e.X.(Ref); ok {
+			a := ref.Attr
+			if a.Intrinsic != NotIntrinsic {
+				return invalid("%s = nil is never true because every span has %s", a, a)
+			}
+			if a == (Attribute{Scope: ScopeResource, Name: "service.name"}) {
+				return invalid("%s = nil is never true because every span has a service", a)
+			}
+		}
+	case OpNot:
+		if t != TypeAny && t != TypeBool {
+			return invalid("!(%s): operator ! cannot work on %s, expected a boolean", Source(e.X), t)
+		}
+	case OpSub:
+		if t != TypeAny && !t.Numeric() {
+			return invalid("-(%s): operator - cannot work on %s, expected a number", Source(e.X), t)
+		}
+	}
+	return nil
+}
+
+func checkBinary(e *Binary) error {
+	if err := checkExpr(e.L); err != nil {
+		return err
+	}
+	if err := checkExpr(e.R); err != nil {
+		return err
+	}
+	lt, rt := typeOf(e.L), typeOf(e.R)
+	if !comparable(lt, rt) {
+		return invalid("%s: operator %s cannot work on %s and %s, expected two values of the same type", Source(e), e.Op, lt, rt)
+	}
+	if !e.Op.accepts(lt) || !e.Op.accepts(rt) {
+		return invalid("%s: operator %s cannot work on %s", Source(e), e.Op, lt)
+	}
+	if e.Op != OpRe && e.Op != OpNre {
+		return nil
+	}
+	lit, ok := e.R.(Literal)
+	if !ok || lit.Value.Type != TypeString {
+		return invalid("%s: operator %s needs a string with a regular expression on its right", Source(e), e.Op)
+	}
+	if _, err := CompileRegexp(lit.Value.Str()); err != nil {
+		return invalid("%s: invalid regular expression: %v", Source(e), err)
+	}
+	return nil
+}
+
+// CompileRegexp compiles a regular expression of a query. It must match a
+// whole value, and its dot matches new lines.
+func CompileRegexp(s string) (*regexp.Regexp, error) {
+	return regexp.Compile("^(?s:" + s + ")$")
+}
+
+// comparable reports whether values of the two types can meet in an operator.
+func comparable(a, b Type) bool {
+	if a == TypeAny || b == TypeAny || a == TypeArray || b == TypeArray {
+		return true
+	}
+	return a == b || a.Numeric() && b.Numeric() || a == TypeNil || b == TypeNil
+}
+
+// typeOf is the type of an expression, TypeAny where the data decides.
+func typeOf(e Expr) Type {
+	switch e := e.(type) {
+	case Literal:
+		return e.Value.Type
+	case Ref:
+		if e.Attr.Intrinsic != NotIntrinsic {
+			return intrinsics[e.Attr.Intrinsic].typ
+		}
+		return TypeAny
+	case *Unary:
+		if e.Op == OpSub {
+			return typeOf(e.X)
+		}
+		return TypeBool
+	case *Binary:
+		if e.Op.boolean() {
+			return TypeBool
+		}
+		if t := typeOf(e.L); t != TypeAny {
+			return t
+		}
+		return typeOf(e.R)
+	}
+	return TypeAny
+}
+
+func readsSpan(e Expr) bool {
+	found := false
+	Walk(e, func(Attribute) { found = true })
+	return found
+}
+
+// Walk calls visit for every attribute that e reads.
+func Walk(e Expr, visit func(Attribute)) {
+	switch e := e.(type) {
+	case Ref:
+		visit(e.Attr)
+	case *Unary:
+		Walk(e.X, visit)
+	case *Binary:
+		Walk(e.L, visit)
+		Walk(e.R, visit)
+	}
+}

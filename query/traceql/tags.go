@@ -1,0 +1,338 @@
+package traceql
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// TagsRequest asks for the names, or the values, of attributes.
+type TagsRequest struct {
+	Tenant string
+	// From and To bound the starts of spans in Unix nanoseconds, a zero To is
+	// no bound.
+	From, To int64
+	// Filter, if set, looks at spans only that may meet it.
+	Filter *syntax.Query
+	// Limit bounds the names of each scope, or the values; 0 for the engine's
+	// own limit.
+	Limit int
+}
+
+// TagNames are the names of attributes in use, by scope, sorted.
+type TagNames struct {
+	Scopes   map[syntax.Scope][]string
+	Stats    Stats
+	Warnings []string
+}
+
+// TagValues are the values of one attribute, sorted.
+type TagValues struct {
+	Values   []syntax.Static
+	Stats    Stats
+	Warnings []string
+}
+
+// ParseFilter reads the filter of a request for names or values as leniently
+// as Tempo does, since editors send it while it is being typed: conditions
+// that do not parse are left out. Nil where nothing is left.
+func ParseFilter(q string) *syntax.Query {
+	if strings.TrimSpace(q) == "" {
+		return nil
+	}
+	parsed, err := syntax.Parse(q)
+	if err == nil {
+		if parsed.Pipeline == nil {
+			return nil
+		}
+		return parsed
+	}
+	body := strings.TrimSpace(q)
+	body = strings.TrimSuffix(strings.TrimPrefix(body, "{"), "}")
+	var need syntax.Expr = always
+	for _, part := range splitConditions(body) {
+		p, err := syntax.Parse("{" + part + "}")
+		if err != nil || p.Pipeline == nil {
+			continue
+		}
+		if f, ok := p.Pipeline.Stages[0].(*syntax.Filter); ok && len(p.Pipeline.Stages) == 1 {
+			need = and(need, f.Expr)
+		}
+	}
+	if isAlways(need) {
+		return nil
+	}
+	return &syntax.Query{Pipeline: &syntax.Pipeline{Stages: []syntax.Stage{&syntax.Filter{Expr: need}}}}
+}
+
+// splitConditions cuts at every && that stands outside of strings.
+func splitConditions(s string) []string {
+	var out []string
+	start := 0
+	var quote byte
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quote != 0 && c == '\\' && quote == '"':
+			i++
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '`'):
+			quote = c
+		case quote == 0 && strings.HasPrefix(s[i:], "&&"):
+			out = append(out, s[start:i])
+			start = i + 2
+			i++
+		}
+	}
+	return append(out, s[start:])
+}
+
+// tagScan walks the spans of a request, newest parts of the store first.
+func (r *run) tagScan(ctx context.Context, req *TagsRequest, cols storage.Columns, visit func(v *view) bool) error {
+	p := plan{columns: cols}
+	if req.Filter != nil {
+		p = planPipeline(req.Filter.Pipeline)
+		p.columns |= cols
+	}
+	v := view{}
+	err := r.scan(ctx, p.query(r.tenant, req.From, req.To), func(s *telemetry.Span) bool {
+		v.span = s
+		return p.match != nil && !p.match(&v).IsTrue() || visit(&v)
+	})
+	if errors.Is(err, errBudget) {
+		r.warn("the list may be incomplete: query.traceql.max_tag_spans = %d spans were looked at, ask for a shorter time range", r.budget)
+		return nil
+	}
+	return err
+}
+
+// TagNames lists the names of attributes.
+func (e *Engine) TagNames(ctx context.Context, req TagsRequest) (*TagNames, error) {
+	ctx, r, cancel := e.begin(ctx, req.Tenant, "tags", e.cfg.MaxTagSpans)
+	defer cancel()
+	defer r.end()
+	names := nameSets{limit: e.tagLimit(req.Limit), sets: map[syntax.Scope]map[string]struct{}{}}
+	streams := map[*telemetry.Stream]struct{}{}
+	err := r.tagScan(ctx, &req, storage.ColAttrs|storage.ColEvents|storage.ColSpan, func(v *view) bool {
+		if _, seen := streams[v.span.Stream]; !seen {
+			streams[v.span.Stream] = struct{}{}
+			names.add(syntax.ScopeResource, v.span.Stream.Resource.Attrs)
+			names.add(syntax.ScopeInstrumentation, v.span.Stream.Scope.Attrs)
+		}
+		names.add(syntax.ScopeSpan, v.span.Attrs)
+		for i := range v.span.Events {
+			names.add(syntax.ScopeEvent, v.span.Events[i].Attrs)
+		}
+		for i := range v.span.Links {
+			names.add(syntax.ScopeLink, v.span.Links[i].Attrs)
+		}
+		return true
+	})
+	if err == nil && req.Filter == nil {
+		err = r.streamNames(ctx, &req, &names)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if names.cut {
+		r.warn("the list is incomplete: more than %d names in one scope", names.limit)
+	}
+	return &TagNames{Scopes: names.sorted(), Stats: r.stats, Warnings: r.warnings}, nil
+}
+
+// streamNames adds the names of resources whose spans the scan did not reach.
+func (r *run) streamNames(ctx context.Context, req *TagsRequest, names *nameSets) error {
+	infos, err := r.e.reader.Streams(ctx, r.tenant, telemetry.Traces, max(req.From, 0), req.To)
+	for _, s := range infos {
+		names.add(syntax.ScopeResource, s.Stream.Resource.Attrs)
+		names.add(syntax.ScopeInstrumentation, s.Stream.Scope.Attrs)
+	}
+	return err
+}
+
+func (e *Engine) tagLimit(asked int) int {
+	if asked <= 0 {
+		return e.cfg.MaxTagValues
+	}
+	return min(asked, e.cfg.MaxTagValues)
+}
+
+// nameSets collects names by scope, up to a limit each.
+type nameSets struct {
+	limit int
+	cut   bool
+	sets  map[syntax.Scope]map[string]struct{}
+}
+
+func (n *nameSets) add(scope syntax.Scope, attrs telemetry.Attrs) {
+	if len(attrs) == 0 {
+		return
+	}
+	set := n.sets[scope]
+	if set == nil {
+		set = map[string]struct{}{}
+		n.sets[scope] = set
+	}
+	for _, a := range attrs {
+		if _, ok := set[a.Key]; ok {
+			continue
+		}
+		if len(set) >= n.limit {
+			n.cut = true
+			continue
+		}
+		set[strings.Clone(a.Key)] = struct{}{}
+	}
+}
+
+func (n *nameSets) sorted() map[syntax.Scope][]string {
+	out := make(map[syntax.Scope][]string, len(n.sets))
+	for scope, set := range n.sets {
+		list := make([]string, 0, len(set))
+		for k := range set {
+			list = append(list, k)
+		}
+		slices.Sort(list)
+		out[scope] = list
+	}
+	return out
+}
+
+// TagValues lists the values of an attribute.
+func (e *Engine) TagValues(ctx context.Context, req TagsRequest, a syntax.Attribute) (*TagValues, error) {
+	ctx, r, cancel := e.begin(ctx, req.Tenant, "tag_values", e.cfg.MaxTagSpans)
+	defer cancel()
+	defer r.end()
+	set := valueSet{limit: e.tagLimit(req.Limit), values: map[string]syntax.Static{}}
+	var err error
+	switch {
+	case set.fixed(a):
+	case a.Scope == syntax.ScopeResource && onlyStreams(req.Filter):
+		err = r.streamValues(ctx, &req, a, &set)
+	case a.Is(syntax.RootName) || a.Is(syntax.RootServiceName):
+		err = r.rootValues(ctx, &req, a, &set)
+	case needsTrace(a):
+		return nil, &QueryError{&syntax.UnsupportedError{Construct: "listing the values of " + a.String()}}
+	default:
+		err = r.tagScan(ctx, &req, columnOf(a)|storage.ColSpan, func(v *view) bool {
+			v.each(a, set.add)
+			return !set.cut
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if set.cut {
+		r.warn("the list is incomplete: more than %d values", set.limit)
+	}
+	return &TagValues{Values: set.sorted(), Stats: r.stats, Warnings: r.warnings}, nil
+}
+
+// onlyStreams reports whether streams alone decide a filter.
+func onlyStreams(q *syntax.Query) bool {
+	if q == nil {
+		return true
+	}
+	need, exact := needOfPipeline(q.Pipeline)
+	return exact && (isAlways(need) || onlyStream(need))
+}
+
+func (r *run) streamValues(ctx context.Context, req *TagsRequest, a syntax.Attribute, set *valueSet) error {
+	match := func(*view) syntax.Static { return yes }
+	if req.Filter != nil {
+		match = planPipeline(req.Filter.Pipeline).match
+	}
+	infos, err := r.e.reader.Streams(ctx, r.tenant, telemetry.Traces, max(req.From, 0), req.To)
+	for _, s := range infos {
+		v := view{span: &telemetry.Span{Stream: s.Stream}}
+		if match(&v).IsTrue() {
+			v.each(a, set.add)
+		}
+	}
+	return err
+}
+
+// rootValues lists names or services of root spans. The filter, which other
+// spans of their traces may meet, is not applied.
+func (r *run) rootValues(ctx context.Context, req *TagsRequest, a syntax.Attribute, set *valueSet) error {
+	all := *req
+	all.Filter = nil
+	return r.tagScan(ctx, &all, storage.ColSpan, func(v *view) bool {
+		if !v.span.ParentID.IsZero() {
+			return true
+		}
+		if a.Is(syntax.RootName) {
+			set.add(syntax.String(v.span.Name))
+		} else {
+			set.add(syntax.String(serviceName(v.span.Stream)))
+		}
+		return !set.cut
+	})
+}
+
+// valueSet collects different values up to a limit.
+type valueSet struct {
+	limit  int
+	cut    bool
+	values map[string]syntax.Static
+}
+
+// fixed fills in the values of intrinsics that are the same for everybody, or
+// that nobody would pick from a list.
+func (s *valueSet) fixed(a syntax.Attribute) bool {
+	switch a.Intrinsic {
+	case syntax.StatusCode:
+		for c := telemetry.StatusUnset; c <= telemetry.StatusError; c++ {
+			s.add(syntax.Status(uint8(c)))
+		}
+	case syntax.SpanKind:
+		for k := telemetry.SpanKindUnspecified; k <= telemetry.SpanKindConsumer; k++ {
+			s.add(syntax.Kind(uint8(k)))
+		}
+	case syntax.SpanDuration, syntax.TraceDuration, syntax.EventTimeSinceStart:
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *valueSet) add(v syntax.Static) bool {
+	if v.Type == syntax.TypeArray {
+		for _, e := range v.List() {
+			s.add(e)
+		}
+		return true
+	}
+	if v.IsNil() || v.Type == syntax.TypeString && v.Str() == "" {
+		return true
+	}
+	key := v.Key()
+	if _, ok := s.values[key]; ok {
+		return true
+	}
+	if len(s.values) >= s.limit {
+		s.cut = true
+		return false
+	}
+	s.values[key] = v
+	return true
+}
+
+func (s *valueSet) sorted() []syntax.Static {
+	out := make([]syntax.Static, 0, len(s.values))
+	for _, v := range s.values {
+		out = append(out, v)
+	}
+	slices.SortFunc(out, func(a, b syntax.Static) int {
+		if n, ok := a.Compare(b); ok && n != 0 {
+			return n
+		}
+		return strings.Compare(a.Key(), b.Key())
+	})
+	return out
+}
