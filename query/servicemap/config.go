@@ -1,0 +1,60 @@
+package servicemap
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Config bounds the cost of a map and says what counts as healthy.
+type Config struct {
+	// DefaultRange is the time a map covers that says no from.
+	DefaultRange model.Duration `yaml:"default_range"`
+	// Lookaround is how far outside the range the other half of a call may
+	// have started.
+	Lookaround model.Duration `yaml:"lookaround"`
+	// MaxSpans is how many spans a map reads; what is beyond makes it partial.
+	MaxSpans int `yaml:"max_spans"`
+	// Degraded and Down are the shares of failed calls from which on a node is
+	// called so.
+	Degraded float64 `yaml:"degraded_error_share"`
+	Down     float64 `yaml:"down_error_share"`
+	// SampleTraces is the number of trace IDs an edge names.
+	SampleTraces int `yaml:"sample_traces"`
+	// MaxDepth is how far around a service a map may be asked for.
+	MaxDepth int `yaml:"max_depth"`
+	// MetricsStep is the width of the buckets in which the metrics computed
+	// from spans grow, and MaxMetricsSeries how many series a query may make.
+	MetricsStep      model.Duration `yaml:"metrics_step"`
+	MaxMetricsSeries int            `yaml:"max_metrics_series"`
+}
+
+// DefaultConfig returns the settings that serve without being thought about.
+func DefaultConfig() Config {
+	return Config{
+		DefaultRange: model.Duration(time.Hour), Lookaround: model.Duration(10 * time.Minute), MaxSpans: 2_000_000,
+		Degraded: 0.05, Down: 0.5, SampleTraces: 5, MaxDepth: 10, MetricsStep: model.Duration(time.Minute), MaxMetricsSeries: 20_000,
+	}
+}
+
+// Validate says what is wrong with c.
+func (c Config) Validate() error {
+	switch {
+	case c.DefaultRange <= 0:
+		return fmt.Errorf("default_range is %s: want more than 0", c.DefaultRange)
+	case c.Lookaround < 0:
+		return fmt.Errorf("lookaround is %s: want 0 or more", c.Lookaround)
+	case c.MaxSpans < 1:
+		return fmt.Errorf("max_spans is %d: want 1 or more", c.MaxSpans)
+	case c.Degraded < 0 || c.Down < c.Degraded || c.Down > 1:
+		return fmt.Errorf("degraded_error_share is %g and down_error_share %g: want 0 <= degraded <= down <= 1", c.Degraded, c.Down)
+	case c.SampleTraces < 0 || c.MaxDepth < 1:
+		return fmt.Errorf("sample_traces is %d and max_depth %d: want at least 0 and 1", c.SampleTraces, c.MaxDepth)
+	case time.Duration(c.MetricsStep) < time.Second:
+		return fmt.Errorf("metrics_step is %s: want 1s or more", c.MetricsStep)
+	case c.MaxMetricsSeries < 1:
+		return fmt.Errorf("max_metrics_series is %d: want 1 or more", c.MaxMetricsSeries)
+	}
+	return nil
+}
