@@ -1,0 +1,213 @@
+// Package body reads the bodies of requests: decompressed, bounded, and into
+// buffers of exactly their size, which the store may keep.
+//
+// It imports nothing of clew but admission's refusals.
+package body
+
+import (
+	"bufio"
+	"bytes"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/clewhq/clew/collector/admission"
+)
+
+// Limits bounds a body.
+type Limits struct {
+	// MaxBytes is how large a body may be as it comes over the wire.
+	MaxBytes int64 `yaml:"max_body_bytes"`
+	// MaxDecompressedBytes is how large it may be decompressed.
+	MaxDecompressedBytes int64 `yaml:"max_decompressed_bytes"`
+}
+
+// DefaultLimits suits batches ten times those SDKs and agents send by default.
+func DefaultLimits() Limits {
+	return Limits{MaxBytes: 32 << 20, MaxDecompressedBytes: 128 << 20}
+}
+
+// Validate says what is wrong with l.
+func (l *Limits) Validate() error {
+	if l.MaxBytes <= 0 || l.MaxDecompressedBytes < l.MaxBytes {
+		return fmt.Errorf("max_body_bytes %d, max_decompressed_bytes %d: want at least 1, and the second not below the first",
+			l.MaxBytes, l.MaxDecompressedBytes)
+	}
+	return nil
+}
+
+// Encodings are the values of Content-Encoding that Read understands.
+var Encodings = []string{"gzip", "zstd", "snappy", "deflate", "identity"}
+
+// Read returns the decompressed body of r. Its errors are refusals.
+func Read(r *http.Request, l Limits) ([]byte, error) {
+	if r.ContentLength > l.MaxBytes {
+		return nil, tooLarge("body of %d bytes", r.ContentLength, l.MaxBytes)
+	}
+	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	wire := &bounded{r: r.Body, left: l.MaxBytes}
+	var out []byte
+	var err error
+	switch encoding {
+	case "", "identity":
+		out, err = readAll(wire, r.ContentLength)
+	case "gzip", "x-gzip":
+		out, err = decompress(wire, l, newGzip)
+	case "zstd":
+		out, err = decompress(wire, l, newZstd)
+	case "deflate", "zlib":
+		out, err = decompress(wire, l, newDeflate)
+	case "snappy", "x-snappy-framed":
+		out, err = readSnappy(wire, r.ContentLength, l)
+	default:
+		return nil, admission.Unsupported("content encoding %q is not supported, use one of %s",
+			encoding, strings.Join(Encodings, ", "))
+	}
+	if wire.over {
+		return nil, tooLarge("body of more than %d bytes", l.MaxBytes, l.MaxBytes)
+	}
+	var refused *admission.Refusal
+	switch {
+	case err == nil:
+		return out, nil
+	case errors.As(err, &refused):
+		return nil, err
+	case r.Context().Err() != nil:
+		return nil, fmt.Errorf("read the body: %w", r.Context().Err())
+	}
+	if encoding == "" {
+		encoding = "identity"
+	}
+	return nil, admission.Invalid("read the body (content encoding %s): %w", encoding, err)
+}
+
+func tooLarge(what string, n, limit int64) error {
+	return admission.TooLarge(what+" is over the limit of %d; send smaller batches", n, limit)
+}
+
+// bounded reads at most left bytes and remembers whether there were more.
+type bounded struct {
+	r    io.Reader
+	left int64
+	over bool
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.r.Read(p)
+	if int64(n) > b.left {
+		n, b.over = int(b.left), true
+		err = errors.New("over the limit")
+	}
+	b.left -= int64(n)
+	return n, err
+}
+
+// firstBuffer is what a body of unknown size starts with. A claimed length is
+// trusted only this far before bytes have come.
+const firstBuffer = 64 << 10
+
+// readAll reads r, of the given length if it is not negative, into a buffer of
+// exactly its size.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length >= 0 && length <= firstBuffer {
+		out := make([]byte, length)
+		_, err := io.ReadFull(r, out)
+		return out, err
+	}
+	buf := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(buf)
+	buf.Reset()
+	n, err := buf.ReadFrom(r)
+	if err == nil && length >= 0 && n != length {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clip(bytes.Clone(buf.Bytes())), nil
+}
+
+var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, firstBuffer)) }}
+
+// decompress reads what open makes of r, up to the limit.
+func decompress(r io.Reader, l Limits, open func(io.Reader, Limits) (io.ReadCloser, error)) ([]byte, error) {
+	d, err := open(r, l)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	plain := &bounded{r: d, left: l.MaxDecompressedBytes}
+	out, err := readAll(plain, -1)
+	if plain.over || errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return nil, tooLarge("decompressed body of more than %d bytes", l.MaxDecompressedBytes, l.MaxDecompressedBytes)
+	}
+	return out, err
+}
+
+func newGzip(r io.Reader, _ Limits) (io.ReadCloser, error) { return gzip.NewReader(r) }
+
+// maxZstdWindow bounds the memory one zstd stream may ask for; the format
+// recommends that every decoder can do 8 MiB.
+const maxZstdWindow = 8 << 20
+
+func newZstd(r io.Reader, l Limits) (io.ReadCloser, error) {
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(uint64(l.MaxDecompressedBytes)), zstd.WithDecoderMaxWindow(maxZstdWindow))
+	if err != nil {
+		return nil, err
+	}
+	return d.IOReadCloser(), nil
+}
+
+// newDeflate reads what HTTP calls deflate, which is zlib's format, and also
+// the raw deflate that some clients send under that name.
+func newDeflate(r io.Reader, _ Limits) (io.ReadCloser, error) {
+	b := bufio.NewReader(r)
+	head, err := b.Peek(2)
+	if err == nil && head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
+		return zlib.NewReader(b)
+	}
+	return flate.NewReader(b), nil
+}
+
+var snappyStream = []byte("\xff\x06\x00\x00sNaPpY")
+
+// readSnappy reads both of snappy's formats: the block that Prometheus and
+// Loki clients send, and the framed stream.
+func readSnappy(r io.Reader, length int64, l Limits) ([]byte, error) {
+	in, err := readAll(r, length)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.HasPrefix(in, snappyStream) {
+		return decompress(bytes.NewReader(in), l, func(r io.Reader, _ Limits) (io.ReadCloser, error) {
+			return io.NopCloser(snappy.NewReader(r)), nil
+		})
+	}
+	n, err := snappy.DecodedLen(in)
+	if err != nil {
+		return nil, err
+	}
+	if int64(n) > l.MaxDecompressedBytes {
+		return nil, tooLarge("decompressed body of %d bytes", int64(n), l.MaxDecompressedBytes)
+	}
+	// No snappy block says more than about 64 bytes with three: a claim far
+	// beyond that is a lie that would cost its memory.
+	if n > 64*len(in)+1024 {
+		return nil, errors.New("claims to be longer than its bytes can say")
+	}
+	return snappy.Decode(make([]byte, n), in)
+}
