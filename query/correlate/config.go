@@ -18,6 +18,9 @@ type Config struct {
 	// MaxTraces is how many traces an ID may join. One that joins more (a
 	// session of a bot, a constant) is named in the warnings, not followed.
 	MaxTraces int `yaml:"max_traces"`
+	// MaxStoryTraces is how many traces an answer holds: the ID that is asked
+	// for may be a session's.
+	MaxStoryTraces int `yaml:"max_story_traces"`
 	// MaxIDs is how many request and correlation IDs are followed.
 	MaxIDs int `yaml:"max_ids"`
 	// MaxListed is how many IDs the answer lists.
@@ -26,7 +29,7 @@ type Config struct {
 
 // DefaultConfig returns the settings that serve without being thought about.
 func DefaultConfig() Config {
-	return Config{DefaultHops: 2, MaxHops: 5, DefaultLimit: 5000, MaxLimit: 50_000, MaxRecords: 200_000, MaxTraces: 100, MaxIDs: 100, MaxListed: 1000}
+	return Config{DefaultHops: 2, MaxHops: 5, DefaultLimit: 5000, MaxLimit: 50_000, MaxRecords: 200_000, MaxTraces: 100, MaxStoryTraces: 1000, MaxIDs: 100, MaxListed: 1000}
 }
 
 // Validate says what is wrong with c.
@@ -36,7 +39,7 @@ func (c Config) Validate() error {
 		value, min int
 	}{
 		{"default_hops", c.DefaultHops, 0}, {"max_hops", c.MaxHops, c.DefaultHops}, {"default_limit", c.DefaultLimit, 1},
-		{"max_limit", c.MaxLimit, c.DefaultLimit}, {"max_records", c.MaxRecords, 1}, {"max_traces", c.MaxTraces, 1},
+		{"max_limit", c.MaxLimit, c.DefaultLimit}, {"max_records", c.MaxRecords, 1}, {"max_traces", c.MaxTraces, 1}, {"max_story_traces", c.MaxStoryTraces, 1},
 		{"max_ids", c.MaxIDs, 1}, {"max_listed", c.MaxListed, 1},
 	} {
 		if f.value < f.min {

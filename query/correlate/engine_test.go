@@ -218,8 +218,26 @@ func TestIDsThatJoinTheWorld(t *testing.T) {
 		t.Errorf("warnings: %s", text)
 	}
 	a = ask(t, s, correlate.Request{ID: "bot-1", Hops: 3})
-	if len(a.Timeline) != 150 || !a.Partial {
+	if len(a.Warnings) == 0 {
+		t.Error("no warning")
+	}
+	if len(a.Timeline) != 150 || a.Partial || len(a.Traces) != 0 {
 		t.Errorf("a session that was asked for: %d entries, %v", len(a.Timeline), a.Warnings)
+	}
+}
+
+// 42 is a request here and an order there: found in passing it does not join
+// them; asked for, it leads to both.
+func TestOneValueOfTwoKinds(t *testing.T) {
+	s := correlatetest.New()
+	st := correlatetest.Stream("api")
+	for i, body := range []string{"request_id=42 correlation_id=c1", "order_id=42", "order_id=42 correlation_id=c1", "request_id=42", "request_id=req-8f3a2b correlation_id=c1", "order_id=req-8f3a2b"} {
+		s.AddLogs(tenant, telemetry.Log{Stream: st, Time: correlatetest.At(i), Body: telemetry.String(body)})
+	}
+	for id, want := range map[string]int{"c1": 5, "42": 5} {
+		if a := ask(t, s, correlate.Request{ID: id, Hops: 1}); len(a.Timeline) != want {
+			t.Errorf("%s: %d records, want %d: %s", id, len(a.Timeline), want, story(a))
+		}
 	}
 }
 

@@ -20,17 +20,18 @@ type finding struct {
 	g       *gather
 	hop     int
 	guarded bool
+	reach   reach
+	ids     []string
 	logs    []telemetry.Log
 	spans   []telemetry.Span
-	ids     []idInfo
+	found   []idInfo
 	kinds   map[correlation.Kind]int
 	traces  map[telemetry.TraceID]bool
 }
 
-func (f *finding) read(ctx context.Context, ids []string) error {
-	f.kinds = map[correlation.Kind]int{}
+func (f *finding) read(ctx context.Context) error {
 	g := f.g
-	spans := storage.SpanQuery{Tenant: g.q.Tenant, From: g.q.From, To: g.q.To, IDs: ids, Stats: &g.stats}
+	spans := storage.SpanQuery{Tenant: g.q.Tenant, From: g.q.From, To: g.q.To, IDs: f.ids, Stats: &g.stats}
 	for batch, err := range g.reader.Spans(ctx, spans) {
 		if err != nil {
 			return fmt.Errorf("read spans: %w", err)
@@ -41,7 +42,7 @@ func (f *finding) read(ctx context.Context, ids []string) error {
 			}
 		}
 	}
-	logs := storage.LogQuery{Tenant: g.q.Tenant, From: g.q.From, To: g.q.To, IDs: ids, Stats: &g.stats}
+	logs := storage.LogQuery{Tenant: g.q.Tenant, From: g.q.From, To: g.q.To, IDs: f.ids, Stats: &g.stats}
 	for batch, err := range g.reader.Logs(ctx, logs) {
 		if err != nil {
 			return fmt.Errorf("read logs: %w", err)
@@ -57,7 +58,7 @@ func (f *finding) read(ctx context.Context, ids []string) error {
 
 func (f *finding) addSpan(s *telemetry.Span) error {
 	f.g.scratch = correlation.AppendSpan(f.g.scratch[:0], s)
-	if f.takenBefore() {
+	if !f.takes() {
 		return nil
 	}
 	if err := f.admit(s.TraceID); err != nil {
@@ -70,7 +71,7 @@ func (f *finding) addSpan(s *telemetry.Span) error {
 
 func (f *finding) addLog(l *telemetry.Log) error {
 	f.g.scratch = correlation.AppendLog(f.g.scratch[:0], l)
-	if f.takenBefore() {
+	if !f.takes() {
 		return nil
 	}
 	if err := f.admit(l.TraceID); err != nil {
@@ -81,15 +82,17 @@ func (f *finding) addLog(l *telemetry.Log) error {
 	return nil
 }
 
-// takenBefore reports whether an earlier look-up took the record whose IDs are
-// in scratch.
-func (f *finding) takenBefore() bool {
+// takes reports whether the record whose IDs are in scratch answers this
+// look-up, and none before it.
+func (f *finding) takes() bool {
+	answers := f.reach == reachAll // the store read nothing else
 	for _, id := range f.g.scratch {
-		if f.g.taken[id.Value] {
-			return true
+		if f.g.taken[id.Value].takes(id) {
+			return false
 		}
+		answers = answers || id.Value == f.ids[0] && f.reach.takes(id)
 	}
-	return false
+	return answers
 }
 
 // admit holds the bounds.
@@ -122,14 +125,14 @@ func (f *finding) note(what string, s *telemetry.Stream) {
 		if id.Kind == correlation.Token || id.Kind == correlation.SpanID || g.ids[id.Value] != nil {
 			continue
 		}
-		if len(f.ids) > 0 && f.ids[len(f.ids)-1].Value == id.Value {
+		if len(f.found) > 0 && f.found[len(f.found)-1].Value == id.Value {
 			continue // the next span of the same trace
 		}
 		service := telemetry.UnknownService
 		if s != nil {
 			service = s.Service
 		}
-		f.ids = append(f.ids, idInfo{ID: id, via: what + " of " + service + ", " + id.Source, depth: f.hop + 1})
+		f.found = append(f.found, idInfo{ID: id, via: what + " of " + service + ", " + id.Source, depth: f.hop + 1})
 	}
 }
 
@@ -141,8 +144,8 @@ func (f *finding) commit() {
 	for k, n := range f.kinds {
 		g.kinds[k] += n
 	}
-	for i := range f.ids {
-		id := &f.ids[i]
+	for i := range f.found {
+		id := &f.found[i]
 		if g.ids[id.Value] == nil {
 			g.ids[id.Value] = id
 			g.order = append(g.order, id)

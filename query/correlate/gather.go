@@ -17,6 +17,33 @@ type idInfo struct {
 	depth int // hops from the question
 }
 
+// reach is which records a look-up takes. A value such as 42 may be a request
+// here and an order there: one that was found, not asked for, and is no ID by
+// its shape, leads only to records where it is of a kin kind.
+type reach uint8
+
+const (
+	reachNone reach = iota
+	reachKin
+	reachAll
+)
+
+// takes reports whether a look-up of id's value takes a record that carries it
+// as id says.
+func (r reach) takes(id correlation.ID) bool {
+	return r == reachAll || r == reachKin && (id.Kind.Joins() || id.Kind == correlation.Token)
+}
+
+// isShaped reports whether id is an ID by its shape alone.
+func isShaped(id string) bool {
+	shaped := false
+	correlation.Tokens(id, func(t string) bool {
+		shaped = t == id
+		return !shaped
+	})
+	return shaped
+}
+
 // gather walks from an ID to everything that it joins.
 //
 // The invariant that keeps every record once: a record is taken by the first
@@ -32,9 +59,9 @@ type gather struct {
 	traces map[string]bool // looked up, by hex
 
 	ids      map[string]*idInfo
-	order    []*idInfo       // ids, as they were found
-	done     map[string]bool // looked up, or refused
-	taken    map[string]bool // looked up with success
+	order    []*idInfo        // ids, as they were found
+	done     map[string]bool  // looked up, or refused
+	taken    map[string]reach // looked up with success
 	kinds    map[correlation.Kind]int
 	followed int
 
@@ -46,7 +73,7 @@ type gather struct {
 
 func newGather(e *Engine, q Request, id string) *gather {
 	g := &gather{Engine: e, q: q, id: id, traces: map[string]bool{}, ids: map[string]*idInfo{}, done: map[string]bool{},
-		taken: map[string]bool{}, kinds: map[correlation.Kind]int{}}
+		taken: map[string]reach{}, kinds: map[correlation.Kind]int{}}
 	g.order = append(g.order, &idInfo{ID: correlation.ID{Value: id}, via: "query"})
 	g.ids[id] = g.order[0]
 	return g
@@ -127,9 +154,9 @@ func (g *gather) touched() []string {
 
 // lookTraces looks traces up, all in one read, as many as an answer may have.
 func (g *gather) lookTraces(ctx context.Context, ids []string, hop int) error {
-	if room := max(g.cfg.MaxTraces-len(g.traces), 0); len(ids) > room {
+	if room := max(g.cfg.MaxStoryTraces-len(g.traces), 0); len(ids) > room {
 		g.partial = true
-		g.warn("the ID joins more than %d traces: the spans of %d of them are left out", g.cfg.MaxTraces, len(ids)-room)
+		g.warn("the ID joins more than %d traces: the spans of %d of them are left out", g.cfg.MaxStoryTraces, len(ids)-room)
 		for _, id := range ids[room:] {
 			g.done[id] = true
 		}
@@ -150,8 +177,11 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 	for _, id := range ids {
 		g.done[id] = true
 	}
-	f := &finding{g: g, hop: hop, guarded: guarded, traces: map[telemetry.TraceID]bool{}}
-	err := f.read(ctx, ids)
+	f := &finding{g: g, hop: hop, guarded: guarded, reach: reachAll, ids: ids, traces: map[telemetry.TraceID]bool{}, kinds: map[correlation.Kind]int{}}
+	if guarded && !isShaped(ids[0]) {
+		f.reach = reachKin
+	}
+	err := f.read(ctx)
 	switch {
 	case errors.Is(err, errJoinsTooMuch):
 		g.warn("%s %s (%s) is in more than %d traces: not followed", g.ids[ids[0]].Kind, ids[0], g.ids[ids[0]].via, g.cfg.MaxTraces)
@@ -164,7 +194,7 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 	}
 	f.commit()
 	for _, id := range ids {
-		g.taken[id] = true
+		g.taken[id] = f.reach
 	}
 	return nil
 }
