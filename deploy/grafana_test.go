@@ -1,0 +1,137 @@
+package deploy
+
+import (
+	"strings"
+	"testing"
+)
+
+// dataSources is what our provisioning uses of Grafana's.
+type dataSources struct {
+	APIVersion  int `yaml:"apiVersion"`
+	Datasources []dataSource
+}
+
+type dataSource struct {
+	Name, UID, Type, Access, URL string
+	IsDefault                    bool `yaml:"isDefault"`
+	JSONData                     struct {
+		HTTPMethod        string   `yaml:"httpMethod"`
+		PrometheusType    string   `yaml:"prometheusType"`
+		PrometheusVersion string   `yaml:"prometheusVersion"`
+		Exemplars         []target `yaml:"exemplarTraceIdDestinations"`
+		MaxLines          string   `yaml:"maxLines"`
+		DerivedFields     []struct {
+			Name, URL       string
+			MatcherType     string `yaml:"matcherType"`
+			MatcherRegex    string `yaml:"matcherRegex"`
+			DatasourceUID   string `yaml:"datasourceUid"`
+			URLDisplayLabel string `yaml:"urlDisplayLabel"`
+		} `yaml:"derivedFields"`
+		TracesToLogs     *target                `yaml:"tracesToLogsV2"`
+		TracesToMetrics  *target                `yaml:"tracesToMetrics"`
+		ServiceMap       *target                `yaml:"serviceMap"`
+		NodeGraph        struct{ Enabled bool } `yaml:"nodeGraph"`
+		Search           map[string]bool        `yaml:"search"`
+		StreamingEnabled map[string]bool        `yaml:"streamingEnabled"`
+		TraceQuery       map[string]bool        `yaml:"traceQuery"`
+		SpanBar          map[string]string      `yaml:"spanBar"`
+		TagLimit         int                    `yaml:"tagLimit"`
+		TimeRangeForTags int                    `yaml:"timeRangeForTags"`
+	} `yaml:"jsonData"`
+}
+
+// target is a link to another data source.
+type target struct {
+	Name               string
+	DatasourceUID      string `yaml:"datasourceUid"`
+	SpanStartTimeShift string `yaml:"spanStartTimeShift"`
+	SpanEndTimeShift   string `yaml:"spanEndTimeShift"`
+	FilterByTraceID    bool   `yaml:"filterByTraceID"`
+	FilterBySpanID     bool   `yaml:"filterBySpanID"`
+	CustomQuery        bool   `yaml:"customQuery"`
+	Tags               []struct{ Key, Value string }
+	Queries            []struct{ Name, Query string }
+}
+
+const dataSourcesFile = "grafana/provisioning/datasources/clew.yaml"
+
+func TestDataSourcesAreLinked(t *testing.T) {
+	var file dataSources
+	strict(t, dataSourcesFile, &file)
+	byType, types := map[string]dataSource{}, map[string]string{}
+	for _, d := range file.Datasources {
+		byType[d.Type], types[d.UID] = d, d.Type
+	}
+	paths := map[string]string{"prometheus": "/prometheus", "loki": "", "tempo": "/tempo", "jaeger": "/jaeger"}
+	for typ, path := range paths {
+		if got := byType[typ].URL; got != "http://clew:2539"+path {
+			t.Errorf("%s is at %q, want http://clew:2539%s", typ, got, path)
+		}
+	}
+	prom, loki, tempo, jaeger := byType["prometheus"].JSONData, byType["loki"].JSONData, byType["tempo"].JSONData, byType["jaeger"].JSONData
+	if len(prom.Exemplars) != 1 || len(loki.DerivedFields) != 1 || tempo.TracesToLogs == nil ||
+		tempo.TracesToMetrics == nil || tempo.ServiceMap == nil || jaeger.TracesToLogs == nil {
+		t.Fatal("a link is missing")
+	}
+	links := []struct{ what, uid, want string }{
+		{"exemplar to trace", prom.Exemplars[0].DatasourceUID, "tempo"},
+		{"log to trace", loki.DerivedFields[0].DatasourceUID, "tempo"},
+		{"trace to logs", tempo.TracesToLogs.DatasourceUID, "loki"},
+		{"trace to metrics", tempo.TracesToMetrics.DatasourceUID, "prometheus"},
+		{"service map", tempo.ServiceMap.DatasourceUID, "prometheus"},
+		{"Jaeger trace to logs", jaeger.TracesToLogs.DatasourceUID, "loki"},
+	}
+	for _, l := range links {
+		if types[l.uid] != l.want {
+			t.Errorf("%s leads to %q, a %q: want a %s", l.what, l.uid, types[l.uid], l.want)
+		}
+	}
+	field := loki.DerivedFields[0]
+	if field.MatcherType != "label" || field.MatcherRegex != "^trace_id$" || field.URL != "$${__value.raw}" {
+		t.Errorf("the line's trace is read by %+v", field)
+	}
+	for _, tag := range tempo.TracesToLogs.Tags {
+		if tag.Key != "service.name" || tag.Value != "service_name" {
+			t.Errorf("a trace finds its logs by %s = %s", tag.Key, tag.Value)
+		}
+	}
+	for _, q := range tempo.TracesToMetrics.Queries {
+		if !strings.Contains(q.Query, "$$__tags") {
+			t.Errorf("query %s of a trace does not use its tags: %s", q.Name, q.Query)
+		}
+	}
+}
+
+// TestDashboardProvider holds that dashboards are read from where the compose
+// file mounts them.
+func TestDashboardProvider(t *testing.T) {
+	var file struct {
+		APIVersion int `yaml:"apiVersion"`
+		Providers  []struct {
+			Name, Folder, Type string
+			AllowUIUpdates     bool `yaml:"allowUiUpdates"`
+			Options            struct{ Path string }
+		}
+	}
+	strict(t, "grafana/provisioning/dashboards/clew.yaml", &file)
+	compose := string(read(t, "compose/compose.yaml"))
+	for _, p := range file.Providers {
+		if !strings.Contains(compose, "/dashboards/json:"+p.Options.Path+":ro") {
+			t.Errorf("dashboards are read from %s, where nothing is mounted", p.Options.Path)
+		}
+	}
+}
+
+// TestChartCopies holds that the chart's files are those of the compose file:
+// helm reads nothing from outside of a chart.
+func TestChartCopies(t *testing.T) {
+	copies := map[string]string{
+		"helm/clew/files/rules/clew.yaml":  "rules/clew.yaml",
+		"helm/clew/files/datasources.yaml": dataSourcesFile,
+	}
+	for dst, src := range copies {
+		if string(read(t, dst)) != string(read(t, src)) {
+			t.Errorf("%s is not %s: copy it", dst, src)
+		}
+	}
+}
