@@ -1,0 +1,218 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/clewhq/clew/query/logql/entry"
+)
+
+// Names of the labels that tell what went wrong in a stage.
+const (
+	ErrorLabel        = "__error__"
+	ErrorDetailsLabel = "__error_details__"
+)
+
+// clashSuffix is added to the name of an extracted label that the stream has.
+const clashSuffix = "_extracted"
+
+// Category is where a label comes from.
+type Category uint8
+
+// The categories, in the order in which Grafana lets them win.
+const (
+	FromStream Category = iota
+	FromMeta
+	FromParser
+)
+
+// Label is a label and where it comes from.
+type Label struct {
+	Name, Value string
+	Category    Category
+}
+
+// Labels are the labels of the record under way. Structured metadata is made
+// only when something asks for it. It is used again for every record.
+type Labels struct {
+	base    *entry.Stream
+	dropped []bool // by index in base.Labels
+	anyDrop bool
+	extra   []Label
+	meta    func(dst []entry.Label) []entry.Label
+	metaBuf []entry.Label
+	hasMeta bool
+
+	err, details string
+}
+
+// Reset begins a record of stream v; meta appends its structured metadata.
+func (b *Labels) Reset(v *entry.Stream, meta func([]entry.Label) []entry.Label) {
+	if b.base != v || b.anyDrop {
+		b.dropped = append(b.dropped[:0], make([]bool, len(v.Labels))...)
+	}
+	b.base, b.anyDrop = v, false
+	b.extra = b.extra[:0]
+	b.meta, b.hasMeta = meta, false
+	b.err, b.details = "", ""
+}
+
+// loadMeta makes the structured metadata. A name that the stream has gets a suffix.
+func (b *Labels) loadMeta() {
+	if b.hasMeta {
+		return
+	}
+	b.hasMeta = true
+	if b.meta == nil {
+		return
+	}
+	b.metaBuf = b.meta(b.metaBuf[:0])
+	for _, l := range b.metaBuf {
+		if b.baseHas(l.Name) {
+			l.Name += clashSuffix
+		}
+		if b.find(l.Name) < 0 {
+			b.extra = append(b.extra, Label{l.Name, l.Value, FromMeta})
+		}
+	}
+}
+
+func (b *Labels) baseIndex(name string) int {
+	for i := range b.base.Labels {
+		if b.base.Labels[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// baseHas reports whether the stream has a label, even one dropped since.
+func (b *Labels) baseHas(name string) bool { return b.baseIndex(name) >= 0 }
+
+func (b *Labels) find(name string) int {
+	for i := range b.extra {
+		if b.extra[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Lookup returns a label and whether it is there.
+func (b *Labels) Lookup(name string) (Label, bool) {
+	switch name {
+	case ErrorLabel:
+		return Label{name, b.err, FromParser}, b.err != ""
+	case ErrorDetailsLabel:
+		return Label{name, b.details, FromParser}, b.details != ""
+	}
+	if i := b.find(name); i >= 0 {
+		return b.extra[i], true
+	}
+	if i := b.baseIndex(name); i >= 0 {
+		if b.dropped[i] {
+			return Label{}, false
+		}
+		return Label{name, b.base.Labels[i].Value, FromStream}, true
+	}
+	if !b.hasMeta {
+		b.loadMeta()
+		if i := b.find(name); i >= 0 {
+			return b.extra[i], true
+		}
+	}
+	return Label{}, false
+}
+
+// Get returns the value of a label, "" where there is none.
+func (b *Labels) Get(name string) string {
+	l, _ := b.Lookup(name)
+	return l.Value
+}
+
+// Set sets a label; a parsed one takes the place of any other of its name.
+func (b *Labels) Set(c Category, name, value string) {
+	if name == ErrorLabel || name == ErrorDetailsLabel {
+		b.SetError(value, b.details)
+		return
+	}
+	b.loadMeta()
+	if c == FromStream {
+		c = FromParser
+	}
+	if i := b.baseIndex(name); i >= 0 {
+		b.dropped[i], b.anyDrop = true, true
+	}
+	if i := b.find(name); i >= 0 {
+		b.extra[i] = Label{name, value, c}
+		return
+	}
+	b.extra = append(b.extra, Label{name, value, c})
+}
+
+// Extract sets a label that a parser found, under another name where the
+// stream has one of this name.
+func (b *Labels) Extract(name, value string) {
+	if b.baseHas(name) {
+		name += clashSuffix
+	}
+	b.Set(FromParser, name, value)
+}
+
+// Delete takes a label away.
+func (b *Labels) Delete(name string) {
+	switch name {
+	case ErrorLabel:
+		b.err = ""
+		return
+	case ErrorDetailsLabel:
+		b.details = ""
+		return
+	}
+	if i := b.baseIndex(name); i >= 0 {
+		b.dropped[i], b.anyDrop = true, true
+	}
+	b.loadMeta()
+	if i := b.find(name); i >= 0 {
+		b.extra = slices.Delete(b.extra, i, i+1)
+	}
+}
+
+// SetError marks the record as failed in a stage. The first error counts.
+func (b *Labels) SetError(err, details string) {
+	if b.err == "" {
+		b.err, b.details = err, details
+	}
+}
+
+// Failed returns the error of the record, "" for none.
+func (b *Labels) Failed() string { return b.err }
+
+// Append appends all labels, in no order, those without a value left out.
+func (b *Labels) Append(dst []Label) []Label {
+	b.loadMeta()
+	for i, l := range b.base.Labels {
+		if !b.dropped[i] {
+			dst = append(dst, Label{l.Name, l.Value, FromStream})
+		}
+	}
+	for _, l := range b.extra {
+		if l.Value != "" {
+			dst = append(dst, l)
+		}
+	}
+	if b.err != "" {
+		dst = append(dst, Label{ErrorLabel, b.err, FromParser})
+	}
+	if b.details != "" {
+		dst = append(dst, Label{ErrorDetailsLabel, b.details, FromParser})
+	}
+	return dst
+}
+
+// Sorted returns all labels sorted by name.
+func (b *Labels) Sorted() []Label {
+	out := b.Append(make([]Label, 0, len(b.base.Labels)+len(b.extra)+8))
+	slices.SortFunc(out, func(x, y Label) int { return strings.Compare(x.Name, y.Name) })
+	return out
+}

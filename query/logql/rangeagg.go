@@ -1,0 +1,286 @@
+package logql
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clewhq/clew/query/logql/entry"
+	"github.com/clewhq/clew/query/logql/pipeline"
+	"github.com/clewhq/clew/query/logql/plan"
+	"github.com/clewhq/clew/query/logql/syntax"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// errSample marks a record whose unwrapped label is no number.
+const errSample = "SampleExtractionErr"
+
+// rangeNode is a range aggregation whose records have been read: every series
+// has its value at every step.
+type rangeNode struct {
+	series []*rangeSeries
+	buf    []sample
+}
+
+type rangeSeries struct {
+	set *labelSet
+	acc accumulator
+}
+
+func (n *rangeNode) eval(k int) ([]sample, error) {
+	n.buf = n.buf[:0]
+	for _, s := range n.series {
+		if v, ok := s.acc.value(k); ok {
+			n.buf = append(n.buf, sample{s.set, v})
+		}
+	}
+	return n.buf, nil
+}
+
+// rangeReader turns records into samples of series.
+type rangeReader struct {
+	ev       *evaluator
+	e        *syntax.RangeAgg
+	grouping *syntax.Grouping
+	pipe     *pipeline.Pipeline
+	post     *pipeline.Pipeline // label filters behind unwrap
+	series   map[*labelSet]*rangeSeries
+	order    []*rangeSeries
+	labels   []pipeline.Label
+	picked   []entry.Label
+}
+
+// rangeNode reads the records of a range aggregation. grouping is its own, or
+// that of an aggregation around it that may as well be done here.
+func (ev *evaluator) rangeNode(e *syntax.RangeAgg, grouping *syntax.Grouping) (node, error) {
+	if most := time.Duration(ev.q.engine.cfg.MaxLookback); most > 0 && e.Interval > most {
+		return nil, limitError("the range [%s] exceeds the limit of %s (max_lookback)", e.Interval, ev.q.engine.cfg.MaxLookback)
+	}
+	pipe, err := pipeline.New(e.Log.Stages, ev.q.engine.limits())
+	if err != nil {
+		return nil, badQuery("%s", err)
+	}
+	r := &rangeReader{ev: ev, e: e, grouping: grouping, pipe: pipe, series: map[*labelSet]*rangeSeries{}}
+	order := storage.OrderAny
+	var filters []syntax.LabelFilter
+	if e.Unwrap != nil {
+		// Sums of fractions depend on their order, and so do first and last.
+		order = storage.OldestFirst
+		filters = e.Unwrap.Filters
+	}
+	if usesDistinct(e.Log) {
+		order = storage.OldestFirst
+	}
+	pl := plan.New(e.Log, filters, r.use())
+	from := ev.steps.start - int64(e.Interval) - int64(e.Offset) + 1
+	to := ev.steps.last() - int64(e.Offset) + 1
+	if err := ev.q.read(pl, from, to, order, r.record); err != nil {
+		return nil, err
+	}
+	for _, s := range r.order {
+		s.acc.finish()
+	}
+	if e.Op == syntax.OpAbsent {
+		return newAbsent(ev, e, r.order), nil
+	}
+	return &rangeNode{series: r.order}, nil
+}
+
+func usesDistinct(e *syntax.LogExpr) bool {
+	return slices.ContainsFunc(e.Stages, func(s syntax.Stage) bool { _, ok := s.(*syntax.Distinct); return ok })
+}
+
+// use tells the plan what the aggregation looks at.
+func (r *rangeReader) use() plan.Use {
+	u := plan.Use{Line: r.e.Op == syntax.OpBytes || r.e.Op == syntax.OpBytesRate}
+	switch {
+	case r.e.Op == syntax.OpAbsent:
+	case r.grouping == nil || r.grouping.Without:
+		u.AllLabels = true
+	default:
+		u.Labels = slices.Clone(r.grouping.Labels)
+	}
+	if r.e.Unwrap != nil {
+		u.Labels = append(u.Labels, r.e.Unwrap.Label)
+	}
+	return u
+}
+
+// record adds one record to its series.
+func (r *rangeReader) record(v *entry.Stream, l *telemetry.Log) (bool, error) {
+	line := ""
+	if !l.Body.IsEmpty() {
+		line = l.Body.Text()
+	}
+	r.ev.q.stats.Bytes += int64(len(line))
+	rec := r.pipe.Process(v, l.Time, line, func(dst []entry.Label) []entry.Label { return entry.AppendMeta(dst, v, l) })
+	if rec == nil {
+		return true, nil
+	}
+	value, ok, err := r.sampleOf(rec)
+	if err != nil || !ok {
+		return true, err
+	}
+	if kind := rec.Labels.Failed(); kind != "" {
+		return false, pipelineError(kind, plainLabels(rec.Labels.Sorted()))
+	}
+	s, err := r.seriesOf(rec)
+	if err != nil {
+		return false, err
+	}
+	lo, hi := r.windows(l.Time)
+	if lo > hi {
+		return true, nil
+	}
+	held := s.acc.add(lo, hi, l.Time, value)
+	return true, r.ev.q.hold(held)
+}
+
+// windows returns the first and last step whose range (t-interval, t] a
+// record of this time is in.
+func (r *rangeReader) windows(t int64) (lo, hi int) {
+	st := r.ev.steps
+	t += int64(r.e.Offset)
+	if t > st.start {
+		lo = int((t - st.start + st.step - 1) / st.step)
+	}
+	end := t + int64(r.e.Interval) - 1 - st.start
+	if end < 0 {
+		return 1, 0
+	}
+	return lo, int(min(end/st.step, int64(st.n-1)))
+}
+
+// sampleOf returns the number that a record counts for.
+func (r *rangeReader) sampleOf(rec *pipeline.Record) (value float64, ok bool, err error) {
+	u := r.e.Unwrap
+	if u == nil {
+		if r.e.Op == syntax.OpBytes || r.e.Op == syntax.OpBytesRate {
+			return float64(len(rec.Line)), true, nil
+		}
+		return 1, true, nil
+	}
+	text := rec.Labels.Get(u.Label)
+	if text == "" {
+		return 0, false, nil
+	}
+	value, cerr := convert(u.Conv, text)
+	if cerr != nil {
+		rec.Labels.SetError(errSample, cerr.Error())
+	}
+	if len(u.Filters) > 0 {
+		keep, err := r.filter(rec)
+		if err != nil || !keep {
+			return 0, false, err
+		}
+	}
+	rec.Labels.Delete(u.Label)
+	return value, true, nil
+}
+
+func (r *rangeReader) filter(rec *pipeline.Record) (bool, error) {
+	if r.post == nil {
+		r.post = &pipeline.Pipeline{}
+		for _, f := range r.e.Unwrap.Filters {
+			if err := r.post.AddFilter(f); err != nil {
+				return false, badQuery("%s", err)
+			}
+		}
+	}
+	return r.post.Continue(rec), nil
+}
+
+func convert(conv, text string) (float64, error) {
+	switch conv {
+	case "duration", "duration_seconds":
+		d, err := time.ParseDuration(text)
+		return d.Seconds(), err
+	case "bytes":
+		n, err := syntax.ParseBytes(text)
+		return float64(n), err
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
+// seriesOf returns the series that a record belongs to.
+func (r *rangeReader) seriesOf(rec *pipeline.Record) (*rangeSeries, error) {
+	set := r.ev.sets.of(r.groupLabels(rec))
+	if s, ok := r.series[set]; ok {
+		return s, nil
+	}
+	if len(r.series) >= r.ev.q.engine.cfg.MaxInnerSeries {
+		return nil, limitError("the range aggregation makes more than %d series (max_inner_series); aggregate it by fewer labels, as in sum by (service_name) (%s)",
+			r.ev.q.engine.cfg.MaxInnerSeries, r.e)
+	}
+	s := &rangeSeries{set: set, acc: newAccumulator(r.e, r.ev.steps)}
+	if err := r.ev.q.hold(s.acc.size()); err != nil {
+		return nil, err
+	}
+	r.series[set] = s
+	r.order = append(r.order, s)
+	return s, nil
+}
+
+// groupLabels returns the labels of the record's series, sorted.
+func (r *rangeReader) groupLabels(rec *pipeline.Record) []entry.Label {
+	r.picked = r.picked[:0]
+	g := r.grouping
+	if r.e.Op == syntax.OpAbsent {
+		return nil
+	}
+	if g != nil && !g.Without {
+		for _, name := range g.Labels {
+			if v := rec.Labels.Get(name); v != "" && entry.Get(r.picked, name) == "" {
+				r.picked = append(r.picked, entry.Label{Name: name, Value: v})
+			}
+		}
+	} else {
+		r.labels = rec.Labels.Append(r.labels[:0])
+		for _, l := range r.labels {
+			if g == nil || !slices.Contains(g.Labels, l.Name) {
+				r.picked = append(r.picked, entry.Label{Name: l.Name, Value: l.Value})
+			}
+		}
+	}
+	slices.SortFunc(r.picked, func(a, b entry.Label) int { return strings.Compare(a.Name, b.Name) })
+	return r.picked
+}
+
+func plainLabels(in []pipeline.Label) []entry.Label {
+	out := make([]entry.Label, len(in))
+	for i, l := range in {
+		out[i] = entry.Label{Name: l.Name, Value: l.Value}
+	}
+	return out
+}
+
+// absent is absent_over_time: 1 wherever there is no record at all.
+type absent struct {
+	series []*rangeSeries
+	set    *labelSet
+}
+
+func newAbsent(ev *evaluator, e *syntax.RangeAgg, series []*rangeSeries) *absent {
+	var labels []entry.Label
+	seen := map[string]int{}
+	for _, m := range e.Log.Matchers {
+		seen[m.Name]++
+	}
+	for _, m := range e.Log.Matchers {
+		if m.Op == syntax.MatchEqual && m.Value != "" && seen[m.Name] == 1 {
+			labels = append(labels, entry.Label{Name: m.Name, Value: m.Value})
+		}
+	}
+	return &absent{series: series, set: ev.sets.sorted(labels)}
+}
+
+func (a *absent) eval(k int) ([]sample, error) {
+	for _, s := range a.series {
+		if _, ok := s.acc.value(k); ok {
+			return nil, nil
+		}
+	}
+	return []sample{{a.set, 1}}, nil
+}

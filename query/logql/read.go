@@ -1,0 +1,122 @@
+package logql
+
+import (
+	"context"
+	"sync"
+
+	"github.com/clewhq/clew/query/logql/entry"
+	"github.com/clewhq/clew/query/logql/plan"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// query is one query under way.
+type query struct {
+	engine *Engine
+	tenant string
+	params Params
+	ctx    context.Context
+	stats  Stats
+	plan   []string
+
+	points int // numbers held in memory
+}
+
+// streamViews remembers how streams look and whether they are selected. The
+// store may ask from any goroutine.
+type streamViews struct {
+	plan  *plan.Plan
+	views sync.Map // *telemetry.Stream -> *streamView
+}
+
+type streamView struct {
+	view *entry.Stream
+	keep bool
+}
+
+func (s *streamViews) get(st *telemetry.Stream) *streamView {
+	if v, ok := s.views.Load(st); ok {
+		return v.(*streamView)
+	}
+	view := entry.NewStream(st)
+	v, _ := s.views.LoadOrStore(st, &streamView{view: view, keep: s.plan.MatchStream(view)})
+	return v.(*streamView)
+}
+
+// read asks the store for what the plan says and calls each for every record,
+// until it returns false.
+func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each func(v *entry.Stream, l *telemetry.Log) (bool, error)) error {
+	if to <= from || to <= 0 {
+		return q.ctx.Err()
+	}
+	from = max(from, 0)
+	views := &streamViews{plan: p}
+	if p.NeedsStreams() {
+		if err := q.resolve(p, views, from, to); err != nil {
+			return err
+		}
+	}
+	q.describe(p, from, to, order)
+	lq := storage.LogQuery{
+		Tenant: q.tenant, From: from, To: to, IDs: p.IDs, Text: p.Text, MinSeverity: p.MinSeverity,
+		Order: order, Columns: p.Columns, Stats: &q.stats.Store,
+		Stream: func(st *telemetry.Stream) bool { return views.get(st).keep },
+	}
+	for batch, err := range q.engine.reader.Logs(q.ctx, lq) {
+		if err != nil {
+			return err
+		}
+		if err := q.ctx.Err(); err != nil {
+			return err
+		}
+		for i := range batch {
+			q.stats.Lines++
+			if q.stats.Lines > q.engine.cfg.MaxRows {
+				return limitError("the query would read too many bytes: it reads more than %d records (max_rows); narrow the selector or the time range",
+					q.engine.cfg.MaxRows)
+			}
+			more, err := each(views.get(batch[i].Stream).view, &batch[i])
+			if err != nil || !more {
+				return err
+			}
+		}
+	}
+	return q.ctx.Err()
+}
+
+// resolve settles the pushdowns that depend on the labels of the streams.
+func (q *query) resolve(p *plan.Plan, views *streamViews, from, to int64) error {
+	streams, err := q.engine.reader.Streams(q.ctx, q.tenant, telemetry.Logs, from, to)
+	if err != nil {
+		return err
+	}
+	p.Resolve(func(label string) bool {
+		for _, s := range streams {
+			if v := views.get(s.Stream); v.keep && v.view.Get(label) != "" {
+				return true
+			}
+		}
+		return false
+	})
+	return nil
+}
+
+func (q *query) describe(p *plan.Plan, from, to int64, order storage.Order) {
+	if !q.params.Explain {
+		return
+	}
+	q.plan = append(q.plan, "read logs from "+timeText(from)+" to "+timeText(to)+", "+orderText(order))
+	for _, line := range p.Describe() {
+		q.plan = append(q.plan, "  "+line)
+	}
+}
+
+func orderText(o storage.Order) string {
+	switch o {
+	case storage.NewestFirst:
+		return "newest first"
+	case storage.OldestFirst:
+		return "oldest first"
+	}
+	return "in any order"
+}
