@@ -14,30 +14,31 @@ import (
 var defaultTemplate string
 
 // hostLogs are the log files of a host: everything that is called .log, and
-// the classic names of the syslog daemons that have no ending.
+// the classic names of the syslog daemons that have no ending. The newest
+// rotated files are among them: what was written to them while the agent was
+// down is nowhere else. A file that was read before it was rotated is known by
+// its content and not read again.
 var hostLogs = []string{
-	"/var/log/**/*.log",
-	"/var/log/syslog",
-	"/var/log/messages",
-	"/var/log/secure",
-	"/var/log/maillog",
-	"/var/log/cron",
+	"/var/log/**/*.log", "/var/log/**/*.log.1", "/var/log/**/*.log-[0-9]*",
+	"/var/log/syslog", "/var/log/syslog.1",
+	"/var/log/messages", "/var/log/messages.1", "/var/log/messages-[0-9]*",
+	"/var/log/secure", "/var/log/secure-[0-9]*",
+	"/var/log/maillog", "/var/log/maillog-[0-9]*",
+	"/var/log/cron", "/var/log/cron-[0-9]*",
 }
 
 // otherReaders are files below /var/log that another receiver reads, or that
 // only look like logs.
 var otherReaders = []string{
-	"/var/log/pods/**",
-	"/var/log/containers/**",
-	"/var/log/journal/**",
+	"/var/log/pods/**", "/var/log/containers/**", "/var/log/journal/**",
+	"/var/log/**/*.gz", "/var/log/**/*.xz", "/var/log/**/*.bz2", "/var/log/**/*.zst",
 }
 
 // journalCopies are what a syslog daemon writes out of the journal. Where the
 // journal itself is read they would say everything twice.
 var journalCopies = []string{
-	"/var/log/syslog", "/var/log/messages", "/var/log/secure", "/var/log/maillog", "/var/log/cron",
-	"/var/log/auth.log", "/var/log/kern.log", "/var/log/daemon.log", "/var/log/user.log",
-	"/var/log/mail.log", "/var/log/cron.log",
+	"/var/log/syslog*", "/var/log/messages*", "/var/log/secure*", "/var/log/maillog*", "/var/log/cron*",
+	"/var/log/auth.log*", "/var/log/kern.log*", "/var/log/daemon.log*", "/var/log/user.log*", "/var/log/mail.log*",
 }
 
 // settings are what the template is filled with.

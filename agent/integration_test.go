@@ -36,18 +36,24 @@ func (p *process) Write(b []byte) (int, error) {
 }
 
 // startAgent runs an agent that reads dir/*.log.
-func startAgent(t *testing.T, s *sink, dir string, more ...string) *process {
+func startAgent(t *testing.T, s *sink, dir string) *process {
+	t.Helper()
+	return startAgentWith(t, s, dir, nil, "--log-glob", filepath.Join(dir, "*.log"))
+}
+
+// startAgentWith runs an agent with more variables and flags.
+func startAgentWith(t *testing.T, s *sink, dir string, env []string, more ...string) *process {
 	t.Helper()
 	p := &process{otlp: freePort(t)}
 	args := append([]string{
-		"--endpoint", s.URL, "--data-dir", filepath.Join(dir, "state"), "--log-glob", filepath.Join(dir, "*.log"),
+		"--endpoint", s.URL, "--data-dir", filepath.Join(dir, "state"),
 		"--otlp-grpc-listen", freePort(t), "--otlp-http-listen", p.otlp,
 		"--set", "receivers.file_log/host.poll_interval=20ms",
 		"--set", "exporters.otlp_http.retry_on_failure.initial_interval=20ms",
 		"--set", "exporters.otlp_http.retry_on_failure.max_interval=100ms",
 	}, more...)
 	p.cmd = exec.Command(os.Args[0], args...)
-	p.cmd.Env = append(os.Environ(), asAgent+"=1", "CLEW_TOKEN=s3cret", "CLEW_TENANT=team-a")
+	p.cmd.Env = append(append(os.Environ(), asAgent+"=1", "CLEW_TOKEN=s3cret", "CLEW_TENANT=team-a"), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start the agent: %v", err)

@@ -19,17 +19,34 @@ var plainNames = map[string]bool{
 	"log": true, "debug": true, "info": true, "console": true,
 }
 
-// baseName is a log file's name without .log.
+// baseName is a log file's name without .log and without what logrotate hangs
+// on a name: ".1" or "-20260102".
 func baseName(file string) string {
-	return strings.TrimSuffix(path.Base(file), ".log")
+	name := path.Base(file)
+	if at := strings.LastIndexAny(name, ".-"); at > 0 && isNumber(name[at+1:]) {
+		if kept := name[:at]; strings.HasSuffix(kept, ".log") || daemonLogs[kept] {
+			name = kept
+		}
+	}
+	return strings.TrimSuffix(name, ".log")
 }
 
 // fileService names the service that writes a file, for lines that do not say.
 func fileService(file string) string {
 	base := baseName(file)
 	dir := path.Base(path.Dir(file))
-	if plainNames[base] && dir != "log" && dir != "logs" && dir != "/" && dir != "." {
+	if (plainNames[base] || isNumber(base)) && dir != "log" && dir != "logs" && dir != "/" && dir != "." {
 		return dir
 	}
 	return base
+}
+
+// isNumber: a kubelet numbers the logs of a container by its restarts.
+func isNumber(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return s != ""
 }

@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+)
+
+// journalctl stands in for systemd's: it prints two entries, as the real one
+// does with --output=json --follow, and goes on following.
+const journalctl = `#!/bin/sh
+case "$*" in
+*--follow*) ;;
+*) echo "systemd 252 (252)"; exit 0 ;;
+esac
+echo '{"__CURSOR":"c1","__REALTIME_TIMESTAMP":"1771000000123456","MESSAGE":"Started shop.","PRIORITY":"6","SYSLOG_IDENTIFIER":"systemd","_PID":"1"}'
+echo '{"__CURSOR":"c2","__REALTIME_TIMESTAMP":"1771000001123456","MESSAGE":"disk is gone","PRIORITY":"2","SYSLOG_IDENTIFIER":"kernel"}'
+exec sleep 600
+`
+
+// TestHostLogs ships the logs of a made-up node: files, containers, journal.
+func TestHostLogs(t *testing.T) {
+	s, dir := newSink(t), t.TempDir()
+	root := hostRoot(t, "run/log/journal/0123/system.journal", "var/log/private/")
+	pod := "var/log/pods/shop_checkout-6d5f_0a1b2c3d-0000-4000-8000-000000000001/server/0.log"
+	for name, text := range map[string]string{
+		pod: "2026-01-02T03:04:05.1Z stdout F {\"level\":\"warn\",\"msg\":\"slow\"}\n" +
+			"2026-01-02T03:04:06.2Z stderr P half a \n" +
+			"2026-01-02T03:04:06.3Z stderr F line\n" +
+			"not what a runtime writes\n",
+		"var/log/containers/checkout.log": "a link to the pod's log, read there\n",
+		"var/log/dpkg.log":                "2026-01-02 03:04:05 install jq \r\n\n  an indented line\n",
+		"var/log/apt/history.log":         "Start-Date: 2026-01-02  03:04:05\n",
+		"var/log/syslog":                  "Jan  2 03:04:05 h systemd[1]: Started shop.\n", // the journal has it
+		"var/log/wtmp":                    "binary\n",
+		"var/log/shop.log.1":              "rotated while the agent was down\n",
+		"var/log/shop.log.2":              "older\n",
+		"var/log/shop.log-20260102.gz":    "compressed\n",
+		"bin/journalctl":                  journalctl,
+		"etc/hostname":                    "node-7\n",
+	} {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := startAgentWith(t, s, dir, []string{"CLEW_HOST_ROOT=" + root, "TZ=UTC", "PATH=" + filepath.Join(root, "bin") + ":" + os.Getenv("PATH")},
+		"--set", "receivers.host_metrics.root_path=/", "--set", "receivers.file_log/pods.poll_interval=20ms")
+
+	want := []string{
+		`warn|server|/` + pod + `|2026-01-02T03:04:05.1Z|{"level":"warn","msg":"slow"}`,
+		`|server|/` + pod + `|2026-01-02T03:04:06.2Z|half a line`,
+		`|server|/` + pod + `||not what a runtime writes`,
+		`|dpkg|/var/log/dpkg.log|2026-01-02T03:04:05Z|2026-01-02 03:04:05 install jq `,
+		`|dpkg|/var/log/dpkg.log||  an indented line`,
+		`|apt|/var/log/apt/history.log|2026-01-02T03:04:05Z|Start-Date: 2026-01-02  03:04:05`,
+		`|shop|/var/log/shop.log.1||rotated while the agent was down`,
+		`info|systemd||2026-02-13T16:26:40.123456Z|Started shop.`,
+		`crit|kernel||2026-02-13T16:26:41.123456Z|disk is gone`,
+	}
+	s.await(t, "the node's logs", func() bool { return len(s.logs) >= len(want) })
+	p.kill(syscall.SIGTERM)
+	var got []string
+	for _, l := range s.logs {
+		time := ""
+		if l.Timestamp() != 0 {
+			time = l.Timestamp().AsTime().Format("2006-01-02T15:04:05.999999999Z")
+		}
+		got = append(got, fmt.Sprintf("%s|%s|%s|%s|%s", l.SeverityText(), l.attr("service.name"), l.attr("log.file.path"), time, l.Body().AsString()))
+		if l.attr("host.name") != "node-7" {
+			t.Errorf("host of %q is %q", l.Body().AsString(), l.attr("host.name"))
+		}
+		if l.attr("log.iostream") != "" && (l.attr("k8s.pod.name") != "checkout-6d5f" || l.attr("k8s.namespace.name") != "shop" ||
+			l.attr("k8s.container.name") != "server") {
+			t.Errorf("%q comes from %v", l.Body().AsString(), l.resource.AsRaw())
+		}
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("missing %s", line)
+		}
+	}
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			t.Errorf("unexpected %s", line)
+		}
+	}
+}
