@@ -1,0 +1,110 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Config configures a Store.
+type Config struct {
+	// Dir is the directory that the store owns.
+	Dir string `yaml:"dir"`
+	// Retention is how long records are kept, by whole days; 0 is for ever.
+	Retention Retention `yaml:"retention"`
+	// FlushBytes is how much memory the newest records take before they are
+	// written to segments, FlushAge how old they grow.
+	FlushBytes int64          `yaml:"flush_bytes"`
+	FlushAge   model.Duration `yaml:"flush_age"`
+	// HeadBytes bounds the memory of all records that are not in segments
+	// yet. A write beyond it waits for up to WriteWait, then is refused.
+	HeadBytes int64          `yaml:"head_bytes"`
+	WriteWait model.Duration `yaml:"write_wait"`
+	// BlockRows and BlockBytes end a block of a segment, whichever comes first.
+	BlockRows  int   `yaml:"block_rows"`
+	BlockBytes int64 `yaml:"block_bytes"`
+	// DedupWindow is how long a request is remembered, so that the same one
+	// sent again is stored once; DedupRequests how many are at most.
+	DedupWindow   model.Duration `yaml:"dedup_window"`
+	DedupRequests int            `yaml:"dedup_requests"`
+	// WALFileBytes is when a new write-ahead file is begun, WALGroupBytes how
+	// much is written and synced at once at most.
+	WALFileBytes  int64 `yaml:"wal_file_bytes"`
+	WALGroupBytes int64 `yaml:"wal_group_bytes"`
+	// MinFreeBytes is how much room is left on the disk: with less, writes are
+	// refused, so that there is room to flush and to tidy up.
+	MinFreeBytes int64 `yaml:"min_free_bytes"`
+	// CompactFiles is how many segments of about the same size of one day are
+	// merged into one, up to CompactRows records.
+	CompactFiles int   `yaml:"compact_files"`
+	CompactRows  int64 `yaml:"compact_rows"`
+	// MaintainEvery is how often it is looked for something to flush, to merge
+	// or to drop.
+	MaintainEvery model.Duration `yaml:"maintain_every"`
+}
+
+// Retention is how long the signals are kept.
+type Retention struct {
+	Logs   model.Duration `yaml:"logs"`
+	Traces model.Duration `yaml:"traces"`
+}
+
+const (
+	mib = 1 << 20
+	day = 24 * time.Hour
+)
+
+// DefaultConfig returns what is used where nothing else is configured.
+func DefaultConfig() Config {
+	return Config{
+		Dir:           "./data",
+		Retention:     Retention{Logs: model.Duration(30 * day), Traces: model.Duration(14 * day)},
+		FlushBytes:    96 * mib,
+		FlushAge:      model.Duration(10 * time.Minute),
+		HeadBytes:     256 * mib,
+		WriteWait:     model.Duration(2 * time.Second),
+		BlockRows:     4096,
+		BlockBytes:    4 * mib,
+		DedupWindow:   model.Duration(10 * time.Minute),
+		DedupRequests: 200_000,
+		WALFileBytes:  64 * mib,
+		WALGroupBytes: 8 * mib,
+		MinFreeBytes:  256 * mib,
+		CompactFiles:  8,
+		CompactRows:   1_000_000,
+		MaintainEvery: model.Duration(2 * time.Second),
+	}
+}
+
+// Validate says what is wrong, all of it at once.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.Dir != "", "dir: empty, want a directory")
+	check(c.Retention.Logs >= 0, "retention.logs: %s, want 0 (for ever) or more", c.Retention.Logs)
+	check(c.Retention.Traces >= 0, "retention.traces: %s, want 0 (for ever) or more", c.Retention.Traces)
+	check(c.FlushBytes > 0, "flush_bytes: %d, want more than 0", c.FlushBytes)
+	check(c.FlushAge > 0, "flush_age: %s, want more than 0", c.FlushAge)
+	check(c.HeadBytes >= c.FlushBytes, "head_bytes: %d, want at least flush_bytes (%d)", c.HeadBytes, c.FlushBytes)
+	check(c.WriteWait >= 0, "write_wait: %s, want 0 or more", c.WriteWait)
+	check(c.BlockRows >= 1 && c.BlockRows <= maxBlockRows, "block_rows: %d, want 1 to %d", c.BlockRows, maxBlockRows)
+	check(c.BlockBytes > 0, "block_bytes: %d, want more than 0", c.BlockBytes)
+	check(c.DedupWindow >= 0, "dedup_window: %s, want 0 (off) or more", c.DedupWindow)
+	check(c.DedupRequests > 0, "dedup_requests: %d, want more than 0", c.DedupRequests)
+	check(c.WALFileBytes > 0, "wal_file_bytes: %d, want more than 0", c.WALFileBytes)
+	check(c.WALGroupBytes > 0, "wal_group_bytes: %d, want more than 0", c.WALGroupBytes)
+	check(c.MinFreeBytes >= 0, "min_free_bytes: %d, want 0 or more", c.MinFreeBytes)
+	check(c.CompactFiles >= 2, "compact_files: %d, want 2 or more", c.CompactFiles)
+	check(c.CompactRows > 0, "compact_rows: %d, want more than 0", c.CompactRows)
+	check(c.MaintainEvery > 0, "maintain_every: %s, want more than 0", c.MaintainEvery)
+	return errors.Join(errs...)
+}
+
+// maxBlockRows keeps a block within what a reader takes into memory at once.
+const maxBlockRows = 1 << 16

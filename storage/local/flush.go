@@ -1,0 +1,274 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/clewhq/clew/storage/local/head"
+	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/storage/local/segment"
+	"github.com/clewhq/clew/storage/local/wal"
+)
+
+// kickFlush asks the background loop to flush soon.
+func (s *Store) kickFlush() {
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Store) flushIfBig() {
+	s.mu.RLock()
+	big := s.active.bytes >= s.cfg.FlushBytes
+	s.mu.RUnlock()
+	if big {
+		s.kickFlush()
+	}
+}
+
+// flushDue reports whether the active generation is big or old enough, or an
+// earlier flush failed.
+func (s *Store) flushDue() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.frozen) > 0 {
+		return true
+	}
+	a := s.active
+	if a.empty() {
+		return false
+	}
+	return a.bytes >= s.cfg.FlushBytes || s.deps.Now().Sub(a.began) >= time.Duration(s.cfg.FlushAge)
+}
+
+// Flush writes everything that is in the heads to segments. It is what the
+// background does by itself when the heads are big or old.
+func (s *Store) Flush(ctx context.Context) error {
+	leave, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return s.flush(ctx)
+}
+
+func (s *Store) flush(ctx context.Context) error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	err := s.freeze(ctx)
+	for err == nil {
+		s.mu.RLock()
+		var g *generation
+		if len(s.frozen) > 0 {
+			g = s.frozen[0]
+		}
+		s.mu.RUnlock()
+		if g == nil {
+			return nil
+		}
+		if err = s.flushGeneration(g); err == nil {
+			s.metrics.flushes.WithLabelValues(outcomeGood).Inc()
+			err = wal.Release(s.deps.FS, s.paths.wal(), g.covers.Seq)
+		} else {
+			s.metrics.flushes.WithLabelValues(outcomeFailed).Inc()
+		}
+	}
+	return s.disk.wrote(err)
+}
+
+// freeze begins a new write-ahead file and a new active generation. The log's
+// committer swaps the generations, so that one holds exactly what stands
+// before the new file.
+func (s *Store) freeze(ctx context.Context) error {
+	s.mu.RLock()
+	empty := s.active.empty()
+	s.mu.RUnlock()
+	if empty {
+		return nil
+	}
+	outcome := make(chan error, 1)
+	err := s.wal.Rotate(ctx, s.hashRecords, func(pos wal.Position, err error) {
+		if err == nil {
+			s.swap(pos)
+		}
+		outcome <- err
+	})
+	if err != nil {
+		return err
+	}
+	return <-outcome
+}
+
+// hashRecords is what a write-ahead file begins with, so that requests of
+// released files stay known.
+func (s *Store) hashRecords() []wal.Record {
+	now := s.deps.Now().UnixNano()
+	list := s.dedup.Append(nil, now)
+	if len(list) == 0 {
+		return nil
+	}
+	return []wal.Record{{Type: wal.Hashes, Received: now, Data: list}}
+}
+
+func (s *Store) swap(covers wal.Position) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active.covers = covers
+	s.frozen = append(slices.Clip(s.frozen), s.active)
+	s.active = newGeneration()
+}
+
+// flushGeneration writes the oldest frozen generation and puts its segments in
+// its place.
+func (s *Store) flushGeneration(g *generation) error {
+	start := s.deps.Now()
+	logs, err := writeHeads(s, s.logs, g)
+	if err != nil {
+		return err
+	}
+	spans, err := writeHeads(s, s.spans, g)
+	if err != nil {
+		discard(logs)
+		return err
+	}
+	// Where this fails the manifest may or may not name the new segments, so
+	// their files stay; a start removes what it then doesn't name.
+	if err := s.manifest.Apply(manifest.Edit{Add: append(metas(logs), metas(spans)...), WAL: g.covers}); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	publish(s, s.logs, logs, nil)
+	publish(s, s.spans, spans, nil)
+	s.frozen = s.frozen[1:]
+	s.mu.Unlock()
+	s.budget.give(g.bytes)
+	s.deps.Logger.Debug("flushed", "segments", len(logs)+len(spans), "bytes", g.bytes, "took", s.deps.Now().Sub(start))
+	return nil
+}
+
+// discard removes segments that nothing was told of.
+func discard[T any](hs []*handle[T]) {
+	for _, h := range hs {
+		h.drop()
+	}
+}
+
+// writeHeads writes a generation's heads of one signal: a segment for every
+// tenant and day.
+func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T], err error) {
+	defer func() {
+		if err != nil {
+			discard(out)
+			out = nil
+		}
+	}()
+	all := sig.heads(g)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		days := byDay(sig, all[name].Snapshot())
+		for _, day := range slices.Sorted(maps.Keys(days)) {
+			rows := days[day]
+			slices.SortStableFunc(rows, sig.kind.Compare)
+			meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: name, Signal: sig.kind.Signal, Day: day}
+			opts := s.segmentOptions(segment.Quick)
+			opts.Covers = segment.Covers(g.covers)
+			h, err := writeSegment(s, sig, meta, opts, slices.Values(rows))
+			if err != nil {
+				return out, fmt.Errorf("flush %s of tenant %s: %w", sig.kind.Signal, name, err)
+			}
+			out = append(out, h)
+		}
+	}
+	return out, nil
+}
+
+func byDay[T any](sig *signal[T], runs []*head.Run[T]) map[record.Day][]*T {
+	days := map[record.Day][]*T{}
+	for _, r := range runs {
+		for i := range r.Rows {
+			d := record.DayOf(sig.kind.Time(&r.Rows[i]))
+			days[d] = append(days[d], &r.Rows[i])
+		}
+	}
+	return days
+}
+
+func (s *Store) segmentOptions(e segment.Effort) segment.Options {
+	return segment.Options{BlockRows: s.cfg.BlockRows, BlockBytes: s.cfg.BlockBytes, Effort: e}
+}
+
+// writeSegment writes one segment and makes it and its directory durable.
+// meta's figures are filled in.
+func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts segment.Options, rows func(func(*T) bool)) (*handle[T], error) {
+	dir, path := s.paths.partition(&meta), s.paths.segment(&meta)
+	if err := s.paths.ensure(dir); err != nil {
+		return nil, err
+	}
+	w, err := segment.Create(s.deps.FS, path, sig.codec, opts)
+	if err != nil {
+		return nil, err
+	}
+	for r := range rows {
+		if err := w.Add(r); err != nil {
+			w.Abort()
+			return nil, err
+		}
+	}
+	info, err := w.Finish()
+	if err != nil {
+		return nil, err
+	}
+	if err := wal.SyncDir(s.deps.FS, dir); err != nil {
+		w.Abort()
+		return nil, err
+	}
+	meta.Rows, meta.Min, meta.Max, meta.Bytes = info.Rows, info.Min, info.Max, info.Bytes
+	return newHandle(s.deps.FS, path, sig.codec, meta), nil
+}
+
+// loop is the background: it flushes what is due, merges and drops.
+func (s *Store) loop(name string, work func(context.Context) error) {
+	defer s.loops.Done()
+	tick := time.NewTicker(time.Duration(s.cfg.MaintainEvery))
+	defer tick.Stop()
+	kick := s.kick
+	if name != loopFlush {
+		kick = nil
+	}
+	for {
+		select {
+		case <-s.background.Done():
+			return
+		case <-kick:
+		case <-tick.C:
+		}
+		if err := work(s.background); err != nil && !errors.Is(err, context.Canceled) {
+			s.deps.Logger.Error("background work failed, it will be tried again", "work", name, "err", err)
+		}
+	}
+}
+
+// The background loops.
+const (
+	loopFlush = "flush"
+	loopTidy  = "tidy"
+)
+
+func (s *Store) flushIfDue(ctx context.Context) error {
+	if !s.flushDue() && !s.overBudget() {
+		return nil
+	}
+	return s.flush(ctx)
+}
+
+// overBudget reports whether writers may be waiting for a flush.
+func (s *Store) overBudget() bool {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	return 2*s.budget.used > s.budget.limit
+}

@@ -1,0 +1,76 @@
+package local
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/segment"
+)
+
+// handle is a live segment, or one that readers still hold. It opens the file
+// when it is first read.
+type handle[T any] struct {
+	meta  manifest.Segment
+	path  string
+	fs    vfs.FS
+	codec *segment.Codec[T]
+
+	refs    atomic.Int64 // one is the store's own
+	dropped atomic.Bool  // remove the file with the last reference
+	spoilt  atomic.Bool  // damaged: not to be merged, or the damage would be for good
+
+	mu     sync.Mutex
+	reader *segment.Reader[T]
+}
+
+func newHandle[T any](fs vfs.FS, path string, codec *segment.Codec[T], meta manifest.Segment) *handle[T] {
+	h := &handle[T]{meta: meta, path: path, fs: fs, codec: codec}
+	h.refs.Store(1)
+	return h
+}
+
+// acquire is called with the store's lock held, while the store has its own
+// reference.
+func (h *handle[T]) acquire() { h.refs.Add(1) }
+
+func (h *handle[T]) release() {
+	if h.refs.Add(-1) > 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reader != nil {
+		_ = h.reader.Close()
+		h.reader = nil
+	}
+	if h.dropped.Load() {
+		// What stays where this fails is found and removed at the next start.
+		_ = h.fs.Remove(h.path)
+	}
+}
+
+// drop gives the store's own reference up, of a segment that no durable
+// manifest names any more.
+func (h *handle[T]) drop() {
+	h.dropped.Store(true)
+	h.release()
+}
+
+// open returns the reader; the caller holds a reference. A failure is tried
+// again by the next caller, since it may have been the disk's.
+func (h *handle[T]) open() (*segment.Reader[T], error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reader == nil {
+		r, err := segment.Open(h.fs, h.path, h.codec)
+		if err != nil {
+			h.spoilt.Store(true)
+			return nil, err
+		}
+		h.reader = r
+	}
+	return h.reader, nil
+}

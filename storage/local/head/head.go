@@ -1,0 +1,86 @@
+package head
+
+import (
+	"slices"
+
+	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// mergeRows is how many rows a run has before it is left alone. It is the
+// size of a block of a segment: big enough that a look-up asks few runs, small
+// enough that merging takes about a millisecond.
+const mergeRows = 4096
+
+// Head is the records of one tenant and signal. One goroutine inserts;
+// Insert's plan and commit are apart so that it merges outside the lock that
+// readers take.
+type Head[T any] struct {
+	kind  *record.Kind[T]
+	done  []*Run[T] // at least mergeRows rows each
+	small []*Run[T] // fewer, in order of arrival
+	rows  int
+	bytes int64
+}
+
+// New returns an empty head.
+func New[T any](k *record.Kind[T]) *Head[T] { return &Head[T]{kind: k} }
+
+// Plan prepares the insertion of r and returns what makes it visible, which
+// must be called with the lock held that Snapshot's callers hold.
+func (h *Head[T]) Plan(r *Run[T]) (commit func()) {
+	// Snapshots end before the place that this writes to.
+	small := append(h.small, r)
+	rows := 0
+	for _, s := range small {
+		rows += len(s.Rows)
+	}
+	done := h.done
+	if rows >= mergeRows {
+		m := small[0]
+		if len(small) > 1 {
+			m = merge(h.kind, small)
+		}
+		done, small = append(done, m), nil
+	}
+	return func() {
+		h.done, h.small = done, small
+		h.rows += len(r.Rows)
+		h.bytes += r.Bytes
+	}
+}
+
+// Snapshot returns the runs that are there, oldest arrival first. The list may
+// not be changed.
+func (h *Head[T]) Snapshot() []*Run[T] {
+	if len(h.small) == 0 {
+		return h.done
+	}
+	return append(slices.Clip(h.done), h.small...)
+}
+
+// Rows is how many records there are.
+func (h *Head[T]) Rows() int { return h.rows }
+
+// Sorted returns all rows in the order of a segment.
+func Sorted[T any](k *record.Kind[T], runs []*Run[T]) []*T {
+	n := 0
+	for _, r := range runs {
+		n += len(r.Rows)
+	}
+	out := make([]*T, 0, n)
+	for _, r := range runs {
+		for i := range r.Rows {
+			out = append(out, &r.Rows[i])
+		}
+	}
+	slices.SortStableFunc(out, k.Compare)
+	return out
+}
+
+// StreamStats is what a set of runs holds of one stream.
+type StreamStats struct {
+	Stream         *telemetry.Stream
+	Records, Bytes int64
+	First, Last    int64
+}

@@ -1,0 +1,330 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/clewhq/clew/internal/framing"
+	"github.com/clewhq/clew/storage/local/wal"
+)
+
+// Magic starts every file.
+var Magic = [4]byte{'C', 'M', 'A', 'N'}
+
+const (
+	filePrefix = "MANIFEST-"
+	tempSuffix = ".tmp"
+)
+
+// FileName is the name of the manifest with this number.
+func FileName(seq uint64) string { return fmt.Sprintf("%s%016d", filePrefix, seq) }
+
+// Damage is a part of a manifest that cannot be read.
+type Damage struct {
+	File   string
+	Offset int64
+	Err    error
+}
+
+// Error implements error.
+func (d *Damage) Error() string {
+	return fmt.Sprintf("manifest %s, offset %d: %v", d.File, d.Offset, d.Err)
+}
+
+// Unwrap returns the cause.
+func (d *Damage) Unwrap() error { return d.Err }
+
+// Options configure a Manifest.
+type Options struct {
+	FS  vfs.FS
+	Dir string
+	Now func() time.Time
+	// FileBytes is how long a file grows beyond the snapshot it began with.
+	FileBytes int64
+}
+
+// Manifest is the open manifest of a store. It is safe for concurrent use.
+type Manifest struct {
+	opts Options
+
+	mu     sync.Mutex
+	state  State
+	file   vfs.File // nil: begin a new one
+	salt   uint64
+	next   uint64 // number of the next file
+	offset int64
+	base   int64 // length of the snapshot
+}
+
+// Load reads the state in dir. Everything that could not be read is in the
+// list of damages; the state is what the rest says.
+func Load(fs vfs.FS, dir string) (State, []*Damage, error) {
+	s, _, damages, err := load(fs, dir)
+	return s, damages, err
+}
+
+func load(fs vfs.FS, dir string) (State, uint64, []*Damage, error) {
+	seqs, err := files(fs, dir)
+	if err != nil {
+		return State{}, 0, nil, err
+	}
+	next := uint64(1)
+	if n := len(seqs); n > 0 {
+		next = seqs[n-1] + 1
+	}
+	// The newest file counts. Older ones are left over from a crash while they
+	// were being removed, and are better than nothing where it is damaged.
+	var damages []*Damage
+	for _, seq := range slices.Backward(seqs) {
+		s, ok, bad := loadFile(fs, dir, seq)
+		damages = append(damages, bad...)
+		if ok {
+			return s, next, damages, nil
+		}
+	}
+	return newState(), next, damages, nil
+}
+
+// loadFile reports false where the file has no readable snapshot.
+func loadFile(fs vfs.FS, dir string, seq uint64) (State, bool, []*Damage) {
+	name := FileName(seq)
+	fail := func(offset int64, err error) (State, bool, []*Damage) {
+		return State{}, false, []*Damage{{File: name, Offset: offset, Err: err}}
+	}
+	f, err := fs.Open(fs.PathJoin(dir, name))
+	if err != nil {
+		return fail(0, err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return fail(0, err)
+	}
+	var head [framing.HeaderSize]byte
+	n, err := f.ReadAt(head[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fail(0, err)
+	}
+	h, err := framing.ParseHeader(head[:n], Magic)
+	if err != nil {
+		return fail(0, err)
+	}
+	rd := framing.NewReader(f, h.Salt, framing.HeaderSize, info.Size(), framing.UnknownLength)
+	s, ok, damages := readEdits(rd, name)
+	if !ok && len(damages) == 0 {
+		return fail(framing.HeaderSize, errors.New("no snapshot"))
+	}
+	return s, ok, damages
+}
+
+func readEdits(rd *framing.Reader, name string) (s State, ok bool, damages []*Damage) {
+	s = newState()
+	for {
+		payload, at, err := rd.Next()
+		if errors.Is(err, io.EOF) {
+			return s, ok, damages
+		}
+		var kind byte
+		var e Edit
+		var nextID uint64
+		if err == nil {
+			kind, e, nextID, err = parseEdit(payload)
+		}
+		if err != nil {
+			damages = append(damages, &Damage{File: name, Offset: at, Err: err})
+			var skipped *framing.DamageError
+			if payload == nil && !errors.As(err, &skipped) {
+				return s, ok, damages // the disk does not give more
+			}
+			continue
+		}
+		if kind == kindSnapshot {
+			s, ok = newState(), true
+		}
+		s.apply(&e)
+		s.NextID = max(s.NextID, nextID)
+	}
+}
+
+// Open loads the state and begins a new file.
+func Open(opts Options) (*Manifest, []*Damage, error) {
+	s, next, damages, err := load(opts.FS, opts.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Manifest{opts: opts, state: s, next: next}, damages, nil
+}
+
+// State returns a copy of what holds.
+func (m *Manifest) State() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.state
+	s.Segments = make(map[uint64]Segment, len(m.state.Segments))
+	for id, seg := range m.state.Segments {
+		s.Segments[id] = seg
+	}
+	return s
+}
+
+// NewID returns an ID for a segment to be written.
+func (m *Manifest) NewID() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id := m.state.NextID
+	m.state.NextID++
+	return id
+}
+
+// Apply makes an edit durable. On an error it is not, and the manifest as it
+// was still holds.
+func (m *Manifest) Apply(e Edit) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old := m.state
+	if m.file != nil && m.offset > 2*m.base+m.opts.FileBytes {
+		m.giveUp()
+	}
+	if m.file != nil {
+		if err := m.append(&e); err != nil {
+			return err
+		}
+		m.state.apply(&e)
+		return nil
+	}
+	m.state.Segments = make(map[uint64]Segment, len(old.Segments))
+	for id, seg := range old.Segments {
+		m.state.Segments[id] = seg
+	}
+	m.state.apply(&e)
+	if err := m.begin(); err != nil {
+		next := m.state.NextID
+		m.state = old
+		m.state.NextID = next
+		return err
+	}
+	return nil
+}
+
+func (m *Manifest) append(e *Edit) error {
+	payload := appendEdit(nil, kindChange, e, m.state.NextID)
+	b := framing.AppendRecord(nil, m.salt, m.offset, payload)
+	n, err := m.file.Write(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	if err == nil {
+		err = m.file.Sync()
+	}
+	if err != nil {
+		// The edit may have reached the disk. The next one begins a file that
+		// does not have it.
+		m.giveUp()
+		return fmt.Errorf("append to manifest: %w", err)
+	}
+	m.offset += int64(n)
+	return nil
+}
+
+func (m *Manifest) giveUp() {
+	_ = m.file.Close()
+	m.file = nil
+}
+
+// begin writes a file with the whole state and puts it in place.
+func (m *Manifest) begin() (err error) {
+	fs := m.opts.FS
+	final := fs.PathJoin(m.opts.Dir, FileName(m.next))
+	temp := final + tempSuffix
+	h := framing.Header{Magic: Magic, Seq: m.next, Salt: uint64(m.opts.Now().UnixNano()), PrevLength: framing.UnknownLength}
+	snapshot := m.state.snapshot()
+	b := framing.AppendRecord(h.Append(nil), h.Salt, framing.HeaderSize, appendEdit(nil, kindSnapshot, &snapshot, m.state.NextID))
+	f, err := fs.Create(temp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("begin manifest: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = fs.Remove(temp)
+			err = fmt.Errorf("begin manifest: %w", err)
+		}
+	}()
+	if _, err = f.Write(b); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	// From here on the number may be taken, whatever the outcome.
+	old := m.next
+	m.next++
+	if err = fs.Rename(temp, final); err != nil {
+		return err
+	}
+	if err = wal.SyncDir(fs, m.opts.Dir); err != nil {
+		return err
+	}
+	m.file, m.salt, m.offset, m.base = f, h.Salt, int64(len(b)), int64(len(b))
+	m.removeBefore(old)
+	return nil
+}
+
+// removeBefore removes what the new file replaces. What stays because that
+// fails does no harm: the newest file counts.
+func (m *Manifest) removeBefore(seq uint64) {
+	names, err := m.opts.FS.List(m.opts.Dir)
+	if err != nil {
+		return
+	}
+	for _, n := range names {
+		s, ok := parseFileName(strings.TrimSuffix(n, tempSuffix))
+		if ok && s < seq {
+			_ = m.opts.FS.Remove(m.opts.FS.PathJoin(m.opts.Dir, n))
+		}
+	}
+}
+
+// Close closes the file.
+func (m *Manifest) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.file == nil {
+		return nil
+	}
+	err := m.file.Close()
+	m.file = nil
+	return err
+}
+
+func parseFileName(name string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(name, filePrefix)
+	if !ok || len(digits) != 16 {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(digits, 10, 64)
+	return seq, err == nil
+}
+
+func files(fs vfs.FS, dir string) ([]uint64, error) {
+	names, err := fs.List(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list manifests: %w", err)
+	}
+	var seqs []uint64
+	for _, n := range names {
+		if seq, ok := parseFileName(n); ok {
+			seqs = append(seqs, seq)
+		}
+	}
+	slices.Sort(seqs)
+	return seqs, nil
+}

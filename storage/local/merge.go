@@ -1,0 +1,311 @@
+package local
+
+import (
+	"container/heap"
+	"context"
+	"slices"
+	"sort"
+
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/head"
+	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/storage/local/segment"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// merge reads a snapshot in the order of a query, opening as little as it can.
+//
+// It keeps a heap of sources, by the time of the first row that each may
+// yield. A segment at the top is opened and becomes its blocks; a block at the
+// top is read and becomes a cursor over its rows; a cursor at the top yields
+// rows until another source comes first. So newest-first with a limit reads
+// the newest blocks only. Columns that no condition needs are read when a
+// block's first row is yielded. Without an order the newest parts still come
+// first, but their rows are not merged.
+type merge[T any] struct {
+	s       *Store
+	sig     *signal[T]
+	q       *record.Query[T]
+	sources sources[T]
+	streams map[*telemetry.Stream]bool // what the predicate said, for runs
+
+	out  []T
+	size int // of the next batch
+}
+
+// source is a segment, a part of one, a run or a cursor.
+type source[T any] struct {
+	time    int64 // of the first row it may yield
+	rank, n uint64
+	handle  *handle[T]
+	part    *segment.Part
+	run     *head.Run[T]
+	cursor  *cursor[T]
+}
+
+// cursor goes through rows in the query's order.
+type cursor[T any] struct {
+	rows  int
+	next  int
+	row   func(int) *T
+	load  func() error // before the first row, nil for nothing to do
+	owner *handle[T]
+}
+
+// runRank puts runs behind all segments among rows of the same nanosecond.
+const runRank = 1 << 63
+
+func newMerge[T any](s *Store, sig *signal[T], q *record.Query[T]) *merge[T] {
+	m := &merge[T]{s: s, sig: sig, q: q, size: firstBatch, streams: map[*telemetry.Stream]bool{}}
+	m.sources.newestFirst = q.Order != storage.OldestFirst
+	return m
+}
+
+// bound is the time that a part with these first and last times starts at.
+func (m *merge[T]) bound(first, last int64) int64 {
+	if m.sources.newestFirst {
+		if m.q.To > 0 {
+			last = min(last, m.q.To-1)
+		}
+		return last
+	}
+	return max(first, m.q.From)
+}
+
+func (m *merge[T]) addRun(r *head.Run[T]) {
+	m.sources.list = append(m.sources.list, source[T]{time: m.bound(r.Min, r.Max), rank: runRank | r.Seq, run: r})
+}
+
+func (m *merge[T]) addSegment(h *handle[T]) {
+	m.sources.list = append(m.sources.list, source[T]{time: m.bound(h.meta.Min, h.meta.Max), rank: h.meta.ID, handle: h})
+}
+
+// run yields everything.
+func (m *merge[T]) run(ctx context.Context, yield func([]T, error) bool) {
+	heap.Init(&m.sources)
+	for m.sources.Len() > 0 {
+		if err := ctx.Err(); err != nil {
+			yield(nil, err)
+			return
+		}
+		if top := &m.sources.list[0]; top.cursor != nil {
+			if !m.emit(top, yield) {
+				return
+			}
+			continue
+		}
+		m.expand(heap.Pop(&m.sources).(source[T]))
+	}
+	if len(m.out) > 0 {
+		yield(m.out, nil)
+	}
+}
+
+// expand replaces a source by what is in it.
+func (m *merge[T]) expand(src source[T]) {
+	switch {
+	case src.run != nil:
+		m.push(src, m.runCursor(src.run))
+	case src.part != nil:
+		c, err := m.partCursor(src)
+		if err != nil {
+			warn(m.s, src.handle, m.q.Stats, err)
+			return
+		}
+		m.push(src, c)
+	default:
+		m.expandSegment(src)
+	}
+}
+
+func (m *merge[T]) expandSegment(src source[T]) {
+	r, err := src.handle.open()
+	if err != nil {
+		warn(m.s, src.handle, m.q.Stats, err)
+		return
+	}
+	parts, skipped, err := r.Plan(m.q)
+	if err != nil {
+		warn(m.s, src.handle, m.q.Stats, err)
+		// The index is damaged, the blocks need not be: look at all of them.
+		all := *m.q
+		all.Hashes = nil
+		parts, skipped, _ = r.Plan(&all)
+	}
+	if m.q.Stats != nil {
+		m.q.Stats.Blocks += int64(len(parts))
+		m.q.Stats.BlocksSkipped += int64(skipped)
+	}
+	for i := range parts {
+		p := &parts[i]
+		heap.Push(&m.sources, source[T]{
+			time: m.bound(p.Min, p.Max), rank: src.rank, n: uint64(p.Block), handle: src.handle, part: p,
+		})
+	}
+}
+
+// push adds a cursor over what was in src.
+func (m *merge[T]) push(src source[T], c *cursor[T]) {
+	if c.rows == 0 {
+		return
+	}
+	src.cursor, src.time = c, m.sig.kind.Time(c.row(0))
+	if m.q.Order == storage.OrderAny {
+		// It stays at the top until it is through.
+		src.time = maxTime
+	}
+	heap.Push(&m.sources, src)
+}
+
+const maxTime = 1<<63 - 1
+
+func (m *merge[T]) partCursor(src source[T]) (*cursor[T], error) {
+	r, err := src.handle.open()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := r.Read(m.q, *src.part)
+	if err != nil {
+		return nil, err
+	}
+	if m.q.Order != storage.OrderAny {
+		rows.SortByTime(m.sources.newestFirst)
+	}
+	return &cursor[T]{
+		rows: len(rows.Rows), owner: src.handle,
+		row:  func(i int) *T { return &rows.Rows[i] },
+		load: func() error { return rows.Load(m.q.Columns) },
+	}, nil
+}
+
+// runCursor selects the rows of a run. Its rows are in order of time.
+func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
+	k, q := m.sig.kind, m.q
+	var sel []int
+	take := func(i int) {
+		row := &r.Rows[i]
+		if q.InRange(k.Time(row)) && m.wants(k.Stream(row)) &&
+			(q.Core == nil || q.Core(row)) && (q.Match == nil || q.Match(row)) {
+			sel = append(sel, i)
+		}
+	}
+	if q.Hashes != nil {
+		for _, i := range r.Find(q.Hashes) {
+			take(i)
+		}
+	} else {
+		first := sort.Search(len(r.Rows), func(i int) bool { return k.Time(&r.Rows[i]) >= q.From })
+		for i := first; i < len(r.Rows) && q.InRange(k.Time(&r.Rows[i])); i++ {
+			take(i)
+		}
+	}
+	if m.sources.newestFirst {
+		slices.Reverse(sel)
+	}
+	if q.Stats != nil {
+		q.Stats.Rows += int64(len(sel))
+	}
+	return &cursor[T]{rows: len(sel), row: func(i int) *T { return &r.Rows[sel[i]] }}
+}
+
+// wants asks the query's predicate once a stream.
+func (m *merge[T]) wants(s *telemetry.Stream) bool {
+	if m.q.Stream == nil {
+		return true
+	}
+	w, asked := m.streams[s]
+	if !asked {
+		w = m.q.Stream(s)
+		m.streams[s] = w
+	}
+	return w
+}
+
+// emit yields rows of the cursor at the top until another source comes first.
+// It reports false where the reader wants no more.
+func (m *merge[T]) emit(top *source[T], yield func([]T, error) bool) bool {
+	c := top.cursor
+	if c.load != nil {
+		err := c.load()
+		c.load = nil
+		if err != nil {
+			warn(m.s, c.owner, m.q.Stats, err)
+			heap.Pop(&m.sources)
+			return true
+		}
+	}
+	rival := m.sources.second()
+	for c.next < c.rows && (rival < 0 || m.sources.Less(0, rival)) {
+		m.out = append(m.out, *c.row(c.next))
+		c.next++
+		if c.next < c.rows && m.q.Order != storage.OrderAny {
+			top.time = m.sig.kind.Time(c.row(c.next))
+		}
+		if len(m.out) >= m.size {
+			out := m.out
+			m.size = min(2*m.size, lastBatch)
+			m.out = nil
+			if !yield(out, nil) {
+				return false
+			}
+			break // the loop above looks at the context
+		}
+	}
+	if c.next == c.rows {
+		heap.Pop(&m.sources)
+	} else {
+		heap.Fix(&m.sources, 0)
+	}
+	return true
+}
+
+// sources is the heap.
+type sources[T any] struct {
+	newestFirst bool
+	list        []source[T]
+}
+
+// Len implements heap.Interface.
+func (h *sources[T]) Len() int { return len(h.list) }
+
+// Less implements heap.Interface. Of sources of the same time those that are
+// not open yet come first: their rows may have to come before the others'.
+func (h *sources[T]) Less(i, j int) bool {
+	a, b := &h.list[i], &h.list[j]
+	if a.time != b.time {
+		return (a.time > b.time) == h.newestFirst
+	}
+	if (a.cursor == nil) != (b.cursor == nil) {
+		return a.cursor == nil
+	}
+	if a.rank != b.rank {
+		return a.rank < b.rank
+	}
+	return a.n < b.n
+}
+
+// Swap implements heap.Interface.
+func (h *sources[T]) Swap(i, j int) { h.list[i], h.list[j] = h.list[j], h.list[i] }
+
+// Push implements heap.Interface.
+func (h *sources[T]) Push(x any) { h.list = append(h.list, x.(source[T])) }
+
+// Pop implements heap.Interface.
+func (h *sources[T]) Pop() any {
+	n := len(h.list) - 1
+	x := h.list[n]
+	h.list[n] = source[T]{}
+	h.list = h.list[:n]
+	return x
+}
+
+// second is the place of the source behind the first, -1 where there is none.
+func (h *sources[T]) second() int {
+	switch {
+	case len(h.list) < 2:
+		return -1
+	case len(h.list) == 2 || h.Less(1, 2):
+		return 1
+	}
+	return 2
+}

@@ -1,0 +1,93 @@
+package local
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/wal"
+)
+
+// The layout of the data directory.
+const (
+	lockName      = "LOCK"
+	walDir        = "wal"
+	manifestDir   = "manifest"
+	segmentsDir   = "segments" // then tenant, signal, day
+	segmentSuffix = ".seg"
+	dirMode       = 0o755
+)
+
+// paths knows where files go, and makes directories durable.
+type paths struct {
+	fs   vfs.FS
+	root string
+
+	mu      sync.Mutex
+	durable map[string]bool // directories whose entries up to root are synced
+}
+
+func newPaths(fs vfs.FS, root string) *paths {
+	return &paths{fs: fs, root: root, durable: map[string]bool{}}
+}
+
+func (p *paths) join(elem ...string) string {
+	return p.fs.PathJoin(append([]string{p.root}, elem...)...)
+}
+
+func (p *paths) wal() string      { return p.join(walDir) }
+func (p *paths) manifest() string { return p.join(manifestDir) }
+func (p *paths) segments() string { return p.join(segmentsDir) }
+
+func (p *paths) partition(s *manifest.Segment) string {
+	return p.join(segmentsDir, s.Tenant, string(s.Signal), s.Day.String())
+}
+
+func (p *paths) segment(s *manifest.Segment) string {
+	return p.fs.PathJoin(p.partition(s), segmentName(s.ID))
+}
+
+func segmentName(id uint64) string { return fmt.Sprintf("%016d%s", id, segmentSuffix) }
+
+func parseSegmentName(name string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != 16 {
+		return 0, false
+	}
+	id, err := strconv.ParseUint(digits, 10, 64)
+	return id, err == nil
+}
+
+// ensure makes a directory below root, and its entries up to root durable.
+func (p *paths) ensure(dir string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.durable[dir] {
+		return nil
+	}
+	if err := p.fs.MkdirAll(dir, dirMode); err != nil {
+		return fmt.Errorf("make directory %s: %w", dir, err)
+	}
+	for d := dir; len(d) > len(p.root); {
+		d = p.fs.PathDir(d)
+		if err := wal.SyncDir(p.fs, d); err != nil {
+			return err
+		}
+	}
+	p.durable[dir] = true
+	return nil
+}
+
+// forget removes a directory that may be empty.
+func (p *paths) forget(dir string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.durable, dir)
+	if names, err := p.fs.List(dir); err == nil && len(names) == 0 {
+		_ = p.fs.Remove(dir)
+	}
+}

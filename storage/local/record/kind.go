@@ -1,0 +1,132 @@
+package record
+
+import (
+	"bytes"
+	"cmp"
+	"time"
+
+	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// Kind is what the store knows of one kind of record.
+type Kind[T any] struct {
+	Signal telemetry.Signal
+	// Time is the time that ranges and partitions go by.
+	Time   func(*T) int64
+	Stream func(*T) *telemetry.Stream
+	// Compare is the order of the rows of a segment.
+	Compare func(a, b *T) int
+	// Hashes appends the hashes of the record's correlation IDs.
+	Hashes func(dst []uint64, r *T) []uint64
+	// IDs appends the record's correlation IDs themselves.
+	IDs func(dst []correlation.ID, r *T) []correlation.ID
+	// Size is the bytes of the record's bodies and attributes.
+	Size func(*T) int64
+}
+
+// Logs is the kind of log records: sorted by stream, then time.
+var Logs = &Kind[telemetry.Log]{
+	Signal: telemetry.Logs,
+	Time:   func(l *telemetry.Log) int64 { return l.Time },
+	Stream: func(l *telemetry.Log) *telemetry.Stream { return l.Stream },
+	Compare: func(a, b *telemetry.Log) int {
+		if a.Stream != b.Stream {
+			if c := bytes.Compare(a.Stream.ID[:], b.Stream.ID[:]); c != 0 {
+				return c
+			}
+		}
+		return cmp.Compare(a.Time, b.Time)
+	},
+	Hashes: correlation.AppendLogHashes,
+	IDs:    correlation.AppendLog,
+	Size: func(l *telemetry.Log) int64 {
+		return valueSize(l.Body) + attrsSize(l.Attrs) + int64(len(l.SeverityText)+len(l.EventName))
+	},
+}
+
+// Spans is the kind of spans: sorted by trace, then start.
+var Spans = &Kind[telemetry.Span]{
+	Signal: telemetry.Traces,
+	Time:   func(s *telemetry.Span) int64 { return s.Start },
+	Stream: func(s *telemetry.Span) *telemetry.Stream { return s.Stream },
+	Compare: func(a, b *telemetry.Span) int {
+		if c := bytes.Compare(a.TraceID[:], b.TraceID[:]); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Start, b.Start)
+	},
+	Hashes: correlation.AppendSpanHashes,
+	IDs:    correlation.AppendSpan,
+	Size:   spanSize,
+}
+
+func spanSize(s *telemetry.Span) int64 {
+	n := attrsSize(s.Attrs) + int64(len(s.Name)+len(s.TraceState)+len(s.StatusMessage))
+	for i := range s.Events {
+		n += eventOverhead + int64(len(s.Events[i].Name)) + attrsSize(s.Events[i].Attrs)
+	}
+	for i := range s.Links {
+		n += linkOverhead + int64(len(s.Links[i].TraceState)) + attrsSize(s.Links[i].Attrs)
+	}
+	return n
+}
+
+// What an event, a link and an attribute take beside their texts, roughly.
+const (
+	eventOverhead = 16
+	linkOverhead  = 32
+	attrOverhead  = 8
+)
+
+func attrsSize(attrs telemetry.Attrs) int64 {
+	var n int64
+	for i := range attrs {
+		n += attrOverhead + int64(len(attrs[i].Key)) + valueSize(attrs[i].Value)
+	}
+	return n
+}
+
+func valueSize(v telemetry.Value) int64 {
+	switch v.Kind() {
+	case telemetry.KindString, telemetry.KindBytes:
+		return int64(len(v.Str()))
+	case telemetry.KindArray:
+		var n int64
+		for _, e := range v.List() {
+			n += attrOverhead + valueSize(e)
+		}
+		return n
+	case telemetry.KindMap:
+		return attrsSize(v.Map())
+	}
+	return attrOverhead
+}
+
+// Day is a partition: whole days since the Unix epoch, UTC.
+type Day int32
+
+const dayLength = int64(24 * time.Hour)
+
+// DayOf returns the partition of a time in Unix nanoseconds.
+func DayOf(t int64) Day {
+	d := t / dayLength
+	if t < 0 && t%dayLength != 0 {
+		d--
+	}
+	return Day(d)
+}
+
+// End is the first nanosecond behind the partition.
+func (d Day) End() int64 { return (int64(d) + 1) * dayLength }
+
+// String returns the partition's name, as 20260131.
+func (d Day) String() string {
+	return time.Unix(0, 0).UTC().AddDate(0, 0, int(d)).Format("20060102")
+}
+
+// Overlaps reports whether [first, last] has a time in the range from <= t <
+// to, where a zero to is no bound.
+func Overlaps(first, last, from, to int64) bool {
+	return last >= from && (to == 0 || first < to)
+}

@@ -1,0 +1,260 @@
+package segment
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/clewhq/clew/storage/local/column"
+	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/telemetry"
+)
+
+type severity = telemetry.Severity
+
+// Reader reads one segment. It is safe for concurrent use.
+type Reader[T any] struct {
+	codec   *Codec[T]
+	path    string
+	file    vfs.File
+	size    int64
+	foot    footer
+	streams []StreamStats
+	blocks  []block
+}
+
+// Open opens the segment at path and reads its footer, streams and block index.
+func Open[T any](fs vfs.FS, path string, codec *Codec[T]) (*Reader[T], error) {
+	f, err := fs.Open(path, vfs.RandomReadsOption)
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	r := &Reader[T]{codec: codec, path: path, file: f}
+	if err := r.load(); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Reader[T]) load() error {
+	info, err := r.file.Stat()
+	if err != nil {
+		return fmt.Errorf("open segment: %w", err)
+	}
+	r.size = info.Size()
+	if r.size < headerSize+trailerSize {
+		return r.corrupt("file", 0, fmt.Errorf("%d bytes are too few", r.size))
+	}
+	t, err := r.read(place{offset: r.size - trailerSize, length: trailerSize}, "trailer", false)
+	if err != nil {
+		return err
+	}
+	if [8]byte(t[24:]) != Magic {
+		return r.corrupt("trailer", r.size-trailerSize, errors.New("the file does not end as a segment does"))
+	}
+	if v := binary.LittleEndian.Uint32(t[20:]); v != Version {
+		return r.corrupt("trailer", r.size-trailerSize, fmt.Errorf("version %d, this program reads %d", v, Version))
+	}
+	p := place{
+		offset: int64(binary.LittleEndian.Uint64(t[0:])), length: int64(binary.LittleEndian.Uint64(t[8:])),
+		crc: binary.LittleEndian.Uint32(t[16:]),
+	}
+	b, err := r.read(p, "footer", true)
+	if err != nil {
+		return err
+	}
+	if r.foot, err = parseFooter(b); err != nil {
+		return r.corrupt("footer", p.offset, err)
+	}
+	if r.foot.signal != r.codec.Kind.Signal {
+		return r.corrupt("footer", p.offset, fmt.Errorf("it holds %s, want %s", r.foot.signal, r.codec.Kind.Signal))
+	}
+	return r.loadIndex()
+}
+
+func (r *Reader[T]) loadIndex() error {
+	b, err := r.read(r.foot.streams, "stream table", true)
+	if err != nil {
+		return err
+	}
+	if r.streams, err = parseStreams(b); err != nil {
+		return r.corrupt("stream table", r.foot.streams.offset, err)
+	}
+	if b, err = r.read(r.foot.blocks, "block index", true); err != nil {
+		return err
+	}
+	c := column.NewCursor(b)
+	r.blocks = make([]block, 0, c.Count(10))
+	first := 0
+	for range cap(r.blocks) {
+		bl := readBlock(c, first, len(r.streams))
+		first += bl.rows
+		r.blocks = append(r.blocks, bl)
+	}
+	if c.Err() == nil && int64(first) != r.foot.rows {
+		c.Fail("blocks of %d rows in a segment of %d", first, r.foot.rows)
+	}
+	if c.Err() != nil {
+		return r.corrupt("block index", r.foot.blocks.offset, c.Err())
+	}
+	return nil
+}
+
+// Close closes the file. What was read stays valid.
+func (r *Reader[T]) Close() error { return r.file.Close() }
+
+// Streams returns what the segment holds of each stream, in no order.
+func (r *Reader[T]) Streams() []StreamStats { return r.streams }
+
+// Rows is the number of records.
+func (r *Reader[T]) Rows() int64 { return r.foot.rows }
+
+// Covers returns the place in the write-ahead log that the segment covers.
+func (r *Reader[T]) Covers() Covers { return r.foot.covers }
+
+// Replaces returns the IDs of the segments that it was merged from.
+func (r *Reader[T]) Replaces() []uint64 { return r.foot.replaces }
+
+// Info returns what the footer says.
+func (r *Reader[T]) Info() Info {
+	return Info{Rows: r.foot.rows, Min: r.foot.min, Max: r.foot.max, Bytes: r.size}
+}
+
+func (r *Reader[T]) corrupt(part string, offset int64, err error) error {
+	return &CorruptionError{Path: r.path, Offset: offset, Part: part, Err: err}
+}
+
+// read reads a part and, where it has a checksum, compares it.
+func (r *Reader[T]) read(p place, part string, check bool) ([]byte, error) {
+	if p.offset < 0 || p.length < 0 || p.offset > r.size || p.length > r.size-p.offset {
+		return nil, r.corrupt(part, p.offset, fmt.Errorf("it should be %d bytes in a file of %d", p.length, r.size))
+	}
+	b := make([]byte, p.length)
+	if n, err := r.file.ReadAt(b, p.offset); n < len(b) {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, r.corrupt(part, p.offset, err)
+	}
+	if got := checksum(b); check && got != p.crc {
+		return nil, r.corrupt(part, p.offset, fmt.Errorf("checksum %08x, want %08x", got, p.crc))
+	}
+	return b, nil
+}
+
+// Part is a block, or the rows of a block, that may hold records that a query
+// wants.
+type Part struct {
+	Block    int
+	Min, Max int64   // times of the block
+	units    []int32 // if set, the first rows of the units to look at
+}
+
+// Plan returns the parts of the segment that q must look at, in the order of
+// the file, and how many blocks it doesn't.
+func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err error) {
+	wanted := r.wantedStreams(q)
+	var units map[int][]int32
+	if q.Hashes != nil {
+		if units, err = r.find(q.Hashes); err != nil {
+			return nil, 0, err
+		}
+	}
+	for i := range r.blocks {
+		b := &r.blocks[i]
+		p := Part{Block: i, Min: b.min, Max: b.max}
+		keep := record.Overlaps(b.min, b.max, q.From, q.To) && (q.MinSeverity == 0 || b.severity >= q.MinSeverity)
+		if keep && wanted != nil {
+			keep = slices.ContainsFunc(b.streams, func(s int) bool { return wanted[s] })
+		}
+		if keep && q.Hashes != nil {
+			p.units = units[i]
+			keep = len(p.units) > 0
+		}
+		if keep {
+			parts = append(parts, p)
+		}
+	}
+	return parts, len(r.blocks) - len(parts), nil
+}
+
+// wantedStreams asks the query's predicate once a stream; nil means all.
+func (r *Reader[T]) wantedStreams(q *record.Query[T]) []bool {
+	if q.Stream == nil {
+		return nil
+	}
+	out := make([]bool, len(r.streams))
+	for i := range r.streams {
+		out[i] = q.Stream(r.streams[i].Stream)
+	}
+	return out
+}
+
+// find returns the units that may hold an ID of one of the hashes, by block.
+func (r *Reader[T]) find(hashes []uint64) (map[int][]int32, error) {
+	var units []uint32
+	for _, h := range hashes {
+		b, number, err := r.bucket(bucketOf(h, r.foot.idBits))
+		if err != nil {
+			return nil, err
+		}
+		if units, err = findInBucket(units, b, h, r.foot.idBits); err != nil {
+			return nil, r.corrupt(fmt.Sprintf("ID bucket %d", number), r.foot.ids.offset, err)
+		}
+	}
+	slices.Sort(units)
+	out := map[int][]int32{}
+	block := 0
+	for _, u := range slices.Compact(units) {
+		row := int64(u) * int64(r.foot.unit)
+		if row >= r.foot.rows {
+			continue
+		}
+		end := min(row+int64(r.foot.unit), r.foot.rows)
+		// Blocks may end inside a unit: it then stands in both.
+		for int64(r.blocks[block].first+r.blocks[block].rows) <= row {
+			block++
+		}
+		for b := block; b < len(r.blocks) && int64(r.blocks[b].first) < end; b++ {
+			out[b] = append(out[b], int32(max(row-int64(r.blocks[b].first), -int64(r.foot.unit))))
+		}
+	}
+	return out, nil
+}
+
+// bucket reads one bucket of the ID index: its place, then itself.
+func (r *Reader[T]) bucket(n uint64) ([]byte, uint64, error) {
+	part := "ID directory"
+	from, skip := r.foot.idDir.offset+int64(n-1)*dirEntry, int64(0)
+	length := int64(2 * dirEntry)
+	if n == 0 {
+		from, length, skip = r.foot.idDir.offset, dirEntry, dirEntry
+	}
+	d, err := r.read(place{offset: from, length: length}, part, false)
+	if err != nil {
+		return nil, n, err
+	}
+	var ends [2]int64
+	for i := skip / dirEntry; i < 2; i++ {
+		ends[i] = int64(binary.LittleEndian.Uint64(d[i*dirEntry-skip:]))
+	}
+	p := place{offset: r.foot.ids.offset + ends[0], length: ends[1] - ends[0]}
+	part = fmt.Sprintf("ID bucket %d", n)
+	if p.length < 4 || ends[0] < 0 || ends[1] > r.foot.ids.length {
+		return nil, n, r.corrupt("ID directory", from, fmt.Errorf("bucket %d from %d to %d of %d", n, ends[0], ends[1], r.foot.ids.length))
+	}
+	b, err := r.read(p, part, false)
+	if err != nil {
+		return nil, n, err
+	}
+	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
+	if got := bucketChecksum(body, uint32(n)); got != sum {
+		return nil, n, r.corrupt(part, p.offset, fmt.Errorf("checksum %08x, want %08x", got, sum))
+	}
+	return body, n, nil
+}

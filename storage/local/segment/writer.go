@@ -1,0 +1,211 @@
+package segment
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options configure a Writer.
+type Options struct {
+	// BlockRows and BlockBytes end a block, whichever comes first. Bytes are
+	// those of bodies and attributes.
+	BlockRows  int
+	BlockBytes int64
+	Effort     Effort
+	Covers     Covers
+	// Replaces are the IDs of the segments that it is merged from.
+	Replaces []uint64
+}
+
+// Info is what was written.
+type Info struct {
+	Rows     int64
+	Min, Max int64 // times
+	Bytes    int64 // of the file
+}
+
+// Writer writes one segment. Rows come in the order of the codec's kind.
+type Writer[T any] struct {
+	codec *Codec[T]
+	opts  Options
+	fs    vfs.FS
+	path  string
+	file  vfs.File
+
+	foot    footer
+	offset  int64
+	buf     []byte // not yet written, ends at offset
+	rows    []*T
+	streams []int64
+	bytes   int64
+	table   *streamBuilder
+	ids     idBuilder
+	index   []byte
+	blocks  int
+}
+
+// writeBytes is how much is gathered for one call.
+const writeBytes = 1 << 20
+
+// Create begins a segment at path. The caller ends it with Finish or Abort.
+func Create[T any](fs vfs.FS, path string, codec *Codec[T], opts Options) (*Writer[T], error) {
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, fmt.Errorf("create segment: %w", err)
+	}
+	w := &Writer[T]{codec: codec, opts: opts, fs: fs, path: path, file: f, table: newStreamBuilder()}
+	w.foot = footer{signal: codec.Kind.Signal, unit: unitRows, covers: opts.Covers, replaces: opts.Replaces}
+	var head [headerSize]byte
+	copy(head[:], Magic[:])
+	binary.LittleEndian.PutUint32(head[8:], Version)
+	w.buf = append(w.buf, head[:]...)
+	w.offset = headerSize
+	return w, nil
+}
+
+// Add appends a row, which must not change until Finish.
+func (w *Writer[T]) Add(r *T) error {
+	k := w.codec.Kind
+	t, size := k.Time(r), k.Size(r)
+	if w.foot.rows == 0 {
+		w.foot.min, w.foot.max = t, t
+	}
+	w.foot.min, w.foot.max = min(w.foot.min, t), max(w.foot.max, t)
+	w.foot.rows++
+	w.streams = append(w.streams, int64(w.table.add(k.Stream(r), t, size)))
+	w.rows = append(w.rows, r)
+	w.bytes += size
+	w.ids.unit = k.Hashes(w.ids.unit, r)
+	w.ids.endRow()
+	if len(w.rows) >= w.opts.BlockRows || w.bytes >= w.opts.BlockBytes {
+		return w.endBlock()
+	}
+	return nil
+}
+
+func (w *Writer[T]) endBlock() error {
+	b := block{rows: len(w.rows), min: w.codec.Kind.Time(w.rows[0])}
+	b.max = b.min
+	seen := map[int64]bool{}
+	for i, r := range w.rows {
+		t := w.codec.Kind.Time(r)
+		b.min, b.max = min(b.min, t), max(b.max, t)
+		seen[w.streams[i]] = true
+		b.severity = max(b.severity, w.zone(r))
+	}
+	for s := range seen {
+		b.streams = append(b.streams, int(s))
+	}
+	slices.Sort(b.streams)
+	for id, raw := range w.codec.encode(w.rows, w.streams) {
+		if raw == nil {
+			continue
+		}
+		start := len(w.buf)
+		packed, ok, err := pack(w.buf, raw, w.opts.Effort)
+		if err != nil {
+			return err
+		}
+		w.buf = packed
+		b.chunks = append(b.chunks, chunk{place: w.placed(start), id: chunkID(id), raw: int64(len(raw)), packed: ok})
+	}
+	w.index = b.append(w.index)
+	w.blocks++
+	w.rows, w.streams, w.bytes = w.rows[:0], w.streams[:0], 0
+	if len(w.buf) >= writeBytes {
+		return w.flush()
+	}
+	return nil
+}
+
+func (w *Writer[T]) zone(r *T) (s severity) {
+	if w.codec.severity == nil {
+		return anySeverity
+	}
+	if s = w.codec.severity(r); s == 0 {
+		return anySeverity
+	}
+	return s
+}
+
+// placed returns the place of what was appended to the buffer from start on.
+func (w *Writer[T]) placed(start int) place {
+	p := place{offset: w.offset, length: int64(len(w.buf) - start), crc: checksum(w.buf[start:])}
+	w.offset += p.length
+	return p
+}
+
+func (w *Writer[T]) section(b []byte) place {
+	start := len(w.buf)
+	w.buf = append(w.buf, b...)
+	return w.placed(start)
+}
+
+func (w *Writer[T]) flush() error {
+	n, err := w.file.Write(w.buf)
+	if err == nil && n < len(w.buf) {
+		err = fmt.Errorf("wrote %d of %d bytes", n, len(w.buf))
+	}
+	if err != nil {
+		return fmt.Errorf("write segment %s: %w", w.path, err)
+	}
+	w.buf = w.buf[:0]
+	return nil
+}
+
+// Finish writes the indexes and makes the file durable, though not yet its
+// entry in the directory. On an error the file is gone.
+func (w *Writer[T]) Finish() (Info, error) {
+	if err := w.finish(); err != nil {
+		w.Abort()
+		return Info{}, err
+	}
+	return Info{Rows: w.foot.rows, Min: w.foot.min, Max: w.foot.max, Bytes: w.offset}, nil
+}
+
+func (w *Writer[T]) finish() error {
+	if len(w.rows) > 0 {
+		if err := w.endBlock(); err != nil {
+			return err
+		}
+	}
+	w.foot.streams = w.section(w.table.append(nil))
+	w.foot.blocks = w.section(append(binary.AppendUvarint(nil, uint64(w.blocks)), w.index...))
+	dir, buckets, idBits := w.ids.finish()
+	w.foot.idBits = idBits
+	w.foot.idDir = w.section(dir)
+	w.foot.ids = w.section(buckets)
+	p := w.section(w.foot.append(nil))
+	var t [trailerSize]byte
+	binary.LittleEndian.PutUint64(t[0:], uint64(p.offset))
+	binary.LittleEndian.PutUint64(t[8:], uint64(p.length))
+	binary.LittleEndian.PutUint32(t[16:], p.crc)
+	binary.LittleEndian.PutUint32(t[20:], Version)
+	copy(t[24:], Magic[:])
+	w.section(t[:])
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if err := w.file.Sync(); err != nil {
+		return fmt.Errorf("sync segment %s: %w", w.path, err)
+	}
+	err := w.file.Close()
+	w.file = nil
+	if err != nil {
+		return fmt.Errorf("close segment %s: %w", w.path, err)
+	}
+	return nil
+}
+
+// Abort removes what was written. The segment was not published, so what is
+// left of it where that fails is removed at the next start.
+func (w *Writer[T]) Abort() {
+	if w.file != nil {
+		_ = w.file.Close()
+		w.file = nil
+	}
+	_ = w.fs.Remove(w.path)
+}

@@ -1,0 +1,172 @@
+package local
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/storage/local/segment"
+	"github.com/clewhq/clew/storage/local/wal"
+	"github.com/clewhq/clew/telemetry"
+)
+
+func timeOf(d model.Duration) time.Duration { return time.Duration(d) }
+
+// found is a segment file in the data directory.
+type found struct {
+	tenant string
+	signal telemetry.Signal
+	day    string
+	id     uint64
+	path   string
+}
+
+// findSegments lists the segment files, and calls stray for others.
+func (p *paths) findSegments(each func(found), stray func(path string)) error {
+	tenants, err := p.fs.List(p.segments())
+	if err != nil {
+		return fmt.Errorf("list segments: %w", err)
+	}
+	for _, tenant := range tenants {
+		for _, sig := range []telemetry.Signal{telemetry.Logs, telemetry.Traces} {
+			dir := p.fs.PathJoin(p.segments(), tenant, string(sig))
+			days, err := p.fs.List(dir)
+			if err != nil {
+				continue // a tenant need not have both
+			}
+			for _, day := range days {
+				names, err := p.fs.List(p.fs.PathJoin(dir, day))
+				if err != nil {
+					stray(p.fs.PathJoin(dir, day))
+					continue
+				}
+				for _, n := range names {
+					path := p.fs.PathJoin(dir, day, n)
+					id, ok := parseSegmentName(n)
+					if !ok {
+						stray(path)
+						continue
+					}
+					each(found{tenant, sig, day, id, path})
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// settle compares the files with the manifest. A file that no manifest names
+// is what a crash left of a flush, a merge or a removal, and is removed; the
+// data are elsewhere. The exception is a manifest that lost an edit: then the
+// file may be all there is. See adoptable.
+func (s *Store) settle(manifestDamaged bool) error {
+	state := s.manifest.State()
+	oldest, err := s.oldestWAL()
+	if err != nil {
+		return err
+	}
+	files := map[uint64]bool{}
+	var unnamed []found
+	err = s.paths.findSegments(func(f found) {
+		files[f.id] = true
+		if _, ok := state.Segments[f.id]; !ok {
+			unnamed = append(unnamed, f)
+		}
+	}, func(string) {})
+	if err != nil {
+		return err
+	}
+	var edit manifest.Edit
+	for _, f := range unnamed {
+		if s.adopt(&edit, f, state, oldest, files) {
+			continue
+		}
+		if manifestDamaged {
+			s.deps.Logger.Warn("segment that the damaged manifest doesn't name is left where it is, unused", "path", f.path)
+			continue
+		}
+		s.deps.Logger.Info("removing a segment that was never published or is replaced", "path", f.path)
+		_ = s.deps.FS.Remove(f.path)
+	}
+	for _, id := range edit.Remove {
+		delete(state.Segments, id)
+	}
+	for id, meta := range state.Segments {
+		if !files[id] {
+			s.damaged(fileSegment, fmt.Errorf("segment %s: file missing", s.paths.segment(&meta)))
+		}
+	}
+	if len(edit.Add) == 0 {
+		return nil
+	}
+	s.damaged(fileManifest, fmt.Errorf("%d segments stand in no manifest and what they replace is gone: taken in", len(edit.Add)))
+	return s.manifest.Apply(edit)
+}
+
+// oldestWAL is the number of the oldest write-ahead file, or one above all
+// there ever was.
+func (s *Store) oldestWAL() (uint64, error) {
+	seqs, err := wal.Files(s.deps.FS, s.paths.wal())
+	if err != nil {
+		return 0, err
+	}
+	if len(seqs) == 0 {
+		return ^uint64(0), nil
+	}
+	return seqs[0], nil
+}
+
+// adopt adds a file that the manifest doesn't name to the edit where what it
+// was made from is gone, which happens only after its publication was durable:
+// the write-ahead log that a flush covers, or a segment that a merge replaces.
+func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldestWAL uint64, files map[uint64]bool) bool {
+	var in inspection
+	var err error
+	if f.signal == telemetry.Logs {
+		in, err = inspect(s, f.path, segment.Logs)
+	} else {
+		in, err = inspect(s, f.path, segment.Spans)
+	}
+	if err != nil || record.DayOf(in.Min).String() != f.day {
+		return false
+	}
+	covers := wal.Position(in.covers)
+	flushed := covers.Seq > 0 && covers.Seq <= oldestWAL && state.WAL.Less(covers)
+	merged := false
+	for _, id := range in.replaces {
+		if _, named := state.Segments[id]; !named {
+			merged = false // replaced by something newer than this
+			break
+		}
+		merged = merged || !files[id]
+	}
+	if !flushed && !merged {
+		return false
+	}
+	edit.Add = append(edit.Add, manifest.Segment{
+		ID: f.id, Tenant: f.tenant, Signal: f.signal, Day: record.DayOf(in.Min),
+		Rows: in.Rows, Min: in.Min, Max: in.Max, Bytes: in.Bytes,
+	})
+	edit.Remove = append(edit.Remove, in.replaces...)
+	if edit.WAL.Less(covers) {
+		edit.WAL = covers
+	}
+	return true
+}
+
+type inspection struct {
+	segment.Info
+	covers   segment.Covers
+	replaces []uint64
+}
+
+func inspect[T any](s *Store, path string, codec *segment.Codec[T]) (inspection, error) {
+	r, err := segment.Open(s.deps.FS, path, codec)
+	if err != nil {
+		return inspection{}, err
+	}
+	return inspection{r.Info(), r.Covers(), r.Replaces()}, r.Close()
+}

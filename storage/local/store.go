@@ -1,0 +1,184 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/dedup"
+	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/wal"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// Deps is what a store needs from outside. Zero fields get the machine's own.
+type Deps struct {
+	FS         vfs.FS
+	Now        func() time.Time
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer // nil: metrics are counted and not shown
+}
+
+func (d *Deps) setDefaults() {
+	if d.FS == nil {
+		d.FS = vfs.Default
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Store is the embedded engine.
+type Store struct {
+	cfg     Config
+	deps    Deps
+	metrics *metrics
+	lock    io.Closer
+	paths   *paths
+
+	manifest *manifest.Manifest
+	wal      *wal.Writer
+	dedup    *dedup.Table
+	budget   *budget
+	disk     *disk
+	fsync    atomic.Int64 // average, nanoseconds
+	runs     uint64       // number of the next run; the inserting goroutine's
+
+	mu     sync.RWMutex // guards what follows
+	active *generation
+	frozen []*generation // oldest first
+	logs   *signal[telemetry.Log]
+	spans  *signal[telemetry.Span]
+
+	flushing   sync.Mutex // one flush at a time
+	tidying    sync.Mutex // one merge or removal at a time
+	kick       chan struct{}
+	background context.Context
+	cancel     context.CancelFunc
+	loops      sync.WaitGroup
+
+	calls calls
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// calls counts the calls under way. It is not a lock: a reader may call the
+// store again while it iterates, also while Close waits for it.
+type calls struct {
+	mu     sync.Mutex
+	n      int
+	closed bool
+	idle   chan struct{} // closed when there are none left after Close
+}
+
+// enter holds the store open for one call; leave must be called.
+func (s *Store) enter() (leave func(), err error) {
+	c := &s.calls
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, storage.ErrClosed
+	}
+	c.n++
+	return c.leave, nil
+}
+
+func (c *calls) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n--; c.n == 0 && c.closed {
+		close(c.idle)
+	}
+}
+
+// close refuses calls from now on and waits for those under way. It reports
+// false where it was called before.
+func (c *calls) close() bool {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return false
+	}
+	c.closed = true
+	c.idle = make(chan struct{})
+	if c.n == 0 {
+		close(c.idle)
+	}
+	c.mu.Unlock()
+	<-c.idle
+	return true
+}
+
+// Health implements storage.Store.
+func (s *Store) Health() storage.Health {
+	h := storage.Health{Writable: true, Fsync: time.Duration(s.fsync.Load())}
+	leave, err := s.enter()
+	if err != nil {
+		h.Writable, h.Err = false, err.Error()
+		return h
+	}
+	defer leave()
+	if err := s.disk.refusal(); err != nil {
+		h.Writable, h.Err = false, err.Error()
+	}
+	return h
+}
+
+// Close implements storage.Store.
+func (s *Store) Close() error {
+	if !s.calls.close() {
+		return nil
+	}
+	s.cancel()
+	s.loops.Wait()
+	errs := []error{s.wal.Close(), s.manifest.Close()}
+	closeSegments(s.logs)
+	closeSegments(s.spans)
+	errs = append(errs, s.lock.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the store in %s: %w", s.cfg.Dir, err)
+	}
+	return nil
+}
+
+func closeSegments[T any](sig *signal[T]) {
+	for _, list := range sig.segments {
+		for _, h := range list {
+			h.release()
+		}
+	}
+	sig.segments = map[string][]*handle[T]{}
+}
+
+// damaged counts and logs a damaged part of a file.
+func (s *Store) damaged(file string, err error) {
+	s.metrics.corruptions.WithLabelValues(file).Inc()
+	s.deps.Logger.Error("damaged data skipped", "file", file, "err", err)
+}
+
+// The kinds of files, as the metric names them.
+const (
+	fileWAL      = "wal"
+	fileSegment  = "segment"
+	fileManifest = "manifest"
+)
+
+// synced is told by the log of every group.
+func (s *Store) synced(_ int, bytes int64, took time.Duration) {
+	s.metrics.synced(bytes, took)
+	// An average that remembers about the last eight groups.
+	old := s.fsync.Load()
+	s.fsync.Store(old + (int64(took)-old)/8)
+}

@@ -1,0 +1,173 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"github.com/clewhq/clew/internal/tenant"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/dedup"
+	"github.com/clewhq/clew/storage/local/head"
+	"github.com/clewhq/clew/storage/local/wal"
+	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/otlp"
+)
+
+// WriteLogs implements storage.Writer.
+func (s *Store) WriteLogs(ctx context.Context, tenant string, b *telemetry.LogBatch) (storage.WriteResult, error) {
+	raw := b.Raw
+	if len(raw) == 0 {
+		raw = otlp.AppendLogs(nil, b.Logs)
+	}
+	return write(ctx, s, s.logs, tenant, raw, b.Logs)
+}
+
+// WriteSpans implements storage.Writer.
+func (s *Store) WriteSpans(ctx context.Context, tenant string, b *telemetry.SpanBatch) (storage.WriteResult, error) {
+	raw := b.Raw
+	if len(raw) == 0 {
+		raw = otlp.AppendSpans(nil, b.Spans)
+	}
+	return write(ctx, s, s.spans, tenant, raw, b.Spans)
+}
+
+// write is the way in: check for a duplicate, write ahead, wait for the fsync,
+// put into the head, acknowledge. The log's committer does the middle.
+func write[T any](ctx context.Context, s *Store, sig *signal[T], name string, raw []byte, rows []T) (storage.WriteResult, error) {
+	if len(rows) == 0 {
+		return storage.WriteResult{}, nil
+	}
+	leave, err := s.enter()
+	if err != nil {
+		return storage.WriteResult{}, err
+	}
+	defer leave()
+	if err := tenant.Check(name); err != nil {
+		return storage.WriteResult{}, err
+	}
+	received := s.deps.Now().UnixNano()
+	flight, duplicate, err := s.announce(ctx, dedup.HashOf(name, sig.kind.Signal, raw), received)
+	if err == nil && duplicate {
+		s.metrics.duplicates.WithLabelValues(string(sig.kind.Signal)).Inc()
+		return storage.WriteResult{Duplicate: true}, nil
+	}
+	if err == nil {
+		rec := wal.Record{Type: sig.walType, Received: received, Tenant: name, Data: raw}
+		err = writeAhead(ctx, s, sig, rec, rows, flight)
+	}
+	if err != nil {
+		s.metrics.refused.WithLabelValues(string(sig.kind.Signal), reason(err)).Inc()
+		return storage.WriteResult{}, err
+	}
+	return storage.WriteResult{}, nil
+}
+
+// announce waits for a copy of the same request that is under way. It returns
+// a flight to end, unless the request is a duplicate.
+func (s *Store) announce(ctx context.Context, h dedup.Hash, received int64) (*dedup.Flight, bool, error) {
+	for {
+		f, first, duplicate := s.dedup.Begin(h, received)
+		if first || duplicate {
+			return f, duplicate, nil
+		}
+		select {
+		case <-f.Done():
+			if f.Err() == nil {
+				return nil, true, nil
+			}
+			// The first copy failed; this one takes its place.
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+}
+
+// writeAhead takes the batch from here to its acknowledgement. It or the
+// committer ends the flight, exactly once.
+func writeAhead[T any](ctx context.Context, s *Store, sig *signal[T], rec wal.Record, rows []T, flight *dedup.Flight) error {
+	bytes := memoryOf(rec.Data, rows)
+	if err := s.admit(ctx, bytes); err != nil {
+		flight.End(rec.Received, err)
+		return err
+	}
+	run := head.NewRun(sig.kind, rows, bytes)
+	outcome := make(chan error, 1)
+	err := s.wal.Append(ctx, rec, func(_ wal.Position, err error) {
+		if err = s.disk.wrote(err); err == nil {
+			insert(s, sig, rec.Tenant, run)
+			s.metrics.acknowledged(sig.kind.Signal, len(rows))
+		} else {
+			s.budget.give(bytes)
+		}
+		flight.End(rec.Received, err)
+		outcome <- err
+	})
+	if err != nil {
+		s.budget.give(bytes)
+		flight.End(rec.Received, err)
+		if errors.Is(err, wal.ErrClosed) {
+			return storage.ErrClosed
+		}
+		return err
+	}
+	select {
+	case err = <-outcome:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.flushIfBig()
+	return err
+}
+
+// admit checks the disk and reserves memory; it waits a little for a flush to
+// give some back.
+func (s *Store) admit(ctx context.Context, bytes int64) error {
+	if err := s.disk.room(); err != nil {
+		return err
+	}
+	if ok, _ := s.budget.take(bytes); ok {
+		return nil
+	}
+	wait, cancel := context.WithTimeout(ctx, time.Duration(s.cfg.WriteWait))
+	defer cancel()
+	if s.budget.wait(wait, bytes, s.kickFlush) {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.disk.refusal(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: head_bytes is %d, and flushing did not make room for %d within %s",
+		storage.ErrOverloaded, s.cfg.HeadBytes, bytes, s.cfg.WriteWait)
+}
+
+// rowOverhead is what a row takes beside its struct and its share of the raw
+// bytes: entries of the ID index, mostly.
+const rowOverhead = 96
+
+// memoryOf estimates what a batch takes in the head: its bytes, which strings
+// point into, about as much again for attributes, and its rows.
+func memoryOf[T any](raw []byte, rows []T) int64 {
+	var row T
+	return 2*int64(len(raw)) + int64(len(rows))*(int64(unsafe.Sizeof(row))+rowOverhead)
+}
+
+// reason is the label of a refused batch.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, storage.ErrDiskFull):
+		return "disk_full"
+	case errors.Is(err, storage.ErrOverloaded):
+		return "overloaded"
+	case errors.Is(err, storage.ErrClosed):
+		return "closed"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "context"
+	}
+	return "error"
+}
