@@ -53,6 +53,16 @@ func (d *disk) room() error {
 	return nil
 }
 
+// roomFor reports whether writing n bytes leaves the minimum free.
+func (d *disk) roomFor(n int64) bool {
+	if d.room() != nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.free < 0 || d.free-n >= d.min
+}
+
 // wrote notes the outcome of a write and returns it as the contract names it.
 func (d *disk) wrote(err error) error {
 	if err != nil && vfs.IsNoSpaceError(err) && !errors.Is(err, storage.ErrDiskFull) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -177,7 +178,7 @@ func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T
 			meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: name, Signal: sig.kind.Signal, Day: day}
 			opts := s.segmentOptions(segment.Quick)
 			opts.Covers = segment.Covers(g.covers)
-			h, err := writeSegment(s, sig, meta, opts, slices.Values(rows))
+			h, err := writeSegment(s, sig, meta, opts, infallible(rows))
 			if err != nil {
 				return out, fmt.Errorf("flush %s of tenant %s: %w", sig.kind.Signal, name, err)
 			}
@@ -204,7 +205,7 @@ func (s *Store) segmentOptions(e segment.Effort) segment.Options {
 
 // writeSegment writes one segment and makes it and its directory durable.
 // meta's figures are filled in.
-func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts segment.Options, rows func(func(*T) bool)) (*handle[T], error) {
+func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts segment.Options, rows iter.Seq2[*T, error]) (*handle[T], error) {
 	dir, path := s.paths.partition(&meta), s.paths.segment(&meta)
 	if err := s.paths.ensure(dir); err != nil {
 		return nil, err
@@ -213,8 +214,11 @@ func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts s
 	if err != nil {
 		return nil, err
 	}
-	for r := range rows {
-		if err := w.Add(r); err != nil {
+	for r, err := range rows {
+		if err == nil {
+			err = w.Add(r)
+		}
+		if err != nil {
 			w.Abort()
 			return nil, err
 		}
@@ -271,4 +275,15 @@ func (s *Store) overBudget() bool {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
 	return 2*s.budget.used > s.budget.limit
+}
+
+// infallible turns plain rows into what writeSegment takes.
+func infallible[T any](rows []*T) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		for _, r := range rows {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
 }

@@ -1,5 +1,226 @@
 package local
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
 
-func (s *Store) tidy(ctx context.Context) error { return ctx.Err() }
+	"github.com/clewhq/clew/storage/local/compact"
+	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/storage/local/segment"
+)
+
+// Tidy drops what is older than the retention and merges what is worth it. It
+// is what the background does by itself.
+func (s *Store) Tidy(ctx context.Context) error {
+	leave, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return s.tidy(ctx)
+}
+
+func (s *Store) tidy(ctx context.Context) error {
+	s.tidying.Lock()
+	defer s.tidying.Unlock()
+	return errors.Join(
+		retain(s, s.logs, timeOf(s.cfg.Retention.Logs)),
+		retain(s, s.spans, timeOf(s.cfg.Retention.Traces)),
+		merges(ctx, s, s.logs),
+		merges(ctx, s, s.spans),
+	)
+}
+
+// partition is the segments of one tenant, signal and day.
+type partition[T any] struct {
+	tenant string
+	day    record.Day
+	list   []*handle[T]
+}
+
+// partitions lists them all; each handle in them is acquired.
+func partitions[T any](s *Store, sig *signal[T]) []*partition[T] {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []*partition[T]
+	for tenant, list := range sig.segments {
+		byDay := map[record.Day]*partition[T]{}
+		for _, h := range list {
+			p := byDay[h.meta.Day]
+			if p == nil {
+				p = &partition[T]{tenant: tenant, day: h.meta.Day}
+				byDay[h.meta.Day] = p
+				out = append(out, p)
+			}
+			h.acquire()
+			p.list = append(p.list, h)
+		}
+	}
+	return out
+}
+
+func releaseAll[T any](ps []*partition[T]) {
+	for _, p := range ps {
+		for _, h := range p.list {
+			h.release()
+		}
+	}
+}
+
+// retain drops whole days that ended longer ago than the retention.
+func retain[T any](s *Store, sig *signal[T], keep time.Duration) error {
+	if keep == 0 {
+		return nil
+	}
+	limit := s.deps.Now().Add(-keep).UnixNano()
+	all := partitions(s, sig)
+	var dirs []string
+	defer func() {
+		releaseAll(all)
+		// A flush into the same directory must not lose it meanwhile.
+		s.flushing.Lock()
+		defer s.flushing.Unlock()
+		for _, d := range dirs {
+			s.paths.forget(d)
+		}
+	}()
+	for _, p := range all {
+		if p.day.End() > limit {
+			continue
+		}
+		if err := s.manifest.Apply(manifest.Edit{Remove: removed(p.list)}); err != nil {
+			return fmt.Errorf("drop %s of %s of tenant %s: %w", sig.kind.Signal, p.day, p.tenant, err)
+		}
+		s.mu.Lock()
+		publish(s, sig, nil, p.list)
+		s.mu.Unlock()
+		for _, h := range p.list {
+			h.drop()
+		}
+		dirs = append(dirs, s.paths.partition(&p.list[0].meta))
+		s.metrics.partitionsDropped.WithLabelValues(string(sig.kind.Signal)).Inc()
+		s.deps.Logger.Info("dropped a day older than the retention",
+			"signal", sig.kind.Signal, "tenant", p.tenant, "day", p.day.String(), "segments", len(p.list))
+	}
+	return nil
+}
+
+// merges merges what is worth it, partition by partition, until nothing is.
+func merges[T any](ctx context.Context, s *Store, sig *signal[T]) error {
+	for {
+		all := partitions(s, sig)
+		did, err := false, error(nil)
+		for _, p := range all {
+			if err = ctx.Err(); err != nil {
+				break
+			}
+			var merged bool
+			if merged, err = mergePartition(ctx, s, sig, p); err != nil {
+				s.metrics.compactions.WithLabelValues(string(sig.kind.Signal), outcomeFailed).Inc()
+				break
+			}
+			did = did || merged
+		}
+		releaseAll(all)
+		if err != nil || !did {
+			return err
+		}
+	}
+}
+
+// closedAfter is how long after its end a day counts as closed: most of what
+// is late has come by then.
+const closedAfter = time.Hour
+
+func mergePartition[T any](ctx context.Context, s *Store, sig *signal[T], p *partition[T]) (bool, error) {
+	var candidates []compact.Candidate
+	byID := map[uint64]*handle[T]{}
+	for _, h := range p.list {
+		if !h.spoilt.Load() {
+			candidates = append(candidates, compact.Candidate{ID: h.meta.ID, Rows: h.meta.Rows})
+			byID[h.meta.ID] = h
+		}
+	}
+	ids := compact.Plan(compact.Policy{
+		Files: s.cfg.CompactFiles, Rows: s.cfg.CompactRows,
+		Closed: s.deps.Now().UnixNano() > p.day.End()+int64(closedAfter),
+	}, candidates)
+	if ids == nil {
+		return false, nil
+	}
+	inputs := make([]*handle[T], len(ids))
+	var bytes int64
+	for i, id := range ids {
+		inputs[i] = byID[id]
+		bytes += inputs[i].meta.Bytes
+	}
+	if !s.disk.roomFor(bytes) {
+		return false, nil // flushes need the room more
+	}
+	out, err := mergeSegments(ctx, s, sig, p, inputs)
+	if err != nil {
+		// Damage in an input stays where it is, readable around it.
+		var bad *segment.CorruptionError
+		if errors.As(err, &bad) {
+			spoil(s, inputs, bad)
+			return true, nil
+		}
+		return false, err
+	}
+	s.mu.Lock()
+	publish(s, sig, []*handle[T]{out}, inputs)
+	s.mu.Unlock()
+	for _, h := range inputs {
+		h.drop()
+	}
+	s.metrics.compactions.WithLabelValues(string(sig.kind.Signal), outcomeGood).Inc()
+	return true, nil
+}
+
+// spoil excludes the damaged input from merges, all of them where it is not
+// clear which.
+func spoil[T any](s *Store, inputs []*handle[T], bad *segment.CorruptionError) {
+	s.damaged(fileSegment, bad)
+	i := slices.IndexFunc(inputs, func(h *handle[T]) bool { return h.path == bad.Path })
+	if i >= 0 {
+		inputs = inputs[i : i+1]
+	}
+	for _, h := range inputs {
+		h.spoilt.Store(true)
+	}
+}
+
+// mergeSegments writes one segment out of several and publishes it in their
+// place.
+func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *partition[T], inputs []*handle[T]) (*handle[T], error) {
+	readers := make([]*segment.Reader[T], len(inputs))
+	var want int64
+	for i, h := range inputs {
+		r, err := h.open()
+		if err != nil {
+			return nil, err
+		}
+		readers[i] = r
+		want += r.Rows()
+	}
+	meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: p.tenant, Signal: sig.kind.Signal, Day: p.day}
+	opts := s.segmentOptions(segment.Thorough)
+	opts.Replaces = removed(inputs)
+	out, err := writeSegment(s, sig, meta, opts, compact.Merge(ctx, sig.kind, readers))
+	if err != nil {
+		return nil, err
+	}
+	if out.meta.Rows != want {
+		out.drop()
+		return nil, fmt.Errorf("merge of %d segments has %d rows, want %d", len(inputs), out.meta.Rows, want)
+	}
+	// As in flushGeneration, the file stays where this fails.
+	if err := s.manifest.Apply(manifest.Edit{Add: []manifest.Segment{out.meta}, Remove: opts.Replaces}); err != nil {
+		return nil, err
+	}
+	return out, nil
+}

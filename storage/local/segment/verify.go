@@ -1,0 +1,97 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/column"
+	"github.com/clewhq/clew/storage/local/record"
+)
+
+// Verify reads everything, compares every checksum, and the indexes with what
+// the blocks hold. It calls bad for every part that is wrong and goes on.
+func (r *Reader[T]) Verify(bad func(error)) {
+	q := &record.Query[T]{From: -1 << 63, Columns: storage.ColAll}
+	for i := range r.blocks {
+		if err := r.verifyBlock(q, i); err != nil {
+			bad(err)
+		}
+	}
+	dir, err := r.read(r.foot.idDir, "ID directory", true)
+	if err != nil {
+		bad(err)
+		return
+	}
+	if want := dirEntry << r.foot.idBits; len(dir) != want {
+		bad(r.corrupt("ID directory", r.foot.idDir.offset, fmt.Errorf("%d bytes, want %d", len(dir), want)))
+		return
+	}
+	for n := range uint64(1) << r.foot.idBits {
+		if err := r.verifyBucket(n); err != nil {
+			bad(err)
+		}
+	}
+}
+
+func (r *Reader[T]) verifyBlock(q *record.Query[T], i int) error {
+	b := &r.blocks[i]
+	rows, err := r.Read(q, Part{Block: i})
+	if err == nil {
+		err = rows.Load(storage.ColAll)
+	}
+	if err != nil {
+		return err
+	}
+	k := r.codec.Kind
+	var hashes []uint64
+	for j := range rows.Rows {
+		row := &rows.Rows[j]
+		if t := k.Time(row); t < b.min || t > b.max {
+			return r.badChunk(b, chunkCore, fmt.Errorf("row %d is at %d, the block index says %d to %d", b.first+j, t, b.min, b.max))
+		}
+		hashes = k.Hashes(hashes[:0], row)
+		if err := r.verifyIndexed(b.first+j, hashes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verifyIndexed looks for the row's first ID in the ID index; one look-up a
+// row finds an index that belongs to other data.
+func (r *Reader[T]) verifyIndexed(row int, hashes []uint64) error {
+	if len(hashes) == 0 || row%r.foot.unit != 0 {
+		return nil
+	}
+	b, n, err := r.bucket(bucketOf(hashes[0], r.foot.idBits))
+	if err != nil {
+		return nil // it is reported once, with the buckets
+	}
+	units, err := findInBucket(nil, b, hashes[0], r.foot.idBits)
+	if err != nil {
+		return nil
+	}
+	for _, u := range units {
+		if int(u) == row/r.foot.unit {
+			return nil
+		}
+	}
+	return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.ids.offset, fmt.Errorf("an ID of row %d is not in it", row))
+}
+
+func (r *Reader[T]) verifyBucket(n uint64) error {
+	b, _, err := r.bucket(n)
+	if err != nil {
+		return err
+	}
+	c := column.NewCursor(b)
+	for c.Len() > 0 && c.Err() == nil {
+		c.Uvarint()
+		c.Uvarint()
+	}
+	if c.Err() != nil {
+		return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.ids.offset, errors.New("its entries cannot be read"))
+	}
+	return nil
+}
