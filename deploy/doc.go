@@ -6,3 +6,5 @@
 //
 // Its tests may import anything; nothing imports it.
 package deploy
+
+//go:generate go test -run ^TestChartCopies$ -update .

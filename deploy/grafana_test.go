@@ -1,9 +1,14 @@
 package deploy
 
 import (
+	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+var update = flag.Bool("update", false, "copy into the chart what it shares with the rest")
 
 // dataSources is what our provisioning uses of Grafana's.
 type dataSources struct {
@@ -122,16 +127,38 @@ func TestDashboardProvider(t *testing.T) {
 	}
 }
 
-// TestChartCopies holds that the chart's files are those of the compose file:
-// helm reads nothing from outside of a chart.
+// TestChartCopies holds that the chart's files are those that everybody else
+// uses: helm reads nothing from outside of a chart. With -update it copies them.
 func TestChartCopies(t *testing.T) {
-	copies := map[string]string{
-		"helm/clew/files/rules/clew.yaml":  "rules/clew.yaml",
-		"helm/clew/files/datasources.yaml": dataSourcesFile,
+	copies := map[string]string{"helm/clew/files/datasources.yaml": dataSourcesFile}
+	for dir, pattern := range map[string]string{"rules": "rules/*.yaml", "dashboards": "../dashboards/json/*.json"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("nothing at %s: %v", pattern, err)
+		}
+		for _, f := range files {
+			copies[filepath.Join("helm/clew/files", dir, filepath.Base(f))] = f
+		}
 	}
 	for dst, src := range copies {
-		if string(read(t, dst)) != string(read(t, src)) {
-			t.Errorf("%s is not %s: copy it", dst, src)
+		if *update {
+			if err := os.WriteFile(dst, read(t, src), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := os.ReadFile(dst); err != nil || string(got) != string(read(t, src)) {
+			t.Errorf("%s is not %s (%v): run go generate ./deploy", dst, src, err)
+		}
+	}
+	for _, pattern := range []string{"helm/clew/files/*.yaml", "helm/clew/files/*/*"} {
+		there, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range there {
+			if copies[f] == "" {
+				t.Errorf("%s is a copy of nothing", f)
+			}
 		}
 	}
 }
