@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clewhq/clew/query/traceql/syntax"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
@@ -211,4 +212,28 @@ func (e *Engine) Trace(ctx context.Context, tenant string, id telemetry.TraceID)
 		return nil, r.stats, r.warnings, err
 	}
 	return ts[0], r.stats, r.warnings, nil
+}
+
+// FilterSpans returns the spans of a trace that a query consisting of one span
+// filter selects.
+func FilterSpans(t *Trace, query string) ([]*telemetry.Span, error) {
+	q, err := syntax.Parse(query)
+	if err != nil {
+		return nil, err
+	}
+	if q.Pipeline == nil || len(q.Pipeline.Stages) != 1 {
+		return nil, &QueryError{errors.New("q must be one span filter { ... }, without pipelines and metrics")}
+	}
+	if _, ok := q.Pipeline.Stages[0].(*syntax.Filter); !ok {
+		return nil, &QueryError{errors.New("q must be one span filter { ... }, without structural operators")}
+	}
+	sets, err := compilePipeline(q.Pipeline)(t, t.whole())
+	if err != nil {
+		return nil, &QueryError{err}
+	}
+	var out []*telemetry.Span
+	for _, i := range flatten(sets) {
+		out = append(out, t.Spans[i])
+	}
+	return out, nil
 }

@@ -23,6 +23,8 @@ type SearchRequest struct {
 	// Limit is how many traces, SpansPerSet how many spans of each spanset
 	// are returned; 0 for all that the engine's own limit allows.
 	Limit, SpansPerSet int
+	// Whole asks for the traces themselves too, with all their spans.
+	Whole bool
 	// Progress, if set, is called with the traces found since the last call
 	// and the share of the time range that is done.
 	Progress func(found []TraceResult, done float64) error
@@ -38,6 +40,7 @@ type TraceResult struct {
 	Duration    time.Duration
 	Spansets    []SpansetResult
 	Services    []ServiceStats
+	Trace       *Trace // where the whole was asked for
 }
 
 // SpansetResult is one spanset that matched.
@@ -103,6 +106,9 @@ func newSearch(r *run, req SearchRequest) *search {
 		r.warn("limit %d is over query.traceql.max_traces = %d, which was used", req.Limit, limit)
 	}
 	sh := shownBy(req.Query.Pipeline)
+	if req.Whole {
+		sh.columns = storage.ColAll
+	}
 	return &search{
 		r: r, req: req, limit: limit, plan: planPipeline(req.Query.Pipeline),
 		eval: compilePipeline(req.Query.Pipeline), shown: sh, cols: sh.columns,
@@ -200,6 +206,9 @@ func (s *search) result(t *Trace, sets []spanset) TraceResult {
 	if t.Root != none {
 		root := t.Spans[t.Root]
 		out.HasRoot, out.RootName, out.RootService = true, root.Name, serviceName(root.Stream)
+	}
+	if s.req.Whole {
+		out.Trace = t
 	}
 	for _, set := range sets {
 		res := SpansetResult{Matched: len(set.spans), Attrs: set.attrs}
