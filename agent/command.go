@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"runtime/debug"
@@ -15,7 +16,11 @@ import (
 	"go.opentelemetry.io/collector/confmap/provider/yamlprovider"
 	"go.opentelemetry.io/collector/featuregate"
 	"go.opentelemetry.io/collector/otelcol"
+	"go.uber.org/zap"
 )
+
+// program is what this is called on a command line.
+const program = "clew-agent"
 
 // defaultURI names the configuration that is made for this host. It can stand
 // beside others: --config clew:default --config extra.yaml.
@@ -46,7 +51,11 @@ its components; "clew-agent components" lists them.`
 		if envErr != nil {
 			return envErr
 		}
-		return prepare(cmd)
+		usesDefault, err := prepare(cmd)
+		if err != nil || !usesDefault || cmd.Name() != program {
+			return err
+		}
+		return settle(cmd.ErrOrStderr(), options)
 	}
 	return cmd
 }
@@ -63,17 +72,34 @@ func addFlags(cmd *cobra.Command, o *Options) {
 
 // prepare runs after the flags are read. Where no configuration is named it
 // names the default, so that --set works on that, too.
-func prepare(cmd *cobra.Command) error {
-	if flag := cmd.Flags().Lookup("config"); flag != nil {
-		if !flag.Changed {
-			if err := flag.Value.Set(defaultURI); err != nil {
-				return fmt.Errorf("use the default configuration: %w", err)
-			}
+func prepare(cmd *cobra.Command) (usesDefault bool, err error) {
+	if flag := cmd.Flags().Lookup("config"); flag != nil && !flag.Changed {
+		if err := flag.Value.Set(defaultURI); err != nil {
+			return false, fmt.Errorf("use the default configuration: %w", err)
 		}
+		usesDefault = true
 	}
 	if err := featuregate.GlobalRegistry().Set(synchronous, true); err != nil {
-		return fmt.Errorf("turn on %s: %w", synchronous, err)
+		return false, fmt.Errorf("turn on %s: %w", synchronous, err)
 	}
+	return usesDefault, nil
+}
+
+// settle checks the options, takes the data directory, and says what is going
+// to happen: the Collector itself is quiet when all is well.
+func settle(w io.Writer, o Options) error {
+	o, err := o.normalize()
+	if err != nil {
+		return err
+	}
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	if err := lockDataDir(o.DataDir); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "clew-agent ships this host to %s; it takes OTLP at %s (gRPC) and %s (HTTP), and keeps its queue in %s\n",
+		o.Endpoint, o.OTLPGRPCListen, o.OTLPHTTPListen, o.DataDir)
 	return nil
 }
 
@@ -96,11 +122,12 @@ func newDefaultCommand(o *Options) *cobra.Command {
 func collectorSettings(version string, o *Options) otelcol.CollectorSettings {
 	return otelcol.CollectorSettings{
 		BuildInfo: component.BuildInfo{
-			Command:     "clew-agent",
+			Command:     program,
 			Description: "clew's node agent, an OpenTelemetry Collector distribution",
 			Version:     version,
 		},
-		Factories: Factories,
+		Factories:      Factories,
+		LoggingOptions: []zap.Option{plainWords()},
 		ConfigProviderSettings: otelcol.ConfigProviderSettings{
 			ResolverSettings: confmap.ResolverSettings{
 				ProviderFactories: []confmap.ProviderFactory{

@@ -181,12 +181,13 @@ func TestNothingIsLost(t *testing.T) {
 	p := startAgent(t, s, dir)
 	s.await(t, "lines while all is well", func() bool { return len(s.bodies()) == step })
 
+	stops := []os.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGKILL}
 	for round, status := range []int{http.StatusServiceUnavailable, http.StatusUnauthorized, http.StatusInternalServerError} {
 		s.status.Store(int64(status))
 		before := s.refused.Load()
 		appendLines(t, file, step*(round+1), step*(round+2))
 		s.await(t, "a refusal", func() bool { return s.refused.Load() > before+2 })
-		p.kill(syscall.SIGKILL)
+		p.kill(stops[round])
 		s.status.Store(0)
 		p = startAgent(t, s, dir)
 		s.await(t, "what was refused", func() bool { return len(s.bodies()) == step*(round+2) })
