@@ -143,29 +143,28 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, firstBuffer)) }}
 
 // decompress reads what open makes of r, up to the limit.
-func decompress(r io.Reader, l Limits, open func(io.Reader, Limits) (io.ReadCloser, error)) ([]byte, error) {
-	d, err := open(r, l)
+func decompress(r io.Reader, l Limits, open func(io.Reader) (io.ReadCloser, error)) ([]byte, error) {
+	d, err := open(r)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
 	plain := &bounded{r: d, left: l.MaxDecompressedBytes}
 	out, err := readAll(plain, -1)
-	if plain.over || errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+	if plain.over {
 		return nil, tooLarge("decompressed body of more than %d bytes", l.MaxDecompressedBytes, l.MaxDecompressedBytes)
 	}
 	return out, err
 }
 
-func newGzip(r io.Reader, _ Limits) (io.ReadCloser, error) { return gzip.NewReader(r) }
+func newGzip(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }
 
-// maxZstdWindow bounds the memory one zstd stream may ask for; the format
-// recommends that every decoder can do 8 MiB.
-const maxZstdWindow = 8 << 20
+// MaxZstdWindow bounds the memory one zstd stream may ask for. The libraries
+// in use ask for 8 MiB, and for 32 MiB where they compress their best.
+const MaxZstdWindow = 32 << 20
 
-func newZstd(r io.Reader, l Limits) (io.ReadCloser, error) {
-	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(uint64(l.MaxDecompressedBytes)), zstd.WithDecoderMaxWindow(maxZstdWindow))
+func newZstd(r io.Reader) (io.ReadCloser, error) {
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(MaxZstdWindow))
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +173,7 @@ func newZstd(r io.Reader, l Limits) (io.ReadCloser, error) {
 
 // newDeflate reads what HTTP calls deflate, which is zlib's format, and also
 // the raw deflate that some clients send under that name.
-func newDeflate(r io.Reader, _ Limits) (io.ReadCloser, error) {
+func newDeflate(r io.Reader) (io.ReadCloser, error) {
 	b := bufio.NewReader(r)
 	head, err := b.Peek(2)
 	if err == nil && head[0]&0x0f == 8 && (uint(head[0])<<8|uint(head[1]))%31 == 0 {
@@ -189,11 +188,11 @@ var snappyStream = []byte("\xff\x06\x00\x00sNaPpY")
 // Loki clients send, and the framed stream.
 func readSnappy(r io.Reader, length int64, l Limits) ([]byte, error) {
 	in, err := readAll(r, length)
-	if err != nil {
-		return nil, err
+	if err != nil || len(in) == 0 {
+		return in, err
 	}
 	if bytes.HasPrefix(in, snappyStream) {
-		return decompress(bytes.NewReader(in), l, func(r io.Reader, _ Limits) (io.ReadCloser, error) {
+		return decompress(bytes.NewReader(in), l, func(r io.Reader) (io.ReadCloser, error) {
 			return io.NopCloser(snappy.NewReader(r)), nil
 		})
 	}

@@ -11,6 +11,8 @@ import (
 	_ "google.golang.org/grpc/encoding/gzip" // registers gzip, OTLP's usual compression
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
+
+	"github.com/clewhq/clew/collector/body"
 )
 
 // payload is the bytes of a message. The codec hands them over as they came,
@@ -59,9 +61,6 @@ func (*zstdCompressor) Compress(w io.Writer) (io.WriteCloser, error) {
 	return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(512<<10))
 }
 
-// maxZstdWindow: see body.Read. The server bounds the decompressed size.
-const maxZstdWindow = 8 << 20
-
 func (c *zstdCompressor) Decompress(r io.Reader) (io.Reader, error) {
 	if d, ok := c.decoders.Get().(*zstd.Decoder); ok {
 		if err := d.Reset(r); err != nil {
@@ -70,7 +69,7 @@ func (c *zstdCompressor) Decompress(r io.Reader) (io.Reader, error) {
 		}
 		return &zstdReader{d, c}, nil
 	}
-	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
+	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(body.MaxZstdWindow))
 	if err != nil {
 		return nil, fmt.Errorf("read zstd: %w", err)
 	}

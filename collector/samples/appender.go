@@ -14,14 +14,16 @@ import (
 	"github.com/clewhq/clew/collector/admission"
 )
 
-// reason returns why a store rejects one sample alone, "" where err is about
-// more than the sample.
-func reason(err error) string {
+// reason returns why a store rejects one sample of time t alone, "" where err
+// is about more than the sample. Both times are in Unix milliseconds.
+func reason(err error, t, now int64) string {
 	var h histogram.Error
 	switch {
 	case errors.Is(err, promstorage.ErrOutOfOrderSample):
 		return admission.OutOfOrder
-	case errors.Is(err, promstorage.ErrTooOldSample), errors.Is(err, promstorage.ErrOutOfBounds):
+	case errors.Is(err, promstorage.ErrOutOfBounds) && t > now:
+		return admission.TooFarInFuture
+	case errors.Is(err, promstorage.ErrOutOfBounds), errors.Is(err, promstorage.ErrTooOldSample):
 		return admission.TooOld
 	case errors.Is(err, promstorage.ErrDuplicateSampleForTimestamp):
 		return admission.DuplicateSample
@@ -38,6 +40,7 @@ func reason(err error) string {
 type appender struct {
 	promstorage.AppenderV2
 	out   *admission.Outcome
+	now   int64 // Unix milliseconds
 	fatal error
 }
 
@@ -54,7 +57,7 @@ func (a *appender) Append(ref promstorage.SeriesRef, ls labels.Labels, st, t int
 	if _, err := partial.Handle(err); err == nil {
 		return got, nil
 	}
-	if r := reason(err); r != "" {
+	if r := reason(err, t, a.now); r != "" {
 		if countsAsPoint(ls, opts) {
 			a.out.Reject(r, fmt.Sprintf("%s: %v", ls, err), 1)
 		}

@@ -89,7 +89,7 @@ func (w *Writer) append(ctx context.Context, md pmetric.Metrics, out *admission.
 	if err != nil {
 		return fmt.Errorf("open the tenant's metrics: %w", err)
 	}
-	app := &appender{AppenderV2: store.AppenderV2(ctx), out: out}
+	app := &appender{AppenderV2: store.AppenderV2(ctx), out: out, now: w.gate.Now().UnixMilli()}
 	annots, err := prometheusremotewrite.NewPrometheusConverter(app).FromMetrics(ctx, md, w.cfg.settings())
 	if app.fatal == nil {
 		app.fatal = ctx.Err()

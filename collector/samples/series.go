@@ -57,9 +57,13 @@ func (w *Writer) Write(ctx context.Context, protocol string, series []Series, to
 		return Written{}, admission.Outcome{}, fmt.Errorf("open the tenant's metrics: %w", err)
 	}
 	cfg := w.gate.Config()
-	a := &seriesAppender{app: store.Appender(ctx), newest: w.gate.Now().Add(time.Duration(cfg.MaxFuture)).UnixMilli(), maxFuture: cfg.MaxFuture}
+	now := w.gate.Now()
+	a := &seriesAppender{
+		app: store.Appender(ctx), now: now.UnixMilli(),
+		newest: now.Add(time.Duration(cfg.MaxFuture)).UnixMilli(), maxFuture: cfg.MaxFuture,
+	}
 	if cfg.MaxAge.Metrics > 0 {
-		a.oldest = w.gate.Now().Add(-time.Duration(cfg.MaxAge.Metrics)).UnixMilli()
+		a.oldest = now.Add(-time.Duration(cfg.MaxAge.Metrics)).UnixMilli()
 	}
 	for i := range series {
 		if err := a.series(&series[i]); err != nil {
@@ -80,11 +84,13 @@ func (w *Writer) Write(ctx context.Context, protocol string, series []Series, to
 
 // seriesAppender appends the series of one request.
 type seriesAppender struct {
-	app            promstorage.Appender
-	oldest, newest int64 // Unix milliseconds
-	maxFuture      model.Duration
-	out            admission.Outcome
-	written        Written
+	app       promstorage.Appender
+	now       int64 // this and the bounds are Unix milliseconds
+	oldest    int64
+	newest    int64
+	maxFuture model.Duration
+	out       admission.Outcome
+	written   Written
 }
 
 // series appends s. It rejects what is wrong with single samples and returns
@@ -100,7 +106,7 @@ func (a *seriesAppender) series(s *Series) error {
 			continue
 		}
 		got, err := a.app.Append(ref, s.Labels, f.T, f.V)
-		if err := a.took(err, s.Labels, &a.written.Samples); err != nil {
+		if err := a.took(err, s.Labels, f.T, &a.written.Samples); err != nil {
 			return err
 		}
 		ref = got
@@ -113,7 +119,7 @@ func (a *seriesAppender) series(s *Series) error {
 		if err == nil {
 			got, err = a.app.AppendHistogram(ref, s.Labels, h.T, h.H, h.FH)
 		}
-		if err := a.took(err, s.Labels, &a.written.Histograms); err != nil {
+		if err := a.took(err, s.Labels, h.T, &a.written.Histograms); err != nil {
 			return err
 		}
 		ref = got
@@ -134,12 +140,12 @@ func (a *seriesAppender) series(s *Series) error {
 }
 
 // took counts a sample that was appended or rejected.
-func (a *seriesAppender) took(err error, ls labels.Labels, n *int) error {
+func (a *seriesAppender) took(err error, ls labels.Labels, t int64, n *int) error {
 	if err == nil {
 		*n++
 		return nil
 	}
-	if r := reason(err); r != "" {
+	if r := reason(err, t, a.now); r != "" {
 		a.out.Reject(r, fmt.Sprintf("%s: %v", ls, err), 1)
 		return nil
 	}
