@@ -1,0 +1,94 @@
+package alert
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Config says which rules are evaluated and who is told.
+type Config struct {
+	// RulesDir holds the rule files. A folder that is not there is an empty one.
+	RulesDir string `yaml:"rules_dir"`
+	// Alertmanagers are the addresses of Alertmanagers, all of which are told.
+	Alertmanagers []string `yaml:"alertmanagers"`
+	// ExternalLabels are put on every alert, to tell this server from others.
+	ExternalLabels map[string]string `yaml:"external_labels"`
+	// ExternalURL is where people reach this server; links in alerts start
+	// with it.
+	ExternalURL string `yaml:"external_url"`
+	// EvaluationInterval is how often groups are evaluated that say nothing.
+	EvaluationInterval model.Duration `yaml:"evaluation_interval"`
+	// ReloadInterval is how often the rules folder is looked at for changes.
+	ReloadInterval model.Duration `yaml:"reload_interval"`
+	// MaxConcurrentEvals is how many rules of a tenant that do not depend on
+	// each other are evaluated at once.
+	MaxConcurrentEvals int64 `yaml:"max_concurrent_evals"`
+	// ResendDelay is how long to wait before a firing alert is sent again.
+	ResendDelay model.Duration `yaml:"resend_delay"`
+	// ForOutageTolerance is how long the server may have been away for the
+	// state of alerts with a "for" still to be restored.
+	ForOutageTolerance model.Duration `yaml:"for_outage_tolerance"`
+	// ForGracePeriod is how long an alert is held at least after the restart
+	// before it fires; alerts with a shorter "for" are not restored.
+	ForGracePeriod model.Duration `yaml:"for_grace_period"`
+	// QueueCapacity is how many alerts wait for each Alertmanager; the oldest
+	// are dropped.
+	QueueCapacity int `yaml:"queue_capacity"`
+	// SendTimeout ends a request to an Alertmanager.
+	SendTimeout model.Duration `yaml:"send_timeout"`
+}
+
+// DefaultConfig returns Prometheus's own timing, with faster evaluation.
+func DefaultConfig() Config {
+	return Config{
+		RulesDir:           "./rules",
+		ExternalURL:        "http://127.0.0.1:2539",
+		EvaluationInterval: model.Duration(30 * time.Second),
+		ReloadInterval:     model.Duration(5 * time.Second),
+		MaxConcurrentEvals: 4,
+		ResendDelay:        model.Duration(time.Minute),
+		ForOutageTolerance: model.Duration(time.Hour),
+		ForGracePeriod:     model.Duration(10 * time.Minute),
+		QueueCapacity:      10_000,
+		SendTimeout:        model.Duration(10 * time.Second),
+	}
+}
+
+// Validate says what is wrong with the configuration and what would be right.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	for i, address := range c.Alertmanagers {
+		bad(!isHTTP(address), "alertmanagers[%d]: want an address like http://127.0.0.1:9093, got %q", i, address)
+	}
+	bad(!isHTTP(c.ExternalURL), "external_url: want an address like http://127.0.0.1:2539, got %q", c.ExternalURL)
+	for name := range c.ExternalLabels {
+		bad(!model.UTF8Validation.IsValidLabelName(name), "external_labels: %q cannot be the name of a label", name)
+	}
+	bad(time.Duration(c.EvaluationInterval) < time.Second, "evaluation_interval: want at least 1s, got %s", c.EvaluationInterval)
+	bad(c.ReloadInterval <= 0, "reload_interval: want more than 0s, got %s", c.ReloadInterval)
+	bad(c.MaxConcurrentEvals < 1, "max_concurrent_evals: want 1 or more, got %d", c.MaxConcurrentEvals)
+	bad(c.ResendDelay < 0, "resend_delay: want 0s or more, got %s", c.ResendDelay)
+	bad(c.ForOutageTolerance < 0, "for_outage_tolerance: want 0s or more, got %s", c.ForOutageTolerance)
+	bad(c.ForGracePeriod < 0, "for_grace_period: want 0s or more, got %s", c.ForGracePeriod)
+	bad(c.QueueCapacity < 1, "queue_capacity: want 1 or more, got %d", c.QueueCapacity)
+	bad(c.SendTimeout <= 0, "send_timeout: want more than 0s, got %s", c.SendTimeout)
+	return errors.Join(errs...)
+}
+
+func isHTTP(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && slices.Contains([]string{"http", "https"}, u.Scheme)
+}
+
+func (c Config) externalLabels() labels.Labels { return labels.FromMap(c.ExternalLabels) }
