@@ -153,3 +153,8 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 	writeError(w, http.StatusNotFound, fmt.Sprintf(
 		"no such path: %s; APIs are at /loki/api/v1, /prometheus/api/v1, /tempo/api, /jaeger/api, /zipkin/api/v2, /otlp/v1, /elastic and /api/v1", r.URL.Path))
 }
+
+// notFoundOTLP answers unknown paths of the OTLP listener.
+func notFoundOTLP(w http.ResponseWriter, r *http.Request) {
+	writeError(w, http.StatusNotFound, fmt.Sprintf("no such path: %s; this listener takes OTLP at POST /v1/logs, /v1/traces and /v1/metrics", r.URL.Path))
+}

@@ -35,6 +35,7 @@ type Config struct {
 	Auth auth.Config `yaml:"auth"`
 	// Telemetry is what clew tells of itself.
 	Telemetry Telemetry `yaml:"telemetry"`
+	Rooms     `yaml:",inline"`
 
 	// AuthWritten is set where the file or a flag spells auth.type out.
 	AuthWritten bool `yaml:"-"`
@@ -84,6 +85,7 @@ func Default() Config {
 			ShutdownTimeout:   model.Duration(15 * time.Second),
 		},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text", StoreMetrics: model.Duration(15 * time.Second)},
+		Rooms:     defaultRooms(),
 	}
 }
 
@@ -166,7 +168,6 @@ func Print(c Config) (string, error) {
 		mask(&c.Auth.Users[i].PasswordHash)
 	}
 	mask(&c.Telemetry.Authorization)
-	c.maskRooms()
 	out, err := yaml.Marshal(c)
 	return string(out), err
 }

@@ -1,6 +1,152 @@
 package config
 
-// validateRooms lets every room check its own section.
-func (c *Config) validateRooms() []error { return nil }
+import (
+	"fmt"
+	"path/filepath"
+	"time"
 
-func (c *Config) maskRooms() {}
+	"github.com/prometheus/common/model"
+
+	"github.com/clewhq/clew/alert"
+	"github.com/clewhq/clew/collector"
+	"github.com/clewhq/clew/query/api/jaeger"
+	"github.com/clewhq/clew/query/api/loki"
+	"github.com/clewhq/clew/query/api/prometheus"
+	"github.com/clewhq/clew/query/api/tempo"
+	"github.com/clewhq/clew/query/correlate"
+	"github.com/clewhq/clew/query/logql"
+	"github.com/clewhq/clew/query/servicemap"
+	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/storage/local"
+	"github.com/clewhq/clew/storage/metrics"
+)
+
+// Rooms are the sections that belong to other rooms.
+type Rooms struct {
+	// Receivers is the way in: what is taken, and its limits.
+	Receivers collector.Config `yaml:"receivers"`
+	// Storage is where everything is kept, and for how long.
+	Storage Storage `yaml:"storage"`
+	// Query is what questions may cost.
+	Query Query `yaml:"query"`
+	// Alert is which rules are evaluated, and who is told.
+	Alert alert.Config `yaml:"alert"`
+}
+
+// Storage is the `storage` section.
+type Storage struct {
+	// Backend is where logs and spans live: local is the one in this version.
+	Backend string `yaml:"backend"`
+	// Local is the embedded engine.
+	Local local.Config `yaml:"local"`
+	// Metrics is the embedded Prometheus TSDB.
+	Metrics Metrics `yaml:"metrics"`
+	// Retention is how long each signal is kept.
+	Retention Retention `yaml:"retention"`
+}
+
+// Metrics is the `storage.metrics` section.
+type Metrics struct {
+	// Backend is where metrics live: local is the one in this version.
+	Backend        string `yaml:"backend"`
+	metrics.Config `yaml:",inline"`
+}
+
+// Retention is the `storage.retention` section.
+type Retention struct {
+	// Logs is how long log records are kept, by whole days; 0 is for ever.
+	Logs model.Duration `yaml:"logs"`
+	// Traces is how long spans are kept, by whole days; 0 is for ever.
+	Traces model.Duration `yaml:"traces"`
+	// Metrics is how long samples are kept.
+	Metrics model.Duration `yaml:"metrics"`
+}
+
+// Query is the `query` section.
+type Query struct {
+	// PromQL bounds Prometheus's queries.
+	PromQL prometheus.Config `yaml:"promql"`
+	// LogQL bounds Loki's queries.
+	LogQL logql.Config `yaml:"logql"`
+	// TraceQL bounds Tempo's and Jaeger's queries.
+	TraceQL traceql.Config `yaml:"traceql"`
+	// Correlate bounds the stories of IDs.
+	Correlate correlate.Config `yaml:"correlate"`
+	// ServiceMap bounds the map and says what counts as healthy.
+	ServiceMap servicemap.Config `yaml:"servicemap"`
+	// Loki holds the defaults of Loki's API.
+	Loki loki.Config `yaml:"loki"`
+	// Tempo holds the defaults of Tempo's API.
+	Tempo tempo.Config `yaml:"tempo"`
+	// Jaeger holds the defaults of Jaeger's API.
+	Jaeger jaeger.Config `yaml:"jaeger"`
+}
+
+const day = 24 * time.Hour
+
+func defaultRooms() Rooms {
+	return Rooms{
+		Receivers: collector.DefaultConfig(),
+		Storage: Storage{
+			Backend:   "local",
+			Local:     local.DefaultConfig(),
+			Metrics:   Metrics{Backend: "local", Config: metrics.DefaultConfig()},
+			Retention: Retention{Logs: model.Duration(30 * day), Traces: model.Duration(14 * day), Metrics: model.Duration(90 * day)},
+		},
+		Query: Query{
+			PromQL: prometheus.DefaultConfig(), LogQL: logql.DefaultConfig(), TraceQL: traceql.DefaultConfig(),
+			Correlate: correlate.DefaultConfig(), ServiceMap: servicemap.DefaultConfig(),
+			Loki: loki.DefaultConfig(), Tempo: tempo.DefaultConfig(), Jaeger: jaeger.DefaultConfig(),
+		},
+		Alert: alert.DefaultConfig(),
+	}
+}
+
+// Records returns the configuration of the store of logs and spans.
+func (s Storage) Records() local.Config {
+	c := s.Local
+	c.Dir = RecordsDir(s.Local.Dir)
+	c.Retention = local.Retention{Logs: s.Retention.Logs, Traces: s.Retention.Traces}
+	return c
+}
+
+// Samples returns the configuration of the store of metrics.
+func (s Storage) Samples() metrics.Config {
+	c := s.Metrics.Config
+	c.Dir = filepath.Join(s.Local.Dir, "metrics")
+	c.Retention = s.Retention.Metrics
+	return c
+}
+
+// RecordsDir is where logs and spans are below a data directory.
+func RecordsDir(data string) string { return filepath.Join(data, "records") }
+
+// validateRooms lets every room check its own section.
+func (c *Config) validateRooms() []error {
+	var errs []error
+	in := func(section string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", section, err))
+		}
+	}
+	if c.Storage.Backend != "local" {
+		in("storage.backend", fmt.Errorf("%q is not in this version; use local", c.Storage.Backend))
+	}
+	if c.Storage.Metrics.Backend != "local" {
+		in("storage.metrics.backend", fmt.Errorf("%q is not in this version; use local", c.Storage.Metrics.Backend))
+	}
+	records, samples := c.Storage.Records(), c.Storage.Samples()
+	in("receivers", c.Receivers.Validate())
+	in("storage.local", records.Validate())
+	in("storage.metrics", samples.Validate())
+	in("query.promql", c.Query.PromQL.Validate())
+	in("query.logql", c.Query.LogQL.Validate())
+	in("query.traceql", c.Query.TraceQL.Validate())
+	in("query.correlate", c.Query.Correlate.Validate())
+	in("query.servicemap", c.Query.ServiceMap.Validate())
+	in("query.loki", c.Query.Loki.Validate())
+	in("query.tempo", c.Query.Tempo.Validate())
+	in("query.jaeger", c.Query.Jaeger.Validate())
+	in("alert", c.Alert.Validate())
+	return errs
+}

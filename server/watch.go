@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/clewhq/clew/alert"
+	"github.com/clewhq/clew/internal/tenant"
+	"github.com/clewhq/clew/storage"
+)
+
+// watch is what looks at the process from inside.
+type watch struct {
+	health *health
+	intake *intake
+}
+
+// watchItself starts the loops behind /api/v1/health, /api/v1/status and
+// clew's own metrics.
+func (s *Server) watchItself(context.Context) error {
+	s.watch = &watch{
+		health: &health{version: s.version, started: time.Now(), probes: s.probes()},
+		intake: &intake{gather: s.reg, reader: s.stores.records},
+	}
+	loops := []func(context.Context){s.watch.intake.run, s.watch.health.run}
+	if every := time.Duration(s.cfg.Telemetry.StoreMetrics); every > 0 {
+		app, err := s.stores.metrics.Tenant(tenant.Anonymous)
+		if err != nil {
+			return err
+		}
+		m := &selfMetrics{gather: s.reg, app: app, every: every, instance: s.cfg.Server.HTTPListen, log: s.log}
+		loops = append(loops, m.run)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, loop := range loops {
+		running.Go(func() { loop(ctx) })
+	}
+	s.onStop("looking at itself", func(context.Context) error {
+		cancel()
+		running.Wait()
+		return nil
+	})
+	return nil
+}
+
+// probes are the things that clew needs, as its health shows them.
+func (s *Server) probes() []probe {
+	out := []probe{
+		storeProbe("local store of logs and spans", s.stores.records.Health),
+		storeProbe("local store of metrics", s.stores.metrics.Health),
+	}
+	for i := range s.cfg.Alert.Alertmanagers {
+		out = append(out, func(context.Context) Dependency {
+			endpoints := s.query.alerts.Endpoints()
+			if i >= len(endpoints) {
+				return Dependency{Name: s.cfg.Alert.Alertmanagers[i], Type: "alertmanager", Status: "ok", CircuitBreaker: "closed"}
+			}
+			return alertmanagerHealth(endpoints[i], time.Duration(s.cfg.Alert.SendTimeout))
+		})
+	}
+	return out
+}
+
+// expectedFsync is how long a healthy disk takes to acknowledge, in milliseconds.
+const expectedFsync = 20
+
+func storeProbe(name string, look func() storage.Health) probe {
+	return func(context.Context) Dependency {
+		h := look()
+		d := Dependency{
+			Name: name, Type: "storage", Status: "ok", Connected: true, CircuitBreaker: "closed", LastError: h.Err,
+			ResponseTime: ResponseTime{Average: milliseconds(h.Fsync), Expected: expectedFsync},
+		}
+		if !h.Writable {
+			d.Status = "down"
+		}
+		return d
+	}
+}
+
+// alertmanagerHealth counts one that nothing was sent to yet as good: alerts
+// are rare, and nothing is wrong so far.
+func alertmanagerHealth(e alert.Endpoint, expected time.Duration) Dependency {
+	d := Dependency{
+		Name: e.Address, Type: "alertmanager", Status: "ok", Connected: e.Connected, CircuitBreaker: "closed", LastError: e.LastError,
+		ResponseTime: ResponseTime{Average: milliseconds(e.Average), Expected: milliseconds(expected)},
+	}
+	if e.Contacted && !e.Connected {
+		d.Status = "down"
+	}
+	return d
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,0 +1,186 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	promstorage "github.com/prometheus/prometheus/storage"
+	v1 "github.com/prometheus/prometheus/web/api/v1"
+	"google.golang.org/grpc"
+
+	"github.com/clewhq/clew/alert"
+	"github.com/clewhq/clew/collector"
+	"github.com/clewhq/clew/internal/tenant"
+	"github.com/clewhq/clew/query/api/jaeger"
+	"github.com/clewhq/clew/query/api/loki"
+	"github.com/clewhq/clew/query/api/native"
+	promapi "github.com/clewhq/clew/query/api/prometheus"
+	"github.com/clewhq/clew/query/api/tempo"
+	"github.com/clewhq/clew/query/api/zipkin"
+	"github.com/clewhq/clew/query/correlate"
+	"github.com/clewhq/clew/query/logql"
+	"github.com/clewhq/clew/query/servicemap"
+	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/server/config"
+	"github.com/clewhq/clew/server/web"
+	"github.com/clewhq/clew/storage/local"
+	"github.com/clewhq/clew/storage/metrics"
+)
+
+// stores are the rooms that keep data, and the way into them.
+type stores struct {
+	records   *local.Store
+	metrics   *metrics.Store
+	collector *collector.Collector
+}
+
+func (s *Server) openStores(context.Context) error {
+	s.stores = &stores{}
+	var err error
+	if s.stores.records, err = local.Open(s.cfg.Storage.Records(), local.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg}); err != nil {
+		return err
+	}
+	s.onStop("the store of logs and spans", func(context.Context) error { return s.stores.records.Close() })
+	if s.stores.metrics, err = metrics.Open(s.cfg.Storage.Samples(), metrics.Deps{Logger: s.log, Registerer: s.reg}); err != nil {
+		return err
+	}
+	s.onStop("the store of metrics", func(context.Context) error { return s.stores.metrics.Close() })
+	s.stores.collector, err = collector.New(s.cfg.Receivers, collector.Deps{
+		Records: s.stores.records, Metrics: s.stores.metrics, Registerer: s.reg, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("the collector", s.stores.collector.Close)
+	return nil
+}
+
+// queries are the rooms that answer.
+type queries struct {
+	logql      *logql.Engine
+	traceql    *traceql.Engine
+	stories    *correlate.Engine
+	maps       *servicemap.Engine
+	prometheus *promapi.API
+	loki       *loki.API
+	alerts     *alert.Manager
+}
+
+func (s *Server) makeQueries(context.Context) error {
+	q := s.cfg.Query
+	records := s.stores.records
+	s.query = &queries{
+		logql:   logql.New(q.LogQL, records, s.log, s.reg),
+		traceql: traceql.New(q.TraceQL, records, s.log, s.reg),
+		maps:    servicemap.New(q.ServiceMap, records),
+	}
+	s.query.stories = correlate.New(q.Correlate, records, correlate.PrometheusExemplars(s.exemplars))
+	s.query.loki = loki.New(q.Loki, s.query.logql, s.log, s.version)
+	s.onStop("live tails", func(context.Context) error { return s.query.loki.Close() })
+
+	printed, err := config.Print(s.cfg)
+	if err != nil {
+		return fmt.Errorf("print the configuration: %w", err)
+	}
+	s.query.prometheus, err = promapi.New(q.PromQL, promapi.Deps{
+		Metrics: s.stores.metrics, Logger: s.log, Registerer: s.reg, Gatherer: s.reg,
+		Rules:         func(tenant string) v1.RulesRetriever { return s.query.alerts.Rules(tenant) },
+		Alertmanagers: func(string) v1.AlertmanagerRetriever { return s.query.alerts },
+		ConfigYAML:    func() string { return printed },
+		Retention:     s.cfg.Storage.Retention.Metrics.String(),
+		Build:         promapi.BuildInfo{Version: s.version},
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("PromQL", func(context.Context) error { return s.query.prometheus.Close() })
+	return nil
+}
+
+func (s *Server) exemplars(tenant string) (promstorage.ExemplarQueryable, error) {
+	return s.stores.metrics.Tenant(tenant)
+}
+
+// dependencies fits the map to Jaeger's and Zipkin's question.
+type dependencies struct{ maps *servicemap.Engine }
+
+// Dependencies implements traceql.Dependencies.
+func (d dependencies) Dependencies(ctx context.Context, tenant string, from, to int64) ([]traceql.Dependency, error) {
+	found, err := d.maps.Dependencies(ctx, tenant, from, to)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]traceql.Dependency, len(found))
+	for i, f := range found {
+		out[i] = traceql.Dependency{Parent: f.Parent, Child: f.Child, Calls: int64(f.CallCount)}
+	}
+	return out, nil
+}
+
+// routes puts every room's paths on one mux, and Tempo's streaming service on
+// a gRPC server for the same port.
+func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
+	mux := http.NewServeMux()
+	q := s.cfg.Query
+	deps := dependencies{s.query.maps}
+	s.stores.collector.Register(mux)
+	s.query.loki.Register(mux)
+	s.query.prometheus.Register(mux)
+	native.New(s.query.stories, s.query.maps, s.log, time.Now).Register(mux)
+	jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
+	zipkin.New(zipkin.Deps{Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
+	t := tempo.New(tempo.Deps{Config: q.Tempo, Engine: s.query.traceql, Version: s.version, Log: s.log})
+	t.Register(mux)
+	g := grpc.NewServer(grpcAuth(s.auth)...)
+	t.RegisterGRPC(g)
+
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	})
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /api/v1/health", s.watch.health.serve)
+	mux.HandleFunc("GET /api/v1/status", s.watch.intake.serve)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	mux.HandleFunc("/", notFound)
+	return mux, g, web.Register(mux)
+}
+
+// ready tells load balancers whether to send requests here: reads work as long
+// as the process does, so only a store that refuses writes counts against it.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if h := s.stores.records.Health(); !h.Writable {
+		writeError(w, http.StatusServiceUnavailable, "logs and spans are not taken: "+h.Err)
+		return
+	}
+	if h := s.stores.metrics.Health(); !h.Writable {
+		writeError(w, http.StatusServiceUnavailable, "metrics are not taken: "+h.Err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// CheckData verifies a data directory, writes what it finds to out and reports
+// whether all of it is good.
+func CheckData(dir string, fs vfs.FS, out io.Writer) (bool, error) {
+	if _, err := fs.Stat(config.RecordsDir(dir)); err == nil {
+		dir = config.RecordsDir(dir)
+	}
+	r, err := local.Check(dir, fs)
+	if err != nil {
+		return false, err
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintln(out, "note:", n)
+	}
+	for _, p := range r.Problems {
+		fmt.Fprintln(out, "damaged:", p)
+	}
+	fmt.Fprintf(out, "%d segments with %d records in %d bytes, %d WAL files with %d requests not in segments yet: %d problems\n",
+		r.Segments, r.Records, r.Bytes, r.WALFiles, r.WALRecords, len(r.Problems))
+	return r.OK(), nil
+}
