@@ -15,7 +15,6 @@ import (
 
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/collector"
-	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/api/jaeger"
 	"github.com/clewhq/clew/query/api/loki"
 	"github.com/clewhq/clew/query/api/native"

@@ -125,9 +125,13 @@ func (w *writer) parse(dir string) map[string]string {
 			if !ok {
 				return true
 			}
+			above := "" // a comment may speak for the fields right below it too
 			for _, field := range st.Fields.List {
+				if text := strings.Join(strings.Fields(field.Doc.Text()+" "+field.Comment.Text()), " "); text != "" {
+					above = text
+				}
 				for _, name := range field.Names {
-					out[ts.Name.Name+"."+name.Name] = strings.Join(strings.Fields(field.Doc.Text()+" "+field.Comment.Text()), " ")
+					out[ts.Name.Name+"."+name.Name] = above
 				}
 			}
 			return true
