@@ -32,6 +32,7 @@ type endpoint struct {
 
 	mu     sync.Mutex
 	n      int
+	tenant string              // of the last request
 	bodies map[string][][]byte // by path, taken ones
 	all    [][]byte            // and those that were not
 }
@@ -53,6 +54,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	e.n++
+	e.tenant = r.Header.Get("X-Scope-OrgID")
 	e.all = append(e.all, body)
 	if e.answer != nil && !e.answer(e.n, w, body) {
 		return
@@ -282,13 +284,13 @@ func TestStopsWithItsContext(t *testing.T) {
 }
 
 func TestHeadersAndRate(t *testing.T) {
-	_, cfg := start(t, nil)
+	e, cfg := start(t, nil)
 	cfg.Headers = map[string]string{"X-Scope-OrgID": "shop"}
 	cfg.Rate = 1_000_000
 	w, truth := newWorkload(t, 5)
 	res, err := Run(context.Background(), cfg, w, truth)
-	if err != nil || res.Failed != 0 {
-		t.Errorf("result %+v, error %v", res, err)
+	if err != nil || res.Failed != 0 || e.tenant != "shop" {
+		t.Errorf("result %+v, error %v, tenant %q", res, err, e.tenant)
 	}
 }
 
