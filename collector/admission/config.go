@@ -32,6 +32,7 @@ type Config struct {
 
 // MaxAge is how old records may be; 0 means any age.
 type MaxAge struct {
+	// Logs, Traces and Metrics say it for each signal; 0 means any age.
 	Logs    model.Duration `yaml:"logs"`
 	Traces  model.Duration `yaml:"traces"`
 	Metrics model.Duration `yaml:"metrics"`
@@ -39,6 +40,7 @@ type MaxAge struct {
 
 // Limits bounds what one tenant may send; 0 means no limit.
 type Limits struct {
+	// RecordsPerSecond and BytesPerSecond are what may come on average.
 	RecordsPerSecond float64 `yaml:"records_per_second"`
 	BytesPerSecond   float64 `yaml:"bytes_per_second"`
 	// BurstSeconds is how many seconds' worth may come at once.
