@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/clewhq/clew/loadtest/chaos"
 	"github.com/clewhq/clew/loadtest/send"
 	"github.com/clewhq/clew/loadtest/verify"
 	"github.com/clewhq/clew/loadtest/workload"
@@ -17,6 +19,7 @@ type outcome struct {
 	OK       bool            `json:"ok"`
 	Workload workloadSummary `json:"workload"`
 	Sent     *send.Result    `json:"sent,omitempty"`
+	Kills    int             `json:"kills,omitempty"` // of the server, by --chaos
 	Verified *verify.Report  `json:"verified,omitempty"`
 }
 
@@ -44,7 +47,15 @@ type example struct {
 }
 
 // execute does what the options ask, and reports whether all is well.
-func execute(ctx context.Context, o *options, stdout, stderr io.Writer) (bool, error) {
+func execute(ctx context.Context, o *options, stdout, stderr io.Writer) (ok bool, err error) {
+	var victim *chaos.Server
+	if len(o.chaos.Command) > 0 {
+		o.chaos.Output = stderr
+		if victim, err = chaos.Start(ctx, o.chaos); err != nil {
+			return false, err
+		}
+		defer func() { err = errors.Join(err, victim.Stop()) }()
+	}
 	w, doSend, err := settle(ctx, o, stderr)
 	if err != nil {
 		return false, err
@@ -53,12 +64,9 @@ func execute(ctx context.Context, o *options, stdout, stderr io.Writer) (bool, e
 	out := outcome{OK: true, Workload: summarize(w, truth)}
 	if doSend {
 		o.say(stderr, "sending %d spans, %d log records and %d samples to %s", truth.Spans, truth.Logs, truth.Samples, o.send.Endpoint)
-		result, err := send.Run(ctx, o.send, w, truth)
-		if err != nil {
-			return false, fmt.Errorf("send workload: %w", err)
+		if err := deliver(ctx, o, w, truth, victim, &out); err != nil {
+			return false, err
 		}
-		out.Sent = &result
-		out.OK = result.Failed == 0 && result.Rejected == 0
 	}
 	if o.doVerify {
 		o.say(stderr, "asking %s for all of it", o.verify.Server)
@@ -70,6 +78,35 @@ func execute(ctx context.Context, o *options, stdout, stderr io.Writer) (bool, e
 		out.OK = out.OK && report.OK
 	}
 	return out.OK, o.print(stdout, &out)
+}
+
+// deliver sends the workload. A victim is killed on the way, and once more
+// when all is sent, so that what it answers from then on it has read from its
+// disk.
+func deliver(ctx context.Context, o *options, w *workload.Workload, truth *workload.Truth, victim *chaos.Server, out *outcome) error {
+	tormenting, stop := context.WithCancel(ctx)
+	defer stop()
+	tormented := make(chan error, 1)
+	if victim != nil {
+		go func() { tormented <- victim.Torment(tormenting) }()
+	}
+	result, err := send.Run(ctx, o.send, w, truth)
+	if victim != nil {
+		stop()
+		if err := <-tormented; err != nil {
+			return fmt.Errorf("torment the server: %w", err)
+		}
+		if err := victim.Restart(ctx); err != nil {
+			return fmt.Errorf("torment the server: %w", err)
+		}
+		out.Kills = victim.Kills()
+	}
+	if err != nil {
+		return fmt.Errorf("send workload: %w", err)
+	}
+	out.Sent = &result
+	out.OK = result.Failed == 0 && result.Rejected == 0
+	return nil
 }
 
 func (o *options) say(stderr io.Writer, format string, args ...any) {
@@ -180,6 +217,9 @@ func (o *options) printSummary(w io.Writer, out *outcome) {
 		rate := float64(r.Spans+r.Logs+r.Samples) / max(r.Took.Seconds(), 1e-9)
 		_, _ = fmt.Fprintf(w, "  sent in %s: %d requests, %d retries, %.1f MB of protobuf, %.0f records/s\n",
 			r.Took.Round(time.Millisecond), r.Requests, r.Retries, float64(r.Bytes)/1e6, rate)
+		if out.Kills > 0 {
+			_, _ = fmt.Fprintf(w, "  the server was killed %d times\n", out.Kills)
+		}
 	}
 	for _, e := range s.Examples {
 		_, _ = fmt.Fprintf(w, "  clew correlate %s   # %s\n", e.ID, e.What)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"strings"
 	"time"
 
+	"github.com/clewhq/clew/loadtest/chaos"
 	"github.com/clewhq/clew/loadtest/send"
 	"github.com/clewhq/clew/loadtest/verify"
 	"github.com/clewhq/clew/loadtest/workload"
@@ -17,6 +19,7 @@ type options struct {
 	workload workload.Config
 	send     send.Config
 	verify   verify.Config
+	chaos    chaos.Config
 	doSend   bool
 	doVerify bool
 	endGiven bool
@@ -29,6 +32,7 @@ func parseFlags(args []string, stderr io.Writer, now time.Time) (*options, error
 		workload: workload.DefaultConfig(now.Truncate(time.Second)),
 		send:     send.DefaultConfig(),
 		verify:   verify.DefaultConfig(),
+		chaos:    chaos.DefaultConfig(),
 	}
 	fs := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -41,6 +45,7 @@ func parseFlags(args []string, stderr io.Writer, now time.Time) (*options, error
 	o.workloadFlags(fs, &end)
 	o.sendFlags(fs)
 	o.verifyFlags(fs)
+	o.chaosFlags(fs)
 	fs.StringVar(&tenant, "tenant", "", "tenant, sent as X-Scope-OrgID")
 	fs.Var(&headers, "header", "header `name=value` for every request; may be given more than once")
 	fs.BoolVar(&o.quiet, "quiet", false, "print nothing but what is wrong")
@@ -62,6 +67,7 @@ func parseFlags(args []string, stderr io.Writer, now time.Time) (*options, error
 		headers.set("X-Scope-OrgID", tenant)
 	}
 	o.send.Headers, o.verify.Headers = headers, headers
+	o.chaos.Seed, o.chaos.ReadyURL = o.workload.Seed, strings.TrimSuffix(o.verify.Server, "/")+"/readyz"
 	return o, o.validate()
 }
 
@@ -96,6 +102,17 @@ func (o *options) verifyFlags(fs *flag.FlagSet) {
 	fs.DurationVar(&v.Timeout, "verify-timeout", v.Timeout, "time for one answer")
 }
 
+func (o *options) chaosFlags(fs *flag.FlagSet) {
+	fs.Func("chaos", "`command` line of the server, which is started, and killed and restarted while sending and once after", func(s string) error {
+		o.chaos.Command = strings.Fields(s)
+		if len(o.chaos.Command) == 0 {
+			return errors.New("want a command line such as \"bin/clew serve --data-dir /tmp/clew\"")
+		}
+		return nil
+	})
+	fs.DurationVar(&o.chaos.Every, "chaos-every", o.chaos.Every, "typical time from one kill to the next")
+}
+
 func (o *options) validate() error {
 	if !o.doSend && !o.doVerify {
 		return fmt.Errorf("nothing to do: --send=false without --verify")
@@ -105,6 +122,11 @@ func (o *options) validate() error {
 	}
 	if err := o.send.Validate(); err != nil {
 		return err
+	}
+	if len(o.chaos.Command) > 0 {
+		if err := o.chaos.Validate(); err != nil {
+			return err
+		}
 	}
 	return o.verify.Validate()
 }
