@@ -61,7 +61,7 @@ func (silent) Error() string { return "" }
 // Unwrap returns the error that is silent.
 func (s silent) Unwrap() error { return s.error }
 
-// readFailed explains an error that ended a read.
+// readFailed explains an error that ended a read; nil stays nil.
 func readFailed(err error, timeout model.Duration) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
