@@ -13,7 +13,7 @@ type Config struct {
 	// Dir is the directory that the store owns.
 	Dir string `yaml:"dir"`
 	// Retention is how long records are kept, by whole days; 0 is for ever.
-	Retention Retention `yaml:"retention"`
+	Retention Retention `yaml:"-"` // set from storage.retention
 	// FlushBytes is how much memory the newest records take before they are
 	// written to segments, FlushAge how old they grow.
 	FlushBytes int64          `yaml:"flush_bytes"`

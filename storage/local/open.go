@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/dedup"
 	"github.com/clewhq/clew/storage/local/head"
 	"github.com/clewhq/clew/storage/local/manifest"
@@ -143,15 +144,22 @@ func sortSegments[T any](s *Store, sig *signal[T]) {
 // replay puts what stands behind the position in the write-ahead log into the
 // head, flushes when that gets big, and begins a new file.
 func (s *Store) replay(from wal.Position) error {
+	if err := wal.Settle(s.deps.FS, s.paths.wal()); err != nil {
+		return err
+	}
+	file := from.Seq
 	each := func(rec wal.Record, pos wal.Position) error {
+		// A flush covers whole files: what one holds is then either all in
+		// segments or all in the log.
+		if pos.Seq != file && from.Less(pos) && s.active.bytes >= s.cfg.FlushBytes {
+			s.flushReplayed(wal.Position{Seq: pos.Seq, Offset: framing.HeaderSize})
+		}
+		file = pos.Seq
 		if err := s.replayRecord(rec, from.Less(pos)); err != nil {
 			s.damaged(fileWAL, &wal.CorruptionError{
 				Dir: s.paths.wal(), Segment: wal.FileName(pos.Seq), Offset: pos.Offset,
 				Err: fmt.Errorf("the record that ends here: %w", err),
 			})
-		}
-		if s.active.bytes >= s.cfg.FlushBytes {
-			s.flushReplayed(pos)
 		}
 		return nil
 	}
@@ -162,12 +170,16 @@ func (s *Store) replay(from wal.Position) error {
 	if end.Torn > 0 {
 		s.deps.Logger.Info("cut a torn tail off the write-ahead log", "at", end.TornAt.String(), "bytes", end.Torn)
 	}
-	s.wal, err = wal.NewWriter(wal.Options{
+	w, whole, err := wal.NewWriter(wal.Options{
 		FS: s.deps.FS, Dir: s.paths.wal(), FileBytes: s.cfg.WALFileBytes, GroupBytes: s.cfg.WALGroupBytes,
 		Now: s.deps.Now, Synced: s.synced,
 	}, end.Next, end.PrevLength, s.hashRecords())
 	if err != nil {
 		return err
+	}
+	s.wal = w
+	if !whole {
+		return nil // the old files are the only ones that know the requests
 	}
 	if err := wal.Release(s.deps.FS, s.paths.wal(), s.manifest.State().WAL.Seq); err != nil {
 		s.deps.Logger.Warn("released write-ahead files are still there, the next flush removes them", "err", err)

@@ -1,7 +1,9 @@
 package local
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -79,9 +81,11 @@ func (s *Store) settle(manifestDamaged bool) error {
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(unnamed, func(a, b found) int { return cmp.Compare(a.id, b.id) })
 	var edit manifest.Edit
+	covered := map[uint64]wal.Position{} // of what is adopted
 	for _, f := range unnamed {
-		if s.adopt(&edit, f, state, oldest, files) {
+		if s.adopt(&edit, f, state, oldest, files, covered) {
 			continue
 		}
 		if manifestDamaged {
@@ -122,7 +126,7 @@ func (s *Store) oldestWAL() (uint64, error) {
 // adopt adds a file that the manifest doesn't name to the edit where what it
 // was made from is gone, which happens only after its publication was durable:
 // the write-ahead log that a flush covers, or a segment that a merge replaces.
-func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldestWAL uint64, files map[uint64]bool) bool {
+func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldestWAL uint64, files map[uint64]bool, covered map[uint64]wal.Position) bool {
 	var in inspection
 	var err error
 	if f.signal == telemetry.Logs {
@@ -137,8 +141,8 @@ func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldest
 	flushed := covers.Seq > 0 && covers.Seq <= oldestWAL && state.WAL.Less(covers)
 	merged := false
 	for _, id := range in.replaces {
-		if _, named := state.Segments[id]; !named {
-			merged = false // replaced by something newer than this
+		if _, named := state.Segments[id]; !named || slices.Contains(edit.Remove, id) {
+			merged = false // replaced by something else
 			break
 		}
 		merged = merged || !files[id]
@@ -146,6 +150,12 @@ func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldest
 	if !flushed && !merged {
 		return false
 	}
+	// A flush that failed and was tried again leaves its files too. They hold
+	// the same; the last one counts.
+	edit.Add = slices.DeleteFunc(edit.Add, func(o manifest.Segment) bool {
+		return flushed && o.Tenant == f.tenant && o.Signal == f.signal && o.Day.String() == f.day && covered[o.ID] == covers
+	})
+	covered[f.id] = covers
 	edit.Add = append(edit.Add, manifest.Segment{
 		ID: f.id, Tenant: f.tenant, Signal: f.signal, Day: record.DayOf(in.Min),
 		Rows: in.Rows, Min: in.Min, Max: in.Max, Bytes: in.Bytes,

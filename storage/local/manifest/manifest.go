@@ -154,13 +154,30 @@ func readEdits(rd *framing.Reader, name string) (s State, ok bool, damages []*Da
 	}
 }
 
-// Open loads the state and begins a new file.
+// Open loads the state. The process that wrote it may have been killed before
+// it synced, so Open syncs what it read: from here on it is acted upon.
 func Open(opts Options) (*Manifest, []*Damage, error) {
+	if err := syncAll(opts.FS, opts.Dir); err != nil {
+		return nil, nil, err
+	}
 	s, next, damages, err := load(opts.FS, opts.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	return &Manifest{opts: opts, state: s, next: next}, damages, nil
+}
+
+func syncAll(fs vfs.FS, dir string) error {
+	seqs, err := files(fs, dir)
+	if err != nil {
+		return err
+	}
+	for _, seq := range seqs {
+		if err := wal.SyncFile(fs, fs.PathJoin(dir, FileName(seq))); err != nil {
+			return err
+		}
+	}
+	return wal.SyncDir(fs, dir)
 }
 
 // State returns a copy of what holds.

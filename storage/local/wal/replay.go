@@ -55,10 +55,14 @@ func Files(fs vfs.FS, dir string) ([]uint64, error) {
 	return seqs, nil
 }
 
-// Replay reads all records that are there, in order, those before the position
-// from too: they are needed no more, but tell which requests came. It calls
-// each for every record with the position behind it, and damaged for what
+// Replay reads all records that are there, in order. Those before the position
+// from are in segments; they only tell which requests came, and what is wrong
+// with them doesn't matter. It calls each for every record with the position behind it, and damaged for what
 // cannot be read, which it skips. It stops with the first error of each.
+//
+// What was written and not synced before the process was killed is replayed
+// like the rest. It is not durable yet: a caller that goes on to write calls
+// Settle first.
 func Replay(fs vfs.FS, dir string, from Position, each func(Record, Position) error, damaged func(*CorruptionError)) (End, error) {
 	seqs, err := Files(fs, dir)
 	if err != nil {
@@ -66,7 +70,7 @@ func Replay(fs vfs.FS, dir string, from Position, each func(Record, Position) er
 	}
 	// A number is never used again below a position that was released.
 	end := End{Next: from.Seq + 1, PrevLength: framing.UnknownLength}
-	r := replay{fs: fs, dir: dir, each: each, damaged: damaged, heads: map[uint64]fileHead{}}
+	r := replay{from: from.Seq, fs: fs, dir: dir, each: each, damaged: damaged, heads: map[uint64]fileHead{}}
 	for _, seq := range seqs {
 		r.heads[seq] = r.readHead(seq)
 	}
@@ -77,7 +81,7 @@ func Replay(fs vfs.FS, dir string, from Position, each func(Record, Position) er
 		r.damage(from.Seq, 0, errors.New("file missing"))
 	}
 	for i, seq := range seqs {
-		if i > 0 && seq > seqs[i-1]+1 {
+		if i > 0 && seq > seqs[i-1]+1 && seqs[i-1]+1 >= from.Seq {
 			r.damage(seqs[i-1]+1, 0, fmt.Errorf("file missing, the next one is %s", FileName(seq)))
 		}
 		if end, err = r.file(seq); err != nil {
@@ -92,6 +96,13 @@ func Replay(fs vfs.FS, dir string, from Position, each func(Record, Position) er
 func (r *replay) file(seq uint64) (End, error) {
 	end := End{Next: seq + 1, PrevLength: framing.UnknownLength}
 	h := r.heads[seq]
+	next, known := r.heads[seq+1]
+	known = known && next.err == nil
+	if seq < r.from && !known {
+		// It was being removed. Without the next file nobody knows how much of
+		// it counts.
+		return end, nil
+	}
 	if h.err != nil {
 		r.damage(seq, 0, h.err)
 		return end, nil
@@ -102,7 +113,7 @@ func (r *replay) file(seq uint64) (End, error) {
 		return end, nil
 	}
 	length := uint64(framing.UnknownLength)
-	if next, ok := r.heads[seq+1]; ok && next.err == nil {
+	if known {
 		length = next.PrevLength
 	}
 	rd := framing.NewReader(f, h.Salt, framing.HeaderSize, h.size, length)
@@ -116,6 +127,7 @@ func (r *replay) file(seq uint64) (End, error) {
 }
 
 type replay struct {
+	from    uint64
 	fs      vfs.FS
 	dir     string
 	each    func(Record, Position) error
@@ -161,6 +173,9 @@ func (r *replay) unborn(seq uint64) bool {
 }
 
 func (r *replay) damage(seq uint64, offset int64, err error) {
+	if seq < r.from {
+		return
+	}
 	r.damaged(&CorruptionError{Dir: r.dir, Segment: FileName(seq), Offset: offset, Err: err})
 }
 
@@ -190,6 +205,22 @@ func (r *replay) records(seq uint64, rd *framing.Reader) (bool, error) {
 			return false, err
 		}
 	}
+}
+
+// Settle syncs the end of the log, so that what Replay read survives a power
+// cut from now on: a request that is sent again will be told that it is stored.
+// All files but the last were synced before the next one was begun.
+func Settle(fs vfs.FS, dir string) error {
+	seqs, err := Files(fs, dir)
+	if err != nil {
+		return err
+	}
+	for _, seq := range seqs[max(len(seqs)-2, 0):] {
+		if err := SyncFile(fs, fs.PathJoin(dir, FileName(seq))); err != nil {
+			return err
+		}
+	}
+	return SyncDir(fs, dir)
 }
 
 // Release removes the files before seq.

@@ -60,8 +60,9 @@ const queueLength = 256
 
 // NewWriter returns a writer whose first file follows the position where
 // replay ended: it is numbered next, and its header says that the file before
-// it counts up to prevLength. The file starts with the records first.
-func NewWriter(opts Options, next uint64, prevLength uint64, first []Record) (*Writer, error) {
+// it counts up to prevLength. The file starts with the records first; whole is
+// false where a full disk kept them from being written.
+func NewWriter(opts Options, next uint64, prevLength uint64, first []Record) (_ *Writer, whole bool, err error) {
 	w := &Writer{
 		opts: opts, next: next,
 		queue: make(chan request, queueLength),
@@ -71,15 +72,14 @@ func NewWriter(opts Options, next uint64, prevLength uint64, first []Record) (*W
 	// offset is also what the next file says of the one before it. Where the
 	// disk is full the file is begun with the first append that finds room.
 	w.offset = int64(prevLength)
-	err := w.open(prevLength)
-	if err == nil {
+	if err = w.open(prevLength); err == nil {
 		err = w.writeFirst(first)
 	}
 	if err != nil && !vfs.IsNoSpaceError(err) {
-		return nil, err
+		return nil, false, err
 	}
 	go w.run()
-	return w, nil
+	return w, err == nil, nil
 }
 
 // Append queues a record. done is called once with the outcome unless Append
@@ -312,4 +312,17 @@ func SyncDir(fs vfs.FS, dir string) error {
 		return fmt.Errorf("sync directory %s: %w", dir, err)
 	}
 	return d.Close()
+}
+
+// SyncFile makes durable what another process may have written and not synced.
+func SyncFile(fs vfs.FS, path string) error {
+	f, err := fs.OpenReadWrite(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", path, err)
+	}
+	if err := f.Sync(); err != nil {
+		_ = f.Close()
+		return fmt.Errorf("sync %s: %w", path, err)
+	}
+	return f.Close()
 }
