@@ -113,9 +113,6 @@ func (c *comparison) result() seriesSet {
 			for _, vc := range attr.top(c.fn.TopN) {
 				set.add(&Series{Labels: []Attr{{metaLabel, syntax.String(kind)}, {name, vc.value}}, Values: vc.counts})
 			}
-			if len(attr.values) > c.fn.TopN {
-				set.add(&Series{Labels: []Attr{{errorLabel, syntax.String("__too_many_values__")}, {name, syntax.Nil}}})
-			}
 		}
 	}
 	return set

@@ -130,42 +130,73 @@ func or(l, r syntax.Expr) syntax.Expr {
 	return &syntax.Binary{Op: syntax.OpOr, L: l, R: r}
 }
 
-// needOfPipeline returns the condition of a pipeline, and whether its spans
-// are exactly those that meet it. All stages work on spans that passed the
-// ones before, so their conditions add up.
+// demand is what a part of a pipeline tells about single spans.
+type demand struct {
+	// some is met by at least one span of every trace that yields anything.
+	some syntax.Expr
+	// all is met by every span that comes out.
+	all syntax.Expr
+	// exact is set where what comes out is all spans that meet all.
+	exact bool
+}
+
+// needOfPipeline returns the condition that some span of every trace in the
+// answer meets, and whether the answer is exactly the spans that meet it.
 func needOfPipeline(p *syntax.Pipeline) (syntax.Expr, bool) {
-	var need syntax.Expr = always
-	exact := true
+	d := demandOfPipeline(p)
+	if d.exact {
+		return d.all, true
+	}
+	return d.some, false
+}
+
+// demandOfPipeline goes through the stages. Each works on spans that all met
+// the conditions before it, so what it needs of one span adds to those; but
+// what two stages need may be met by two different spans.
+func demandOfPipeline(p *syntax.Pipeline) demand {
+	d := demand{some: always, all: always, exact: true}
 	for _, s := range p.Stages {
 		switch s := s.(type) {
 		case syntax.SpansetExpr:
-			n, x := needOfSpanset(s)
-			need, exact = and(need, n), exact && x
+			next := demandOfSpanset(s)
+			d.some = better(d.some, and(d.all, next.some))
+			d.all = and(d.all, next.all)
+			d.exact = d.exact && next.exact
 		case *syntax.ScalarFilter:
-			exact = false
+			d.exact = false
 		}
 	}
-	return need, exact
+	return d
 }
 
-func needOfSpanset(s syntax.SpansetExpr) (syntax.Expr, bool) {
+func demandOfSpanset(s syntax.SpansetExpr) demand {
 	switch s := s.(type) {
 	case *syntax.Filter:
-		return localise(s.Expr)
+		e, exact := localise(s.Expr)
+		return demand{some: e, all: e, exact: exact}
 	case *syntax.Pipeline:
-		return needOfPipeline(s)
+		return demandOfPipeline(s)
 	case *syntax.SpansetOp:
-		l, lx := needOfSpanset(s.L)
-		r, rx := needOfSpanset(s.R)
+		l, r := demandOfSpanset(s.L), demandOfSpanset(s.R)
 		switch {
 		case s.Op == syntax.OpOr:
-			return or(l, r), lx && rx
-		case s.Op.Negated() || selectivity(r) >= selectivity(l):
-			return r, false
+			return demand{some: or(l.some, r.some), all: or(l.all, r.all), exact: l.exact && r.exact}
+		case s.Op == syntax.OpAnd || s.Op.Union():
+			return demand{some: better(l.some, r.some), all: or(l.all, r.all)}
+		case s.Op.Negated():
+			return demand{some: r.some, all: r.all}
 		}
-		return l, false
+		return demand{some: better(l.some, r.some), all: r.all}
 	}
-	return always, false
+	return demand{some: always, all: always}
+}
+
+// better returns the condition that fewer spans should meet.
+func better(a, b syntax.Expr) syntax.Expr {
+	if selectivity(a) > selectivity(b) {
+		return a
+	}
+	return b
 }
 
 // selectivity guesses how few spans meet a condition; more is fewer.

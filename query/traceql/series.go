@@ -15,7 +15,6 @@ const (
 	bucketLabel   = "__bucket"
 	quantileLabel = "p"
 	metaLabel     = "__meta_type"
-	errorLabel    = "__meta_error"
 )
 
 // Series is one line of a metrics answer. Points without a value are NaN.
@@ -96,7 +95,7 @@ func (s seriesSet) add(x *Series) { s[labelsKey(x.Labels)] = x }
 func (s seriesSet) sorted() []Series {
 	out := make([]Series, 0, len(s))
 	for _, x := range s {
-		if x.empty() && !slices.ContainsFunc(x.Labels, func(l Attr) bool { return l.Key == errorLabel }) {
+		if x.empty() {
 			continue
 		}
 		slices.SortFunc(x.Exemplars, func(a, b Exemplar) int { return cmp.Compare(a.Time, b.Time) })

@@ -29,7 +29,10 @@ type SpansetExpr interface {
 }
 
 // Filter keeps the spans that Expr is true for: { Expr }.
-type Filter struct{ Expr Expr }
+type Filter struct {
+	Expr Expr
+	at   pos
+}
 
 // SpansetOp combines two sets of spans by logic or by structure.
 type SpansetOp struct {
@@ -41,10 +44,14 @@ type SpansetOp struct {
 type ScalarFilter struct {
 	Op   Op
 	L, R ScalarExpr
+	at   pos
 }
 
 // Group splits each spanset by the value of Expr: by(Expr).
-type Group struct{ Expr Expr }
+type Group struct {
+	Expr Expr
+	at   pos
+}
 
 // Coalesce joins the spansets of a trace into one again.
 type Coalesce struct{}
@@ -71,12 +78,14 @@ type ScalarExpr interface{ scalarExpr() }
 type Aggregate struct {
 	Func string
 	Expr Expr // nil for count
+	at   pos
 }
 
 // ScalarOp is arithmetic on scalars.
 type ScalarOp struct {
 	Op   Op
 	L, R ScalarExpr
+	at   pos
 }
 
 // Literal is a constant, as an expression on a span and as a scalar.
@@ -93,12 +102,14 @@ type Expr interface{ expr() }
 type Binary struct {
 	Op   Op
 	L, R Expr
+	at   pos // of the operator
 }
 
 // Unary applies OpNot, OpSub, OpExists or OpMissing.
 type Unary struct {
 	Op Op
 	X  Expr
+	at pos
 }
 
 // Ref reads an attribute of the span.
@@ -131,6 +142,7 @@ type MetricsFunc struct {
 	Compare    *Filter
 	TopN       int
 	Start, End int64
+	at         pos
 }
 
 // MetricsMath combines the series of two queries that have the same labels.

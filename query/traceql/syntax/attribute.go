@@ -161,7 +161,8 @@ func (a Attribute) String() string {
 }
 
 func quoteName(name string) string {
-	plain := !strings.ContainsRune(name, '"')
+	// Behind a dot alone a digit would begin a number.
+	plain := !strings.ContainsRune(name, '"') && (name == "" || !isDigit(rune(name[0])))
 	for _, r := range name {
 		plain = plain && isAttributeRune(r)
 	}

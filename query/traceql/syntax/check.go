@@ -1,15 +1,11 @@
 package syntax
 
-import (
-	"fmt"
-	"regexp"
-)
+import "regexp"
 
 // maxGroupBy bounds the labels of a series.
 const maxGroupBy = 5
 
 // check refuses expressions whose types cannot work, before they meet data.
-// The tree does not carry places, so these errors show the expression.
 func check(q *Query) error {
 	if q.Metrics != nil {
 		return checkMetrics(q.Metrics)
@@ -17,8 +13,8 @@ func check(q *Query) error {
 	return checkPipeline(q.Pipeline)
 }
 
-func invalid(format string, args ...any) error {
-	return &Error{Line: 1, Col: 1, Msg: fmt.Sprintf(format, args...)}
+func invalid(at pos, format string, args ...any) error {
+	return errorAt(at, format, args...)
 }
 
 func checkMetrics(m MetricsExpr) error {
@@ -50,7 +46,7 @@ func checkMetrics(m MetricsExpr) error {
 func noCompare(ms ...MetricsExpr) error {
 	for _, m := range ms {
 		if p, ok := m.(*MetricsPipeline); ok && p.Func.Name == "compare" {
-			return invalid("compare() cannot be used with second stage functions or arithmetic")
+			return invalid(p.Func.at, "compare() cannot be used with second stage functions or arithmetic")
 		}
 	}
 	return nil
@@ -62,7 +58,7 @@ func checkMetricsPipeline(m *MetricsPipeline) error {
 		limit-- // one label is taken by the quantile or the bucket
 	}
 	if len(m.Func.By) > limit {
-		return invalid("%s() by %d attributes, expected at most %d", m.Func.Name, len(m.Func.By), limit)
+		return invalid(m.Func.at, "%s() by %d attributes, expected at most %d", m.Func.Name, len(m.Func.By), limit)
 	}
 	if m.Func.Compare != nil {
 		if err := checkStage(m.Func.Compare); err != nil {
@@ -88,7 +84,7 @@ func checkStage(s Stage) error {
 			return err
 		}
 		if t := typeOf(s.Expr); t != TypeAny && t != TypeBool {
-			return invalid("span filter { %s } is of type %s, expected a boolean", Source(s.Expr), t)
+			return invalid(s.at, "span filter { %s } is of type %s, expected a boolean", Source(s.Expr), t)
 		}
 	case *SpansetOp:
 		if err := checkStage(s.L); err != nil {
@@ -99,20 +95,20 @@ func checkStage(s Stage) error {
 		return checkPipeline(s)
 	case *Group:
 		if !readsSpan(s.Expr) {
-			return invalid("by(%s) must read something of the span", Source(s.Expr))
+			return invalid(s.at, "by(%s) must read something of the span", Source(s.Expr))
 		}
 		return checkExpr(s.Expr)
 	case *ScalarFilter:
-		return checkScalars(s.Op, s.L, s.R)
+		return checkScalars(s.at, s.Op, s.L, s.R)
 	}
 	return nil
 }
 
-func checkScalars(op Op, l, r ScalarExpr) error {
+func checkScalars(at pos, op Op, l, r ScalarExpr) error {
 	for _, s := range []ScalarExpr{l, r} {
 		switch s := s.(type) {
 		case *ScalarOp:
-			if err := checkScalars(s.Op, s.L, s.R); err != nil {
+			if err := checkScalars(s.at, s.Op, s.L, s.R); err != nil {
 				return err
 			}
 		case *Aggregate:
@@ -123,7 +119,7 @@ func checkScalars(op Op, l, r ScalarExpr) error {
 	}
 	lt, rt := scalarType(l), scalarType(r)
 	if !comparable(lt, rt) || !op.accepts(lt) || !op.accepts(rt) {
-		return invalid("operator %s cannot work on %s and %s", op, lt, rt)
+		return invalid(at, "operator %s cannot work on %s and %s", op, lt, rt)
 	}
 	return nil
 }
@@ -136,10 +132,10 @@ func checkAggregate(a *Aggregate) error {
 		return err
 	}
 	if t := typeOf(a.Expr); t != TypeAny && !t.Numeric() {
-		return invalid("%s(%s) is of type %s, expected a number", a.Func, Source(a.Expr), t)
+		return invalid(a.at, "%s(%s) is of type %s, expected a number", a.Func, Source(a.Expr), t)
 	}
 	if !readsSpan(a.Expr) {
-		return invalid("%s(%s) must read something of the span", a.Func, Source(a.Expr))
+		return invalid(a.at, "%s(%s) must read something of the span", a.Func, Source(a.Expr))
 	}
 	return nil
 }
@@ -181,19 +177,19 @@ func checkUnary(e *Unary) error {
 		if ref, ok := e.X.(Ref); ok {
 			a := ref.Attr
 			if a.Intrinsic != NotIntrinsic {
-				return invalid("%s = nil is never true because every span has %s", a, a)
+				return invalid(e.at, "%s = nil is never true because every span has %s", a, a)
 			}
 			if a == (Attribute{Scope: ScopeResource, Name: "service.name"}) {
-				return invalid("%s = nil is never true because every span has a service", a)
+				return invalid(e.at, "%s = nil is never true because every span has a service", a)
 			}
 		}
 	case OpNot:
 		if t != TypeAny && t != TypeBool {
-			return invalid("!(%s): operator ! cannot work on %s, expected a boolean", Source(e.X), t)
+			return invalid(e.at, "!(%s): operator ! cannot work on %s, expected a boolean", Source(e.X), t)
 		}
 	case OpSub:
 		if t != TypeAny && !t.Numeric() {
-			return invalid("-(%s): operator - cannot work on %s, expected a number", Source(e.X), t)
+			return invalid(e.at, "-(%s): operator - cannot work on %s, expected a number", Source(e.X), t)
 		}
 	}
 	return nil
@@ -208,20 +204,24 @@ func checkBinary(e *Binary) error {
 	}
 	lt, rt := typeOf(e.L), typeOf(e.R)
 	if !comparable(lt, rt) {
-		return invalid("%s: operator %s cannot work on %s and %s, expected two values of the same type", Source(e), e.Op, lt, rt)
+		return invalid(e.at, "%s: operator %s cannot work on %s and %s, expected two values of the same type", Source(e), e.Op, lt, rt)
 	}
 	if !e.Op.accepts(lt) || !e.Op.accepts(rt) {
-		return invalid("%s: operator %s cannot work on %s", Source(e), e.Op, lt)
+		wrong := lt
+		if e.Op.accepts(lt) {
+			wrong = rt
+		}
+		return invalid(e.at, "%s: operator %s cannot work on %s", Source(e), e.Op, wrong)
 	}
 	if e.Op != OpRe && e.Op != OpNre {
 		return nil
 	}
 	lit, ok := e.R.(Literal)
 	if !ok || lit.Value.Type != TypeString {
-		return invalid("%s: operator %s needs a string with a regular expression on its right", Source(e), e.Op)
+		return invalid(e.at, "%s: operator %s needs a string with a regular expression on its right", Source(e), e.Op)
 	}
 	if _, err := CompileRegexp(lit.Value.Str()); err != nil {
-		return invalid("%s: invalid regular expression: %v", Source(e), err)
+		return invalid(e.at, "%s: invalid regular expression: %v", Source(e), err)
 	}
 	return nil
 }

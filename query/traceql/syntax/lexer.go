@@ -168,7 +168,7 @@ func (l *lexer) numberToken(start pos) error {
 		}
 	}
 	tok := token{text: number, pos: start}
-	if i, err := strconv.ParseInt(number, 0, 64); err == nil {
+	if i, err := strconv.ParseInt(number, 10, 64); err == nil {
 		tok.kind, tok.i, tok.num = tokInt, i, float64(i)
 	} else if f, err := strconv.ParseFloat(number, 64); err == nil && strings.ContainsAny(number, ".eE") {
 		tok.kind, tok.num = tokFloat, f

@@ -199,7 +199,7 @@ func (p *parser) stage(first bool) (any, error) {
 		switch t.text {
 		case "by":
 			p.take()
-			g := &Group{}
+			g := &Group{at: t.pos}
 			err := p.call("by", func() (err error) {
 				g.Expr, err = p.expr(0)
 				return err

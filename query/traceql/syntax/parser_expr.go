@@ -22,7 +22,7 @@ func (p *parser) expr(minPrec int) (Expr, error) {
 		}
 		p.take()
 		if (op == OpEq || op == OpNeq) && p.accept("nil") {
-			left = nilTest(op, left)
+			left = nilTest(t.pos, op, left)
 			continue
 		}
 		next := prec + 1
@@ -33,16 +33,16 @@ func (p *parser) expr(minPrec int) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		left = &Binary{Op: op, L: left, R: right}
+		left = &Binary{Op: op, L: left, R: right, at: t.pos}
 	}
 }
 
 // nilTest is X = nil or X != nil.
-func nilTest(op Op, x Expr) Expr {
+func nilTest(at pos, op Op, x Expr) Expr {
 	if op == OpEq {
-		return &Unary{Op: OpMissing, X: x}
+		return &Unary{Op: OpMissing, X: x, at: at}
 	}
-	return &Unary{Op: OpExists, X: x}
+	return &Unary{Op: OpExists, X: x, at: at}
 }
 
 func (p *parser) exprOperand() (Expr, error) {
@@ -56,13 +56,13 @@ func (p *parser) exprOperand() (Expr, error) {
 		return e, p.expect(")", "to close '('")
 	case p.accept("!"):
 		x, err := p.expr(precNot + 1)
-		return &Unary{Op: OpNot, X: x}, err
+		return &Unary{Op: OpNot, X: x, at: t.pos}, err
 	case p.accept("-"):
 		x, err := p.expr(precSum + 1)
 		if lit, ok := x.(Literal); ok && lit.Value.Type.Numeric() {
 			return Literal{negate(lit.Value)}, err
 		}
-		return &Unary{Op: OpSub, X: x}, err
+		return &Unary{Op: OpSub, X: x, at: t.pos}, err
 	case p.accept("nil"):
 		return p.leadingNil()
 	case t.kind == tokScope:
@@ -90,7 +90,7 @@ func (p *parser) leadingNil() (Expr, error) {
 		return Literal{Bool(false)}, nil
 	}
 	x, err := p.expr(precCompare + 1)
-	return nilTest(op, x), err
+	return nilTest(t.pos, op, x), err
 }
 
 var staticWords = map[string]Static{

@@ -15,8 +15,9 @@ func isMetricsFunc(word string) bool {
 
 // metricsFunc reads a first stage function and its by clause.
 func (p *parser) metricsFunc() (*MetricsFunc, error) {
-	name := p.take().text
-	f := &MetricsFunc{Name: name, HasAttr: metricsFuncs[name]}
+	t := p.take()
+	name := t.text
+	f := &MetricsFunc{Name: name, HasAttr: metricsFuncs[name], at: t.pos}
 	err := p.call(name, func() (err error) {
 		switch {
 		case name == "compare":

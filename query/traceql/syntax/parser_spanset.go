@@ -74,7 +74,7 @@ func (p *parser) negative(at pos) (any, error) {
 func (p *parser) filter() (*Filter, error) {
 	open := p.take()
 	if p.accept("}") {
-		return &Filter{Expr: Literal{Bool(true)}}, nil
+		return &Filter{Expr: Literal{Bool(true)}, at: open.pos}, nil
 	}
 	e, err := p.expr(0)
 	if err != nil {
@@ -84,7 +84,7 @@ func (p *parser) filter() (*Filter, error) {
 		t := p.peek()
 		return nil, errorAt(t.pos, "unexpected %s, expected an operator or '}' to close '{' of line %d, col %d", t.describe(), open.pos.line, open.pos.col)
 	}
-	return &Filter{Expr: e}, nil
+	return &Filter{Expr: e, at: open.pos}, nil
 }
 
 func (p *parser) parenthesised() (any, error) {
@@ -107,8 +107,9 @@ func (p *parser) parenthesised() (any, error) {
 }
 
 func (p *parser) aggregate() (*Aggregate, error) {
-	name := p.take().text
-	a := &Aggregate{Func: name}
+	t := p.take()
+	name := t.text
+	a := &Aggregate{Func: name, at: t.pos}
 	err := p.call(name, func() (err error) {
 		if name != "count" {
 			a.Expr, err = p.expr(0)
@@ -157,9 +158,9 @@ func combine(at pos, op Op, l, r any) (any, error) {
 	re, rok := r.(ScalarExpr)
 	switch {
 	case lok && rok && op.Arithmetic():
-		return &ScalarOp{Op: op, L: le, R: re}, nil
+		return &ScalarOp{Op: op, L: le, R: re, at: at}, nil
 	case lok && rok && op.Ordered() && !(lconst && rconst):
-		return &ScalarFilter{Op: op, L: le, R: re}, nil
+		return &ScalarFilter{Op: op, L: le, R: re, at: at}, nil
 	}
 	return nil, errorAt(at, "operator %s cannot combine these two sides, expected two spansets or two scalars with an aggregate", op)
 }

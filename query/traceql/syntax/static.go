@@ -118,8 +118,11 @@ func wordOf(words []string, i uint64) string {
 
 // Text renders the value without quotes, as it stands in answers.
 func (s Static) Text() string {
-	if s.Type == TypeString {
+	switch s.Type {
+	case TypeString:
 		return s.str
+	case TypeInt:
+		return strconv.FormatInt(int64(s.num), 10)
 	}
 	return s.Source()
 }
@@ -128,6 +131,9 @@ func (s Static) Text() string {
 func (s Static) Source() string {
 	switch s.Type {
 	case TypeInt:
+		if int64(s.num) == math.MinInt64 {
+			return "minInt" // its digits alone are out of range
+		}
 		return strconv.FormatInt(int64(s.num), 10)
 	case TypeFloat:
 		f := strconv.FormatFloat(s.AsFloat(), 'g', -1, 64)

@@ -1,0 +1,139 @@
+package traceqltest
+
+import (
+	"bytes"
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// batchSize is small, so that tests meet the edges of batches.
+const batchSize = 3
+
+// Store is a storage.Reader over spans in memory. Fields that a query's
+// columns leave out are zero in what it yields, so that a reader that asks for
+// too little is found out.
+type Store struct {
+	Tenant string
+	All    []telemetry.Span
+	// Scanned counts the spans that were yielded.
+	Scanned int
+	// Err, if set, ends every read of spans after the first batch.
+	Err error
+}
+
+// Add keeps more spans.
+func (s *Store) Add(spans ...telemetry.Span) { s.All = append(s.All, spans...) }
+
+// Logs yields nothing.
+func (s *Store) Logs(context.Context, storage.LogQuery) iter.Seq2[[]telemetry.Log, error] {
+	return func(func([]telemetry.Log, error) bool) {}
+}
+
+// Tenants lists the one tenant.
+func (s *Store) Tenants(context.Context) ([]string, error) { return []string{s.Tenant}, nil }
+
+// Spans yields the spans that q selects, the last added first.
+func (s *Store) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]telemetry.Span, error] {
+	return func(yield func([]telemetry.Span, error) bool) {
+		var batch []telemetry.Span
+		for i := len(s.All) - 1; i >= 0; i-- {
+			if !s.selects(&q, &s.All[i]) {
+				continue
+			}
+			batch = append(batch, project(s.All[i], q.Columns))
+			if len(batch) < batchSize {
+				continue
+			}
+			if !s.give(ctx, &q, batch, yield) {
+				return
+			}
+			batch = nil
+		}
+		if len(batch) > 0 {
+			s.give(ctx, &q, batch, yield)
+		}
+	}
+}
+
+func (s *Store) give(ctx context.Context, q *storage.SpanQuery, batch []telemetry.Span, yield func([]telemetry.Span, error) bool) bool {
+	if err := ctx.Err(); err != nil {
+		yield(nil, err)
+		return false
+	}
+	s.Scanned += len(batch)
+	if q.Stats != nil {
+		q.Stats.Rows += int64(len(batch))
+		q.Stats.Bytes += 100 * int64(len(batch))
+	}
+	if !yield(batch, nil) {
+		return false
+	}
+	if s.Err != nil {
+		yield(nil, s.Err)
+		return false
+	}
+	return true
+}
+
+func (s *Store) selects(q *storage.SpanQuery, sp *telemetry.Span) bool {
+	switch {
+	case q.Tenant != s.Tenant,
+		sp.Start < q.From,
+		q.To > 0 && sp.Start >= q.To,
+		q.Stream != nil && !q.Stream(sp.Stream),
+		sp.Duration() < q.MinDuration,
+		len(q.TraceIDs) > 0 && !slices.Contains(q.TraceIDs, sp.TraceID),
+		len(q.IDs) > 0 && !slices.ContainsFunc(q.IDs, func(id string) bool {
+			return id == sp.SpanID.String() || id == sp.ParentID.String() || id == sp.TraceID.String()
+		}):
+		return false
+	}
+	return true
+}
+
+// project zeroes what the columns leave out.
+func project(s telemetry.Span, c storage.Columns) telemetry.Span {
+	if !c.Has(storage.ColAttrs) {
+		s.Attrs = nil
+	}
+	if !c.Has(storage.ColSpan) {
+		s.Kind, s.Status, s.StatusMessage, s.Name = 0, 0, "", ""
+	}
+	if !c.Has(storage.ColEvents) {
+		s.Events, s.Links, s.DroppedEvents, s.DroppedLinks = nil, nil, 0, 0
+	}
+	if !c.Has(storage.ColRest) {
+		s.Flags, s.Dropped, s.TraceState = 0, 0, ""
+	}
+	return s
+}
+
+// Streams lists the streams that have spans in the range.
+func (s *Store) Streams(_ context.Context, tenant string, signal telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
+	found := map[telemetry.StreamID]*storage.StreamInfo{}
+	for i := range s.All {
+		sp := &s.All[i]
+		if tenant != s.Tenant || signal != telemetry.Traces || sp.Start < from || to > 0 && sp.Start >= to {
+			continue
+		}
+		info, ok := found[sp.Stream.ID]
+		if !ok {
+			info = &storage.StreamInfo{Stream: sp.Stream, First: sp.Start, Last: sp.Start}
+			found[sp.Stream.ID] = info
+		}
+		info.Records++
+		info.First, info.Last = min(info.First, sp.Start), max(info.Last, sp.Start)
+	}
+	out := make([]storage.StreamInfo, 0, len(found))
+	for _, info := range found {
+		out = append(out, *info)
+	}
+	slices.SortFunc(out, func(a, b storage.StreamInfo) int {
+		return bytes.Compare(a.Stream.ID[:], b.Stream.ID[:])
+	})
+	return out, nil
+}
