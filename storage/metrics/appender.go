@@ -44,7 +44,7 @@ func (t *Tenant) begin() transaction {
 		err = t.store.room()
 	}
 	if err != nil {
-		t.release()
+		t.release(db)
 		tx.refused = err
 		return tx
 	}
@@ -88,7 +88,7 @@ func (tx *transaction) commit(app promstorage.AppenderTransaction) error {
 		tx.t.store.metrics.count(tx.refused)
 		return fmt.Errorf("commit metrics: %w", tx.refused)
 	}
-	defer tx.t.release()
+	defer tx.t.release(tx.db)
 	err := tx.commitDurably(app)
 	tx.t.store.metrics.count(err)
 	return err
@@ -98,7 +98,7 @@ func (tx *transaction) commitDurably(app promstorage.AppenderTransaction) error 
 	if err := tx.t.meta.write(tx.changes); err != nil {
 		return fmt.Errorf("commit metrics: %w", errors.Join(asDiskFull(err), app.Rollback()))
 	}
-	err := app.Commit()
+	err := tx.db.guard(app.Commit)
 	if err == nil && tx.db.registry.failed() {
 		// The record of this commit may stand behind a torn one, where no
 		// replay finds it, or its out-of-order part was not logged at all.
@@ -120,6 +120,7 @@ func (tx *transaction) commitDurably(app promstorage.AppenderTransaction) error 
 		tx.t.fail(tx.db, err)
 		return fmt.Errorf("commit metrics: %w", err)
 	}
+	tx.t.stored()
 	return nil
 }
 
@@ -129,7 +130,7 @@ func (tx *transaction) rollback(app promstorage.AppenderTransaction) error {
 		return nil
 	}
 	tx.done = true
-	defer tx.t.release()
+	defer tx.t.release(tx.db)
 	err := app.Rollback()
 	if err != nil || tx.db.registry.failed() {
 		tx.t.fail(tx.db, asDiskFull(errors.Join(errWriteFailed, err)))

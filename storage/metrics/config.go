@@ -23,9 +23,9 @@ const (
 // Config says where metrics are kept, for how long, and within which limits.
 type Config struct {
 	// Dir holds a folder per tenant.
-	Dir string `yaml:"dir"`
+	Dir string `yaml:"-"`
 	// Retention is how long samples are kept.
-	Retention model.Duration `yaml:"retention"`
+	Retention model.Duration `yaml:"-"`
 	// RetentionBytes bounds the blocks of a tenant, 0 for no bound.
 	RetentionBytes int64 `yaml:"retention_bytes"`
 	// OutOfOrderWindow is how much older than the newest sample a sample may
@@ -41,9 +41,13 @@ type Config struct {
 	MaxMetadataFamilies int `yaml:"max_metadata_families"`
 	// MaxTenants bounds the tenants; each open TSDB costs some megabytes.
 	MaxTenants int `yaml:"max_tenants"`
-	// MinFreeBytes is the room on the disk below which writes are refused, so
-	// that compaction, which makes room, can still work.
+	// MinFreeBytes is the room on the disk below which writes are refused: the
+	// database cannot bear a full disk. The rest is for compaction, which
+	// makes room, and for replay after a restart.
 	MinFreeBytes int64 `yaml:"min_free_bytes"`
+	// MaintenanceInterval is how often full chunks are written out and blocks
+	// are compacted and dropped.
+	MaintenanceInterval model.Duration `yaml:"maintenance_interval"`
 	// WALSegmentBytes is the size of a file of the write-ahead log.
 	WALSegmentBytes int `yaml:"wal_segment_bytes"`
 	// HeadStripes is how many locks the series in memory are spread over: a
@@ -66,6 +70,7 @@ func DefaultConfig() Config {
 		MaxMetadataFamilies:  50_000,
 		MaxTenants:           1000,
 		MinFreeBytes:         16 << 20,
+		MaintenanceInterval:  model.Duration(time.Minute),
 		WALSegmentBytes:      32 << 20,
 		HeadStripes:          512,
 		HeadWriteBufferBytes: chunks.MinWriteBufferSize,
@@ -90,6 +95,7 @@ func (c Config) Validate() error {
 	bad(c.MaxMetadataFamilies < 1, "max_metadata_families: want 1 or more, got %d", c.MaxMetadataFamilies)
 	bad(c.MaxTenants < 1, "max_tenants: want 1 or more, got %d", c.MaxTenants)
 	bad(c.MinFreeBytes < 0, "min_free_bytes: want 0 or more, got %d", c.MinFreeBytes)
+	bad(c.MaintenanceInterval <= 0, "maintenance_interval: want more than 0s, got %s", c.MaintenanceInterval)
 	bad(c.WALSegmentBytes < walPage || c.WALSegmentBytes%walPage != 0,
 		"wal_segment_bytes: want a multiple of %d, got %d", walPage, c.WALSegmentBytes)
 	bad(c.HeadStripes < 1 || c.HeadStripes&(c.HeadStripes-1) != 0, "head_stripes: want a power of two, got %d", c.HeadStripes)

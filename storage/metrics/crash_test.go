@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,8 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/metadata"
+	"github.com/prometheus/prometheus/tsdb/wlog"
 )
 
 // The environment of the child processes of the tests below.
@@ -166,7 +169,11 @@ func tearAndHeal() {
 	refused := 0
 	for i := 0; i < 2000; i++ {
 		ls := labels.FromStrings(labels.MetricName, "m", "i", strconv.Itoa(i), "padding", strings.Repeat(strconv.Itoa(i), 50))
-		err := put(tm, ls, start.Add(time.Duration(i)*time.Millisecond), float64(i))
+		at := start.Add(time.Duration(i) * time.Millisecond)
+		if i%3 == 2 { // late: a series of its own would be in order
+			ls, at = labels.FromStrings(labels.MetricName, "late"), at.Add(-time.Duration(i)*time.Second)
+		}
+		err := put(tm, ls, at, float64(i))
 		if err == nil {
 			fmt.Println(i)
 			continue
@@ -206,5 +213,62 @@ func TestTornRecordHidesNothingBehindIt(t *testing.T) {
 	}
 	if len(acked) != 1990 {
 		t.Errorf("want 1990 acknowledged, got %d", len(acked))
+	}
+}
+
+// A crash may tear the last record of either log. What the other log holds is
+// there nevertheless, at once.
+func TestTornLogs(t *testing.T) {
+	for _, torn := range [][]string{{"wal"}, {wlog.WblDirName}, {"wal", wlog.WblDirName}} {
+		t.Run(strings.Join(torn, " and "), func(t *testing.T) {
+			cfg := testConfig(t.TempDir())
+			s := openTest(t, cfg, Deps{})
+			tm := tenantOf(t, s, "x")
+			ls := labels.FromStrings(labels.MetricName, "m")
+			for i := range 10 {
+				at := base.Add(time.Duration(i) * time.Second)
+				if i >= 5 {
+					at = at.Add(-time.Minute)
+				}
+				if err := put(tm, ls, at, float64(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := samples(t, tm)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for _, log := range torn {
+				tear(t, filepath.Join(cfg.Dir, "x", log))
+			}
+			s = openTest(t, cfg, Deps{})
+			tm = tenantOf(t, s, "x")
+			if d := cmp.Diff(before, samples(t, tm)); d != "" || len(before) != 10 {
+				t.Errorf("(-before +after):\n%s", d)
+			}
+			if err := put(tm, ls, base.Add(time.Minute), 99); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// tear ends the last segment of a log with the first part of a record.
+func tear(t *testing.T, dir string) {
+	t.Helper()
+	_, last, err := wlog.Segments(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(wlog.SegmentName(dir, last), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const recordFirst = 2 // the type of a record that goes on in the next page
+	if _, err := f.Write([]byte{recordFirst, 0, 200, 1, 2, 3, 4, 'c', 'u', 't'}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -10,7 +10,9 @@
 // Here a commit returns only after an fsync that began later than its last
 // write; concurrent commits share one (see groupSync). Once a write-ahead log
 // has failed, nothing more is acknowledged until the TSDB was opened again,
-// because a torn record hides everything behind it from the next replay.
+// because a torn record hides everything behind it from the next replay. And as
+// the TSDB panics where it cannot write a chunk, it does nothing in the
+// background by itself, and does not write at all on a disk without room.
 //
 // It may import storage, internal/tenant and Prometheus's packages.
 package metrics

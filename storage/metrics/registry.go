@@ -17,6 +17,9 @@ var failureCounters = []string{
 	`"prometheus_tsdb_out_of_order_wbl_writes_failed_total"`,
 }
 
+// corruptionCounter counts the repairs of a write-ahead log at opening.
+const corruptionCounter = `"prometheus_tsdb_wal_corruptions_total"`
+
 // tsdbRegistry is the registerer of one open TSDB. It passes collectors on to
 // the server's registry, labelled with the tenant, takes them all back when
 // the TSDB closes, and reads the failure counters.
@@ -26,6 +29,7 @@ type tsdbRegistry struct {
 	mu         sync.Mutex
 	registered []prometheus.Collector
 	failures   []prometheus.Collector
+	repairs    []prometheus.Collector
 }
 
 func newTSDBRegistry(next prometheus.Registerer, tenant string) *tsdbRegistry {
@@ -46,8 +50,11 @@ func (r *tsdbRegistry) Register(c prometheus.Collector) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.registered = append(r.registered, c)
-	if countsFailures(c) {
+	switch {
+	case describes(c, failureCounters...):
 		r.failures = append(r.failures, c)
+	case describes(c, corruptionCounter):
+		r.repairs = append(r.repairs, c)
 	}
 	return nil
 }
@@ -78,8 +85,13 @@ func (r *tsdbRegistry) release() {
 
 // failed reports whether any write to a write-ahead log failed since the TSDB
 // was opened.
-func (r *tsdbRegistry) failed() bool {
-	for _, c := range r.failures {
+func (r *tsdbRegistry) failed() bool { return anyCounted(r.failures) }
+
+// repaired reports whether opening the TSDB repaired a write-ahead log.
+func (r *tsdbRegistry) repaired() bool { return anyCounted(r.repairs) }
+
+func anyCounted(cs []prometheus.Collector) bool {
+	for _, c := range cs {
 		if counterValue(c) > 0 {
 			return true
 		}
@@ -87,7 +99,8 @@ func (r *tsdbRegistry) failed() bool {
 	return false
 }
 
-func countsFailures(c prometheus.Collector) bool {
+// describes reports whether c has a metric of one of the names.
+func describes(c prometheus.Collector, names ...string) bool {
 	descs := make(chan *prometheus.Desc, 64)
 	go func() {
 		c.Describe(descs)
@@ -95,7 +108,7 @@ func countsFailures(c prometheus.Collector) bool {
 	}()
 	found := false
 	for d := range descs {
-		for _, name := range failureCounters {
+		for _, name := range names {
 			found = found || strings.Contains(d.String(), name)
 		}
 	}

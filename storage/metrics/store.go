@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/tsdb/tsdbutil"
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
@@ -57,6 +59,10 @@ type Store struct {
 	mu      sync.RWMutex
 	tenants map[string]*Tenant
 	closed  bool
+
+	lock   *tsdbutil.DirLocker
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // the maintenance
 }
 
 var _ storage.Metrics = (*Store)(nil)
@@ -69,26 +75,77 @@ func Open(cfg Config, deps Deps) (*Store, error) {
 	}
 	deps = deps.withDefaults()
 	s := &Store{cfg: cfg, deps: deps, log: deps.Logger.With("module", "storage/metrics"), tenants: map[string]*Tenant{}}
-	if err := os.MkdirAll(cfg.Dir, 0o777); err != nil {
-		return nil, fmt.Errorf("open metrics: %w", err)
-	}
-	if err := syncDir(filepath.Dir(cfg.Dir), deps.Fsync); err != nil {
+	if err := s.lockDir(); err != nil {
 		return nil, fmt.Errorf("open metrics: %w", err)
 	}
 	s.metrics = newStoreMetrics(deps.Registerer, func() float64 { return float64(len(s.Tenants())) })
-	entries, err := os.ReadDir(cfg.Dir)
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(context.Background())
+	if err := s.openAll(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open metrics: %w", err), s.Close())
+	}
+	s.wg.Go(func() { s.maintain(ctx) })
+	return s, nil
+}
+
+// lockDir makes the folder and keeps other processes out of it.
+func (s *Store) lockDir() error {
+	if err := os.MkdirAll(s.cfg.Dir, 0o777); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(s.cfg.Dir), s.deps.Fsync); err != nil {
+		return err
+	}
+	var err error
+	if s.lock, err = tsdbutil.NewDirLocker(s.cfg.Dir, "clew_metrics", s.log, nil); err != nil {
+		return err
+	}
+	if err := s.lock.Lock(); err != nil {
+		return fmt.Errorf("%s is in use by another process: %w", s.cfg.Dir, err)
+	}
+	return nil
+}
+
+func (s *Store) openAll() error {
+	entries, err := os.ReadDir(s.cfg.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("open metrics: %w", err)
+		return err
 	}
 	for _, e := range entries {
 		if !e.IsDir() || tenant.Check(e.Name()) != nil {
 			continue
 		}
 		if _, err := s.open(e.Name()); err != nil {
-			return nil, errors.Join(err, s.Close())
+			return err
 		}
 	}
-	return s, nil
+	return nil
+}
+
+// maintain looks after the tenants, one after the other, until ctx ends.
+func (s *Store) maintain(ctx context.Context) {
+	t := time.NewTicker(time.Duration(s.cfg.MaintenanceInterval))
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			s.maintainAll(ctx)
+		}
+	}
+}
+
+func (s *Store) maintainAll(ctx context.Context) {
+	for _, name := range s.Tenants() {
+		if ctx.Err() != nil {
+			return
+		}
+		s.mu.RLock()
+		tenant := s.tenants[name]
+		s.mu.RUnlock()
+		tenant.maintain(ctx)
+	}
 }
 
 // Tenant implements storage.Metrics.
@@ -171,9 +228,16 @@ func (s *Store) Health() storage.Health {
 
 // room returns an error that wraps storage.ErrDiskFull where the disk has less
 // than the reserve. A file system that cannot tell is taken to have room.
-func (s *Store) room() error {
+func (s *Store) room() error { return s.free(s.cfg.MinFreeBytes) }
+
+// roomToOpen is room, for opening a TSDB: replay writes a little, too. Half of
+// the reserve is for that, so that a restart on a disk that is just full
+// enough to refuse writes can still answer queries.
+func (s *Store) roomToOpen() error { return s.free(s.cfg.MinFreeBytes / 2) }
+
+func (s *Store) free(reserve int64) error {
 	free, err := s.deps.DiskFree(s.cfg.Dir)
-	if err != nil || free >= uint64(s.cfg.MinFreeBytes) {
+	if err != nil || free >= uint64(reserve) {
 		return nil
 	}
 	return fmt.Errorf("%w: %d bytes free below %s, min_free_bytes is %d", storage.ErrDiskFull, free, s.cfg.Dir, s.cfg.MinFreeBytes)
@@ -189,6 +253,8 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
+	s.cancel()
+	s.wg.Wait()
 	var errs []error
 	for name, t := range s.tenants {
 		if err := t.close(); err != nil {
@@ -196,5 +262,8 @@ func (s *Store) Close() error {
 		}
 	}
 	s.metrics.release()
+	if err := s.lock.Release(); err != nil {
+		errs = append(errs, fmt.Errorf("release the lock of %s: %w", s.cfg.Dir, err))
+	}
 	return errors.Join(errs...)
 }

@@ -196,7 +196,7 @@ func TestRetentionDropsOldBlocks(t *testing.T) {
 	if err := db.Compact(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	tm.release()
+	tm.release(db)
 	metas, err := tm.BlockMetas()
 	if err != nil || len(metas) == 0 {
 		t.Fatalf("want blocks, got %v, %v", metas, err)
@@ -310,6 +310,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"max_metadata_families", func(c *Config) { c.MaxMetadataFamilies = 0 }},
 		{"max_tenants", func(c *Config) { c.MaxTenants = 0 }},
 		{"min_free_bytes", func(c *Config) { c.MinFreeBytes = -1 }},
+		{"maintenance_interval", func(c *Config) { c.MaintenanceInterval = 0 }},
 		{"wal_segment_bytes", func(c *Config) { c.WALSegmentBytes = 1000 }},
 		{"head_stripes", func(c *Config) { c.HeadStripes = 3 }},
 		{"head_write_buffer_bytes", func(c *Config) { c.HeadWriteBufferBytes = 1 }},

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,22 +8,19 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/prometheus/model/exemplar"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/metadata"
-	promstorage "github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb"
-	"github.com/prometheus/prometheus/tsdb/wlog"
-	"github.com/prometheus/prometheus/util/compression"
 
 	"github.com/clewhq/clew/storage"
 )
 
-// reopenPause keeps a TSDB that cannot be opened from being tried on every
-// request.
-const reopenPause = time.Second
+// A TSDB that failed is opened again after a pause, which doubles with every
+// failure that no stored commit came between.
+const (
+	reopenPause    = time.Second
+	maxReopenPause = time.Minute
+)
 
-// errRestart is what a tenant answers whose TSDB could not be opened again.
+// errRestart is what a tenant answers whose TSDB is not open at the moment.
 var errRestart = errors.New("the tenant's metrics are not open")
 
 // Tenant is one tenant's TSDB. It implements storage.TenantMetrics.
@@ -39,23 +35,15 @@ type Tenant struct {
 	meta  *metadataLog
 
 	mu       sync.Mutex
-	idle     *sync.Cond // signalled when refs falls to 0
-	refs     int
-	open     *openDB // nil where opening it again failed
-	broken   error   // why writes are refused until it is opened again
-	retry    time.Time
+	idle     *sync.Cond // signalled when a TSDB's refs fall to 0
+	open     *openDB    // nil where it could not be opened again yet
+	broken   error      // why writes are refused until it is opened again
+	retry    time.Time  // when that may be tried
+	pause    time.Duration
 	isClosed bool
 }
 
 var _ storage.TenantMetrics = (*Tenant)(nil)
-
-// openDB is a TSDB together with what makes its commits durable.
-type openDB struct {
-	*tsdb.DB
-	registry *tsdbRegistry
-	commits  groupSync
-	logs     []*segments
-}
 
 func openTenant(s *Store, name string) (*Tenant, error) {
 	t := &Tenant{store: s, name: name, dir: filepath.Join(s.cfg.Dir, name)}
@@ -68,83 +56,14 @@ func openTenant(s *Store, name string) (*Tenant, error) {
 	if err != nil {
 		return nil, err
 	}
+	if t.broken = s.roomToOpen(); t.broken != nil {
+		s.log.Error("metrics are not opened before the disk has room", "tenant", name, "err", t.broken)
+		return t, nil
+	}
 	if t.open, err = t.openDB(); err != nil {
 		return nil, errors.Join(err, t.meta.close())
 	}
 	return t, nil
-}
-
-func (t *Tenant) openDB() (*openDB, error) {
-	s := t.store
-	db := &openDB{registry: newTSDBRegistry(s.deps.Registerer, t.name)}
-	var err error
-	db.DB, err = tsdb.Open(t.dir, s.log.With("tenant", t.name), db.registry, s.cfg.tsdbOptions(), tsdb.NewDBStats())
-	if err != nil {
-		db.registry.release()
-		return nil, err
-	}
-	db.commits.flush = func() error { return t.flush(db) }
-	dirs := []string{filepath.Join(t.dir, "wal")}
-	if s.cfg.OutOfOrderWindow > 0 {
-		dirs = append(dirs, filepath.Join(t.dir, wlog.WblDirName))
-	}
-	for _, dir := range dirs {
-		log, err := openSegments(dir, s.deps.Fsync)
-		if err != nil {
-			return nil, errors.Join(err, db.close())
-		}
-		db.logs = append(db.logs, log)
-	}
-	for _, dir := range append(dirs, t.dir) {
-		if err := syncDir(dir, s.deps.Fsync); err != nil {
-			return nil, errors.Join(err, db.close())
-		}
-	}
-	return db, nil
-}
-
-// tsdbOptions returns the TSDB's own options, sized for little memory when
-// idle.
-func (c Config) tsdbOptions() *tsdb.Options {
-	o := tsdb.DefaultOptions()
-	o.WALSegmentSize = c.WALSegmentBytes
-	o.WALCompression = compression.Snappy
-	o.RetentionDuration = time.Duration(c.Retention).Milliseconds()
-	o.MaxBytes = c.RetentionBytes
-	o.MinBlockDuration = blockDuration.Milliseconds()
-	o.MaxBlockDuration = max(blockDuration, min(maxBlockDuration, time.Duration(c.Retention)/10)).Milliseconds()
-	o.OutOfOrderTimeWindow = time.Duration(c.OutOfOrderWindow).Milliseconds()
-	o.EnableExemplarStorage = c.MaxExemplars > 0
-	o.MaxExemplars = c.MaxExemplars
-	o.StripeSize = c.HeadStripes
-	o.HeadChunksWriteBufferSize = c.HeadWriteBufferBytes
-	return o
-}
-
-// flush makes everything durable that commits wrote before. It runs in one
-// goroutine at a time.
-func (t *Tenant) flush(db *openDB) error {
-	start := time.Now()
-	defer func() {
-		took := time.Since(start)
-		t.store.fsyncs.add(took)
-		t.store.metrics.fsync.Observe(took.Seconds())
-	}()
-	for _, log := range db.logs {
-		if err := log.sync(); err != nil {
-			return err
-		}
-	}
-	return t.meta.sync()
-}
-
-func (db *openDB) close() error {
-	errs := []error{db.Close()}
-	for _, log := range db.logs {
-		errs = append(errs, log.close())
-	}
-	db.registry.release()
-	return errors.Join(errs...)
 }
 
 // acquire takes a reference to the TSDB, to be given back with release.
@@ -158,56 +77,83 @@ func (t *Tenant) acquire() (*openDB, error) {
 	if t.open == nil {
 		return nil, fmt.Errorf("%w: %w", errRestart, t.broken)
 	}
-	t.refs++
+	t.open.refs++
 	return t.open, nil
 }
 
-func (t *Tenant) release() {
+func (t *Tenant) release(db *openDB) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.refs--
-	if t.refs == 0 {
+	db.refs--
+	if db.refs == 0 {
 		t.heal()
 		t.idle.Broadcast()
 	}
 }
 
 // heal opens the TSDB again after a failed write, as soon as nobody uses it
-// and the disk has room. Its replay cuts the torn record. The caller holds mu.
+// and the disk has room. Its replay cuts a torn record. The caller holds mu.
 func (t *Tenant) heal() {
 	now := t.store.deps.Now()
-	if t.broken == nil || t.isClosed || t.refs > 0 || now.Before(t.retry) || t.store.room() != nil {
+	inUse := t.open != nil && t.open.refs > 0
+	if t.broken == nil || t.isClosed || inUse || now.Before(t.retry) || t.store.roomToOpen() != nil {
 		return
 	}
-	t.retry = now.Add(reopenPause)
+	t.reopen("after a failed write")
+}
+
+// reopen closes the TSDB, if it is open, and opens it again. The caller holds
+// mu and knows that there are no references.
+func (t *Tenant) reopen(why string) {
 	log := t.store.log.With("tenant", t.name)
 	if t.open != nil {
 		if err := t.open.close(); err != nil {
-			log.Warn("closing metrics after a failed write", "err", err)
+			log.Warn("closing metrics to open them again", "why", why, "err", err)
 		}
 		t.open = nil
 	}
 	db, err := t.openDB()
 	if err != nil {
 		t.broken = asDiskFull(err)
-		log.Error("metrics cannot be opened again after a failed write", "err", err)
+		t.backOff()
+		log.Error("metrics cannot be opened again", "why", why, "err", err)
 		return
 	}
 	t.open, t.broken = db, nil
 	t.store.metrics.reopened.Inc()
-	log.Info("metrics opened again after a failed write")
+	log.Info("metrics opened again", "why", why)
 }
 
-// fail refuses further writes until the TSDB was opened again.
+// fail refuses further writes until the TSDB was opened again. A TSDB that
+// panicked is left behind for good: nobody knows which of its locks are held.
 func (t *Tenant) fail(db *openDB, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.open != db || t.broken != nil {
+	if t.open != db {
+		return
+	}
+	if db.panicked.Load() {
+		db.registry.release()
+		t.open = nil
+	} else if t.broken != nil {
 		return
 	}
 	t.broken = err
-	t.retry = t.store.deps.Now().Add(reopenPause)
+	t.backOff()
 	t.store.log.Error("writing metrics failed, refusing more until they are opened again", "tenant", t.name, "err", err)
+}
+
+// backOff sets when opening may be tried next. The caller holds mu.
+func (t *Tenant) backOff() {
+	t.pause = min(max(2*t.pause, reopenPause), maxReopenPause)
+	t.retry = t.store.deps.Now().Add(t.pause)
+}
+
+// stored ends the doubling of pauses.
+func (t *Tenant) stored() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pause = 0
 }
 
 // failure returns why writes are refused, or nil.
@@ -217,23 +163,32 @@ func (t *Tenant) failure() error {
 	return t.broken
 }
 
+// refs counts who uses the TSDB. The caller holds mu.
+func (t *Tenant) refs() int {
+	if t.open == nil {
+		return 0
+	}
+	return t.open.refs
+}
+
 func (t *Tenant) close() error {
-	deadline := time.AfterFunc(time.Duration(t.store.cfg.CloseTimeout), func() {
+	timeout := time.Duration(t.store.cfg.CloseTimeout)
+	end := time.Now().Add(timeout)
+	wake := time.AfterFunc(timeout, func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		t.idle.Broadcast()
 	})
-	defer deadline.Stop()
-	end := time.Now().Add(time.Duration(t.store.cfg.CloseTimeout))
+	defer wake.Stop()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.isClosed = true
-	for t.refs > 0 && time.Now().Before(end) {
+	for t.refs() > 0 && time.Now().Before(end) {
 		t.idle.Wait()
 	}
-	if t.refs > 0 {
+	if t.refs() > 0 {
 		// Unmapping its files would crash whoever still reads them.
-		return fmt.Errorf("%d readers or writers still there after %s, leaving the files open", t.refs, t.store.cfg.CloseTimeout)
+		return fmt.Errorf("%d readers or writers still there after %s, leaving the files open", t.refs(), t.store.cfg.CloseTimeout)
 	}
 	errs := []error{t.meta.close()}
 	if t.open != nil {
@@ -244,95 +199,3 @@ func (t *Tenant) close() error {
 
 // Metadata implements storage.TenantMetrics.
 func (t *Tenant) Metadata(family string) map[string]metadata.Metadata { return t.meta.lookup(family) }
-
-// Querier implements promstorage.Queryable.
-func (t *Tenant) Querier(mint, maxt int64) (promstorage.Querier, error) {
-	db, err := t.acquire()
-	if err != nil {
-		return nil, err
-	}
-	q, err := db.Querier(mint, maxt)
-	if err != nil {
-		t.release()
-		return nil, err
-	}
-	return &querier{Querier: q, release: sync.OnceFunc(t.release)}, nil
-}
-
-// ChunkQuerier implements promstorage.ChunkQueryable.
-func (t *Tenant) ChunkQuerier(mint, maxt int64) (promstorage.ChunkQuerier, error) {
-	db, err := t.acquire()
-	if err != nil {
-		return nil, err
-	}
-	q, err := db.ChunkQuerier(mint, maxt)
-	if err != nil {
-		t.release()
-		return nil, err
-	}
-	return &chunkQuerier{ChunkQuerier: q, release: sync.OnceFunc(t.release)}, nil
-}
-
-// ExemplarQuerier implements promstorage.ExemplarQueryable.
-func (t *Tenant) ExemplarQuerier(context.Context) (promstorage.ExemplarQuerier, error) {
-	return exemplarQuerier{t}, nil
-}
-
-// Stats describes the head, for the API's status pages.
-func (t *Tenant) Stats(label string, limit int) (*tsdb.Stats, error) {
-	db, err := t.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer t.release()
-	return db.Head().Stats(label, limit), nil
-}
-
-// BlockMetas describes the blocks, for the API's status pages.
-func (t *Tenant) BlockMetas() ([]tsdb.BlockMeta, error) {
-	db, err := t.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer t.release()
-	return db.BlockMetas(), nil
-}
-
-type querier struct {
-	promstorage.Querier
-	release func()
-}
-
-// Close gives the reference to the TSDB back.
-func (q *querier) Close() error {
-	defer q.release()
-	return q.Querier.Close()
-}
-
-type chunkQuerier struct {
-	promstorage.ChunkQuerier
-	release func()
-}
-
-// Close gives the reference to the TSDB back.
-func (q *chunkQuerier) Close() error {
-	defer q.release()
-	return q.ChunkQuerier.Close()
-}
-
-// exemplarQuerier has no Close, so it takes a reference per Select.
-type exemplarQuerier struct{ t *Tenant }
-
-// Select implements promstorage.ExemplarQuerier.
-func (q exemplarQuerier) Select(start, end int64, matchers ...[]*labels.Matcher) ([]exemplar.QueryResult, error) {
-	db, err := q.t.acquire()
-	if err != nil {
-		return nil, err
-	}
-	defer q.t.release()
-	eq, err := db.ExemplarQuerier(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	return eq.Select(start, end, matchers...)
-}
