@@ -190,18 +190,19 @@ func (d *decoder) linkField(r *reader, num, wire int, l *telemetry.Link, i int) 
 // id reads an ID field of the i-th record into dst. One of a wrong length is
 // no ID: it stays zero and is reported as a problem of that record alone.
 func (d *decoder) id(r *reader, wire int, dst []byte, i int, field string) error {
-	sub, err := r.message(wire)
+	n, err := r.length(wire)
 	if err != nil {
 		return err
 	}
 	clear(dst)
-	switch n := sub.end - sub.pos; n {
+	switch n {
 	case len(dst):
-		copy(dst, sub.buf[sub.pos:sub.end])
+		copy(dst, r.buf[r.pos:])
 	case 0:
 	default:
 		d.problems = append(d.problems, Problem{Record: i, Field: field,
 			Reason: fmt.Sprintf("%d bytes, want %d", n, len(dst))})
 	}
+	r.pos += n
 	return nil
 }

@@ -83,32 +83,54 @@ func (r *reader) want(got, want int) error {
 	return nil
 }
 
-// message returns a reader over the length-delimited field at hand.
-func (r *reader) message(wire int) (reader, error) {
+// length reads the length of the length-delimited field at hand, which then
+// is buf[pos:pos+length]. Most are short: those take the first lines only.
+func (r *reader) length(wire int) (int, error) {
+	if wire == wireLen && r.pos < r.end {
+		if n := int(r.buf[r.pos]); n < 0x80 && n < r.end-r.pos {
+			r.pos++
+			return n, nil
+		}
+	}
+	return r.longLength(wire)
+}
+
+func (r *reader) longLength(wire int) (int, error) {
 	if err := r.want(wire, wireLen); err != nil {
-		return reader{}, err
+		return 0, err
 	}
 	start := r.pos
 	n, err := r.varint()
 	if err != nil {
-		return reader{}, err
+		return 0, err
 	}
 	if n > uint64(r.end-r.pos) {
-		return reader{}, r.fail(start, "length %d, but %d bytes are left", n, r.end-r.pos)
+		return 0, r.fail(start, "length %d, but %d bytes are left", n, r.end-r.pos)
 	}
-	sub := reader{buf: r.buf, pos: r.pos, end: r.pos + int(n)}
-	r.pos = sub.end
-	return sub, nil
+	return int(n), nil
+}
+
+// message returns a reader over the length-delimited field at hand.
+func (r *reader) message(wire int) (reader, error) {
+	n, err := r.length(wire)
+	if err != nil {
+		return reader{}, err
+	}
+	start := r.pos
+	r.pos += n
+	return reader{buf: r.buf, pos: start, end: r.pos}, nil
 }
 
 // text returns the length-delimited field at hand as a string that points
 // into the request.
 func (r *reader) text(wire int) (string, error) {
-	sub, err := r.message(wire)
-	if err != nil || sub.pos == sub.end {
+	n, err := r.length(wire)
+	if err != nil || n == 0 {
 		return "", err
 	}
-	return unsafe.String(&sub.buf[sub.pos], sub.end-sub.pos), nil
+	s := unsafe.String(&r.buf[r.pos], n)
+	r.pos += n
+	return s, nil
 }
 
 func (r *reader) uint64(wire int) (uint64, error) {
@@ -177,7 +199,9 @@ func (r *reader) skip(wire int) error {
 		case wireFixed32:
 			_, err = r.fixed32(wire)
 		case wireLen:
-			_, err = r.message(wire)
+			var n int
+			n, err = r.length(wire)
+			r.pos += n
 		case wireGroup:
 			depth++
 		case wireEnd:
