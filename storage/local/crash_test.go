@@ -23,6 +23,7 @@ import (
 
 var (
 	crashSeed  = flag.Uint64("crash.seed", 0, "run the crash test with this seed only")
+	crashLog   = flag.Bool("crash.log", false, "log what happens")
 	crashSeeds = flag.Uint64("crash.seeds", 250, "how many seeds the crash test runs")
 )
 
@@ -88,6 +89,9 @@ func newCrashTest(t *testing.T, seed uint64) *crashTest {
 	c := &crashTest{
 		t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 1)), gen: storagetest.NewGen(seed),
 		fs: vfs.NewCrashableMem(), fuse: -1, now: time.Unix(0, storagetest.Base),
+	}
+	if *crashLog {
+		c.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	c.cfg = testConfig()
 	c.cfg.BlockRows = 1 + c.r.IntN(40)

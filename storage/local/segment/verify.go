@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -12,6 +13,12 @@ import (
 // Verify reads everything, compares every checksum, and the indexes with what
 // the blocks hold. It calls bad for every part that is wrong and goes on.
 func (r *Reader[T]) Verify(bad func(error)) {
+	var want [headerSize]byte
+	copy(want[:], Magic[:])
+	binary.LittleEndian.PutUint32(want[8:], Version)
+	if head, err := r.read(place{length: headerSize}, "header", false); err != nil || [headerSize]byte(head) != want {
+		bad(r.corrupt("header", 0, fmt.Errorf("%x, want %x", head, want)))
+	}
 	q := &record.Query[T]{From: -1 << 63, Columns: storage.ColAll}
 	for i := range r.blocks {
 		if err := r.verifyBlock(q, i); err != nil {

@@ -1,0 +1,246 @@
+package column_test
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/clewhq/clew/storage/local/column"
+	"github.com/clewhq/clew/telemetry"
+)
+
+func TestInts(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	random := make([]int64, 300)
+	runs := make([]int64, 300)
+	rising := make([]int64, 300)
+	for i := range random {
+		random[i] = int64(r.Uint64())
+		runs[i] = int64(i / 100)
+		rising[i] = 1e18 + int64(i)*1e6 + r.Int64N(1000)
+	}
+	for name, c := range map[string]struct {
+		vals []int64
+		most int // bytes
+	}{
+		"empty":    {nil, 2},
+		"one":      {[]int64{-5}, 2},
+		"constant": {make([]int64, 1000), 2},
+		"runs":     {runs, 12},
+		"rising":   {rising, 300*4 + 20},
+		"random":   {random, 300*10 + 1},
+		"extremes": {[]int64{math.MinInt64, math.MaxInt64, 0, -1, math.MinInt64}, 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := column.AppendInts(nil, c.vals)
+			if len(b) > c.most {
+				t.Errorf("%d bytes, want at most %d", len(b), c.most)
+			}
+			cur := column.NewCursor(b)
+			got := cur.Ints(len(c.vals))
+			if cur.Err() != nil || cur.Len() != 0 {
+				t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
+			}
+			for i := range c.vals {
+				if got[i] != c.vals[i] {
+					t.Fatalf("value %d is %d, want %d", i, got[i], c.vals[i])
+				}
+			}
+		})
+	}
+}
+
+func TestIDs(t *testing.T) {
+	a, b := [16]byte{1}, [16]byte{2}
+	ids := [][16]byte{{}, a, a, a, b, {}, a, b, b}
+	cur := column.NewCursor(column.AppendIDs(nil, ids))
+	got := column.IDs[[16]byte](cur, len(ids))
+	if cur.Err() != nil || cur.Len() != 0 {
+		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
+	}
+	for i := range ids {
+		if got[i] != ids[i] {
+			t.Errorf("ID %d is %x, want %x", i, got[i], ids[i])
+		}
+	}
+}
+
+// TestParents has parents above and below, in other groups, unknown and none,
+// and a span ID that stands twice in a trace.
+func TestParents(t *testing.T) {
+	traces := [][16]byte{{1}, {1}, {1}, {2}, {2}, {3}, {1}}
+	spans := [][8]byte{{1}, {2}, {2}, {1}, {5}, {6}, {7}}
+	parents := [][8]byte{{}, {1}, {9}, {5}, {}, {1}, {2}}
+	groups := column.Groups(traces)
+	b := column.AppendParents(nil, parents, spans, groups)
+	cur := column.NewCursor(b)
+	got := column.Parents(cur, spans, groups)
+	if cur.Err() != nil || cur.Len() != 0 {
+		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
+	}
+	for i := range parents {
+		if got[i] != parents[i] {
+			t.Errorf("parent %d is %x, want %x", i, got[i], parents[i])
+		}
+	}
+}
+
+func TestStrings(t *testing.T) {
+	var distinct, few []string
+	for i := range 200 {
+		distinct = append(distinct, strings.Repeat("x", i))
+		few = append(few, []string{"info", "", "error"}[i%3])
+	}
+	for name, vals := range map[string][]string{"empty": nil, "one": {"a"}, "distinct": distinct, "few": few} {
+		b := column.AppendStrings(nil, vals)
+		cur := column.NewCursor(b)
+		got := cur.Strings(len(vals))
+		if cur.Err() != nil || cur.Len() != 0 {
+			t.Fatalf("%s: %v, %d bytes left", name, cur.Err(), cur.Len())
+		}
+		for i := range vals {
+			if got[i] != vals[i] {
+				t.Errorf("%s: string %d is %q, want %q", name, i, got[i], vals[i])
+			}
+		}
+	}
+	if n := len(column.AppendStrings(nil, few)); n > 300 {
+		t.Errorf("three strings 200 times take %d bytes", n)
+	}
+}
+
+func values() []telemetry.Value {
+	nested := telemetry.Map(telemetry.Attrs{
+		{Key: "a", Value: telemetry.Array([]telemetry.Value{telemetry.Int(-1), {}, telemetry.Bytes("\x00")})},
+		{Key: "a", Value: telemetry.Double(math.NaN())},
+		{Key: "", Value: telemetry.Map(nil)},
+	})
+	return []telemetry.Value{
+		{}, telemetry.String(""), telemetry.String("text"), telemetry.Bool(true), telemetry.Bool(false),
+		telemetry.Int(math.MinInt64), telemetry.Double(math.Inf(-1)), telemetry.Double(math.Copysign(0, -1)),
+		telemetry.Bytes("\xff"), telemetry.Array(nil), nested, telemetry.Array([]telemetry.Value{nested, nested}),
+	}
+}
+
+func TestValues(t *testing.T) {
+	vals := values()
+	cur := column.NewCursor(column.AppendValues(nil, vals))
+	got := cur.Values(len(vals))
+	if cur.Err() != nil || cur.Len() != 0 {
+		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
+	}
+	for i := range vals {
+		if !got[i].Equal(vals[i]) {
+			t.Errorf("value %d is %s, want %s", i, got[i].Text(), vals[i].Text())
+		}
+		one := column.NewCursor(column.AppendValue(nil, vals[i]))
+		if v := one.Value(); one.Err() != nil || !v.Equal(vals[i]) {
+			t.Errorf("value %d alone is %s, want %s", i, v.Text(), vals[i].Text())
+		}
+	}
+}
+
+func TestDeepValue(t *testing.T) {
+	v := telemetry.Int(1)
+	for range 10_000 {
+		v = telemetry.Array([]telemetry.Value{v})
+	}
+	cur := column.NewCursor(column.AppendValue(nil, v))
+	if got := cur.Value(); cur.Err() != nil || !got.Equal(v) {
+		t.Errorf("a deep value: %v", cur.Err())
+	}
+	bomb := column.NewCursor([]byte(strings.Repeat("\x06\x01", 100_000)))
+	if bomb.Value(); !errors.Is(bomb.Err(), column.ErrCorrupt) {
+		t.Errorf("a value that nests too deep: %v", bomb.Err())
+	}
+}
+
+// TestAttrs keeps order, repeated keys, and lists without any.
+func TestAttrs(t *testing.T) {
+	var lists []telemetry.Attrs
+	vals := values()
+	for i := range 100 {
+		var l telemetry.Attrs
+		for j := range i % 7 {
+			l = append(l, telemetry.Attr{Key: string(rune('a' + (i*j)%5)), Value: vals[(i+j)%len(vals)]})
+		}
+		lists = append(lists, l)
+	}
+	cur := column.NewCursor(column.AppendAttrs(nil, lists))
+	got := cur.Attrs(len(lists))
+	if cur.Err() != nil || cur.Len() != 0 {
+		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
+	}
+	for i := range lists {
+		if !got[i].Equal(lists[i]) {
+			t.Errorf("list %d is %v, want %v", i, got[i].Any(), lists[i].Any())
+		}
+	}
+}
+
+// decode runs every decoder over the same bytes; none may panic.
+func decode(b []byte, n int) {
+	for _, f := range []func(*column.Cursor){
+		func(c *column.Cursor) { c.Ints(n) },
+		func(c *column.Cursor) { c.Strings(n) },
+		func(c *column.Cursor) { c.Values(n) },
+		func(c *column.Cursor) { c.Attrs(n) },
+		func(c *column.Cursor) { c.Value() },
+		func(c *column.Cursor) { c.AttrList() },
+		func(c *column.Cursor) { column.IDs[[16]byte](c, n) },
+		func(c *column.Cursor) {
+			spans := make([][8]byte, n)
+			column.Parents(c, spans, column.Groups(spans))
+		},
+	} {
+		f(column.NewCursor(b))
+	}
+}
+
+// TestDamage cuts and flips every byte of every column.
+func TestDamage(t *testing.T) {
+	vals := values()
+	attrs := []telemetry.Attrs{{{Key: "k", Value: vals[2]}, {Key: "l", Value: vals[10]}}, nil, {{Key: "k", Value: vals[5]}}}
+	for _, b := range [][]byte{
+		column.AppendInts(nil, []int64{1, 1, 1, 5, 6, 7}),
+		column.AppendStrings(nil, []string{"a", "b", "a", "a", "b", "b"}),
+		column.AppendStrings(nil, []string{"a", "bc", "def", "g", "h", "i"}),
+		column.AppendValues(nil, vals),
+		column.AppendAttrs(nil, attrs),
+	} {
+		for i := range b {
+			for _, flip := range []byte{1, 0x80, 0xff} {
+				c := append([]byte(nil), b...)
+				c[i] ^= flip
+				decode(c, 6)
+			}
+			decode(b[:i], 6)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(column.AppendValues(nil, values()), uint16(len(values())))
+	f.Add(column.AppendAttrs(nil, []telemetry.Attrs{{{Key: "k", Value: telemetry.Int(1)}}, nil}), uint16(2))
+	f.Add(column.AppendStrings(nil, []string{"a", "b", "a", "a"}), uint16(4))
+	f.Fuzz(func(t *testing.T, b []byte, n uint16) { decode(b, int(n)) })
+}
+
+func FuzzValue(f *testing.F) {
+	for _, v := range values() {
+		f.Add(column.AppendValue(nil, v))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c := column.NewCursor(b)
+		v := c.Value()
+		if c.Err() != nil {
+			return
+		}
+		again := column.NewCursor(column.AppendValue(nil, v))
+		if w := again.Value(); again.Err() != nil || !w.Equal(v) {
+			t.Errorf("%s came back as %s, %v", v.Text(), w.Text(), again.Err())
+		}
+	})
+}
