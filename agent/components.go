@@ -7,6 +7,7 @@ import (
 	"github.com/clewhq/clew/agent/keep"
 	"github.com/clewhq/clew/agent/lines"
 	"github.com/clewhq/clew/agent/patience"
+	"github.com/clewhq/clew/agent/queuefile"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/basicauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/bearertokenauthextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
@@ -87,6 +88,7 @@ func Factories() (otelcol.Factories, error) {
 		basicauthextension.NewFactory(),
 		bearertokenauthextension.NewFactory(),
 		patience.NewFactory(),
+		queuefile.NewFactory(),
 	)
 	if err != nil {
 		return f, fmt.Errorf("collect extensions: %w", err)
@@ -109,7 +111,7 @@ func modules[F component.Factory](all map[component.Type]F, core ...string) map[
 	for name := range all {
 		out[name] = contribModule
 		switch name.String() {
-		case lines.TypeName, hostattr.TypeName, keep.TypeName, patience.TypeName:
+		case lines.TypeName, hostattr.TypeName, keep.TypeName, patience.TypeName, queuefile.TypeName:
 			out[name] = ownModule
 		}
 		for _, c := range core {

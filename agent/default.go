@@ -64,7 +64,7 @@ func DefaultConfig(o Options, l Layout) ([]byte, error) {
 		Include:       o.LogGlobs,
 		Exclude:       below(o.HostRoot, otherReaders),
 		FileReceivers: []string{"file_log/host"},
-		Extensions:    []string{"file_storage/queue", "file_storage/offsets", "clew_patience"},
+		Extensions:    []string{"clew_queue_file", "file_storage/offsets", "clew_patience"},
 		QueueDir:      filepath.Join(o.DataDir, "queue"),
 		OffsetsDir:    filepath.Join(o.DataDir, "offsets"),
 	}

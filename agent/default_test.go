@@ -178,10 +178,10 @@ func TestDefaultConfigIsDurable(t *testing.T) {
 		want any
 		path []string
 	}{
-		{"file_storage/queue", []string{"exporters", "otlp_http", "sending_queue", "storage"}},
+		{"clew_queue_file", []string{"exporters", "otlp_http", "sending_queue", "storage"}},
 		{true, []string{"exporters", "otlp_http", "sending_queue", "block_on_overflow"}},
 		{"0s", []string{"exporters", "otlp_http", "retry_on_failure", "max_elapsed_time"}},
-		{true, []string{"extensions", "file_storage/queue", "fsync"}},
+		{true, []string{"extensions", "clew_queue_file", "fsync"}},
 		{"file_storage/offsets", []string{"receivers", "file_log/host", "storage"}},
 		{"file_storage/offsets", []string{"receivers", "file_log/pods", "storage"}},
 		{"file_storage/offsets", []string{"processors", "clew_keep", "storage"}},
