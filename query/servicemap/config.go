@@ -2,6 +2,7 @@ package servicemap
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -28,6 +29,10 @@ type Config struct {
 	// from spans grow, and MaxMetricsSeries how many series a query may make.
 	MetricsStep      model.Duration `yaml:"metrics_step"`
 	MaxMetricsSeries int            `yaml:"max_metrics_series"`
+	// MaxMetricsRange is how far back from its end a query of them looks.
+	MaxMetricsRange model.Duration `yaml:"max_metrics_range"`
+	// LatencyBuckets are the bounds of their histograms, in seconds.
+	LatencyBuckets []float64 `yaml:"latency_buckets_seconds"`
 }
 
 // DefaultConfig returns the settings that serve without being thought about.
@@ -35,6 +40,8 @@ func DefaultConfig() Config {
 	return Config{
 		DefaultRange: model.Duration(time.Hour), Lookaround: model.Duration(10 * time.Minute), MaxSpans: 2_000_000,
 		Degraded: 0.05, Down: 0.5, SampleTraces: 5, MaxDepth: 10, MetricsStep: model.Duration(time.Minute), MaxMetricsSeries: 20_000,
+		MaxMetricsRange: model.Duration(7 * 24 * time.Hour),
+		LatencyBuckets:  []float64{0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384},
 	}
 }
 
@@ -53,6 +60,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("sample_traces is %d and max_depth %d: want at least 0 and 1", c.SampleTraces, c.MaxDepth)
 	case time.Duration(c.MetricsStep) < time.Second:
 		return fmt.Errorf("metrics_step is %s: want 1s or more", c.MetricsStep)
+	case c.MaxMetricsRange < c.MetricsStep:
+		return fmt.Errorf("max_metrics_range is %s: want at least metrics_step, %s", c.MaxMetricsRange, c.MetricsStep)
+	case len(c.LatencyBuckets) == 0 || !slices.IsSorted(c.LatencyBuckets) || c.LatencyBuckets[0] <= 0:
+		return fmt.Errorf("latency_buckets_seconds is %v: want ascending numbers above 0", c.LatencyBuckets)
 	case c.MaxMetricsSeries < 1:
 		return fmt.Errorf("max_metrics_series is %d: want 1 or more", c.MaxMetricsSeries)
 	}

@@ -277,7 +277,7 @@ func TestConfig(t *testing.T) {
 	for _, change := range []func(*servicemap.Config){
 		func(c *servicemap.Config) { c.DefaultRange = 0 }, func(c *servicemap.Config) { c.Lookaround = -1 }, func(c *servicemap.Config) { c.MaxSpans = 0 },
 		func(c *servicemap.Config) { c.Degraded = 0.9 }, func(c *servicemap.Config) { c.Down = 1.5 }, func(c *servicemap.Config) { c.MaxDepth = 0 },
-		func(c *servicemap.Config) { c.MetricsStep = 1 }, func(c *servicemap.Config) { c.MaxMetricsSeries = 0 },
+		func(c *servicemap.Config) { c.MetricsStep = 1 }, func(c *servicemap.Config) { c.MaxMetricsRange = 1 }, func(c *servicemap.Config) { c.LatencyBuckets = []float64{2, 1} }, func(c *servicemap.Config) { c.MaxMetricsSeries = 0 },
 	} {
 		c := servicemap.DefaultConfig()
 		change(&c)

@@ -1,0 +1,151 @@
+package servicemap_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	promstorage "github.com/prometheus/prometheus/storage"
+
+	"github.com/clewhq/clew/query/correlate/correlatetest"
+	"github.com/clewhq/clew/query/servicemap"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// traffic is ten minutes of a gateway that calls checkout: six calls a minute,
+// one of them failed, every one 20 ms.
+func traffic() *correlatetest.Store {
+	s := correlatetest.New()
+	gw, co := correlatetest.Stream("gateway"), correlatetest.Stream("checkout")
+	for i := range 60 {
+		at := i * 10_000
+		trace := correlatetest.Trace(fmt.Sprintf("%x", i+1))
+		call := telemetry.Span{Stream: gw, TraceID: trace, SpanID: correlatetest.Span("1"), Kind: client, Name: "GET", Start: correlatetest.At(at), End: correlatetest.At(at + 30)}
+		serve := telemetry.Span{Stream: co, TraceID: trace, SpanID: correlatetest.Span("2"), ParentID: call.SpanID, Kind: server, Name: "GET /", Start: correlatetest.At(at + 5), End: correlatetest.At(at + 25)}
+		if i%6 == 0 {
+			serve.Status = telemetry.StatusError
+		}
+		s.AddSpans("acme", call, serve)
+	}
+	return s
+}
+
+func atMinute(m int) time.Time { return correlatetest.Epoch.Add(time.Duration(m) * time.Minute) }
+
+func eval(t *testing.T, q promstorage.Queryable, expr string, at time.Time) string {
+	t.Helper()
+	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute})
+	defer engine.Close()
+	ctx := t.Context()
+	query, err := engine.NewInstantQuery(ctx, q, nil, expr, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer query.Close()
+	res := query.Exec(ctx)
+	if res.Err != nil {
+		return "error: " + res.Err.Error()
+	}
+	v, err := res.Vector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, s := range v {
+		out = append(out, fmt.Sprintf("%s %.6g", s.Metric, s.F))
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
+}
+
+func TestServiceGraphMetrics(t *testing.T) {
+	e := servicemap.New(servicemap.DefaultConfig(), traffic())
+	q := e.MetricsQueryable("acme", func() time.Time { return atMinute(12) })
+	for expr, want := range map[string]string{
+		`rate(traces_service_graph_request_total[10m])`:                                                               `{client="gateway", server="checkout"} 0.1`,
+		`sum(increase(traces_service_graph_request_total[10m]))`:                                                      `{} 60`,
+		`sum(increase(traces_service_graph_request_failed_total[10m]))`:                                               `{} 10`,
+		`sum(increase(traces_service_graph_request_server_seconds_sum[10m]))`:                                         `{} 1.2`,
+		`sum by (client, server) (increase(traces_service_graph_request_server_seconds_count{client="gateway"}[5m]))`: `{client="gateway", server="checkout"} 30`,
+		`histogram_quantile(0.5, sum by (le) (rate(traces_service_graph_request_server_seconds_bucket[10m])))`:        `{} 0.024`,
+		`traces_service_graph_request_total{server="nobody"}`:                                                         ``,
+		`increase(traces_spanmetrics_calls_total{service="checkout"}[10m])`: `{service="checkout", span_kind="SPAN_KIND_SERVER", span_name="GET /", status_code="STATUS_CODE_ERROR"} 10` + "\n" +
+			`{service="checkout", span_kind="SPAN_KIND_SERVER", span_name="GET /", status_code="STATUS_CODE_UNSET"} 50`,
+		`sum by (span_kind) (increase(traces_spanmetrics_latency_bucket{le="0.032"}[10m]))`: `{span_kind="SPAN_KIND_CLIENT"} 60` + "\n" + `{span_kind="SPAN_KIND_SERVER"} 60`,
+		`{__name__=~".+"}`: ``, // asks for anything: not worth reading all spans
+	} {
+		if got := eval(t, q, expr, atMinute(10)); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", expr, got, want)
+		}
+	}
+	other := e.MetricsQueryable("other", func() time.Time { return atMinute(12) })
+	if got := eval(t, other, `traces_service_graph_request_total`, atMinute(10)); got != "" {
+		t.Errorf("another tenant sees %s", got)
+	}
+}
+
+// Spans that come an hour late count where they belong, whatever was asked
+// before.
+func TestLateSpansCount(t *testing.T) {
+	s := traffic()
+	spans := s.SpansOf["acme"]
+	s.SpansOf["acme"] = spans[60:]
+	q := servicemap.New(servicemap.DefaultConfig(), s).MetricsQueryable("acme", func() time.Time { return atMinute(70) })
+	const expr = `sum(increase(traces_service_graph_request_total[10m]))`
+	before := eval(t, q, expr, atMinute(10))
+	s.SpansOf["acme"] = append(s.SpansOf["acme"], spans[:60]...)
+	if after := eval(t, q, expr, atMinute(10)); before != "{} 30" || after != "{} 60" {
+		t.Errorf("before %s, after %s", before, after)
+	}
+}
+
+func TestMetricLabels(t *testing.T) {
+	s := traffic()
+	q, err := servicemap.New(servicemap.DefaultConfig(), s).MetricsQueryable("acme", func() time.Time { return atMinute(12) }).Querier(0, math.MaxInt64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	ctx := t.Context()
+	graph := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "traces_service_graph_request_total")
+	if names, _, err := q.LabelValues(ctx, labels.MetricName, nil); err != nil || len(names) != 9 || !slices.IsSorted(names) {
+		t.Errorf("names %v, %v", names, err)
+	}
+	none, err := servicemap.New(servicemap.DefaultConfig(), s).MetricsQueryable("other", nil).Querier(0, math.MaxInt64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names, _, err := none.LabelValues(ctx, labels.MetricName, nil); err != nil || len(names) != 0 {
+		t.Errorf("names of a tenant without spans: %v, %v", names, err)
+	}
+	if v, _, err := q.LabelValues(ctx, "client", nil, graph); err != nil || !slices.Equal(v, []string{"gateway"}) {
+		t.Errorf("clients %v, %v", v, err)
+	}
+	if v, _, err := q.LabelNames(ctx, nil, graph); err != nil || !slices.Equal(v, []string{"__name__", "client", "server"}) {
+		t.Errorf("label names %v, %v", v, err)
+	}
+	s.SpanQueries = nil
+	if v, _, err := q.LabelValues(ctx, "client", nil); err != nil || len(v) != 0 || len(s.SpanQueries) != 0 {
+		t.Errorf("values of nobody's metric: %v, %v, %d reads of spans", v, err, len(s.SpanQueries))
+	}
+}
+
+func TestMetricBudgets(t *testing.T) {
+	cfg := servicemap.DefaultConfig()
+	cfg.MaxMetricsSeries = 3
+	q := servicemap.New(cfg, traffic()).MetricsQueryable("acme", func() time.Time { return atMinute(12) })
+	if got := eval(t, q, `traces_spanmetrics_latency_bucket`, atMinute(10)); !strings.Contains(got, "more than 3 series") {
+		t.Errorf("over the series: %s", got)
+	}
+	s := traffic()
+	s.Err = storage.ErrClosed
+	if got := eval(t, servicemap.New(cfg, s).MetricsQueryable("acme", func() time.Time { return atMinute(12) }), `traces_spanmetrics_calls_total`, atMinute(10)); !strings.Contains(got, "closed") {
+		t.Errorf("error of the store: %s", got)
+	}
+}
