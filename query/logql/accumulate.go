@@ -203,7 +203,7 @@ func (s *keeper) value(k int) (float64, bool) {
 		return 0, false
 	}
 	if s.e.Op == syntax.OpRateCounter {
-		return counterRate(in, begin, end)
+		return counterRate(in, s.e.Interval.Seconds()), true
 	}
 	s.scratch = s.scratch[:0]
 	for _, x := range in {
@@ -230,37 +230,18 @@ func quantile(q float64, values []float64) float64 {
 	return values[low]*(1-weight) + values[high]*weight
 }
 
-// counterRate is the increase of a counter per second, resets made good for,
-// and stretched to the whole range where the samples nearly fill it, as
-// Prometheus's rate does.
-func counterRate(in []timed, begin, end int64) (float64, bool) {
+// counterRate is the increase of a counter, resets made good for, per second
+// of the range. Like Loki, and unlike Prometheus, it does not guess at what
+// was before the first sample and after the last, and is 0 for one sample.
+func counterRate(in []timed, seconds float64) float64 {
 	if len(in) < 2 {
-		return 0, false
+		return 0
 	}
-	first, last := in[0], in[len(in)-1]
-	increase := last.v - first.v
+	increase := in[len(in)-1].v - in[0].v
 	for i := 1; i < len(in); i++ {
 		if in[i].v < in[i-1].v {
 			increase += in[i-1].v
 		}
 	}
-	sampled := float64(last.t-first.t) / 1e9
-	if sampled == 0 {
-		return 0, false
-	}
-	toStart, toEnd := float64(first.t-begin)/1e9, float64(end-last.t)/1e9
-	average := sampled / float64(len(in)-1)
-	if increase > 0 && first.v >= 0 {
-		// A counter was not below zero: do not stretch past where it began.
-		toStart = min(toStart, sampled*(first.v/increase))
-	}
-	const near = 1.1 // of the average distance still counts as the next sample
-	stretch := func(gap float64) float64 {
-		if gap < average*near {
-			return gap
-		}
-		return average / 2
-	}
-	factor := (sampled + stretch(toStart) + stretch(toEnd)) / sampled
-	return increase * factor / (float64(end-begin) / 1e9), true
+	return increase / seconds
 }

@@ -2,7 +2,6 @@ package loki
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -25,7 +24,7 @@ func writeError(w http.ResponseWriter, code int, kind, text string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(errorBody{"error", kind, text, text, code})
+	encode(w, errorBody{"error", kind, text, text, code})
 }
 
 // paramError says which parameter is wrong, what was given and what is expected.

@@ -53,6 +53,9 @@ func (p *parser) expr(min int) (Expr, error) {
 // binary reads the rest of an operation whose left side is known.
 func (p *parser) binary(left Expr, op string, prec int) (Expr, error) {
 	at := p.take().pos
+	if p.operations++; p.operations > maxOperations {
+		return nil, errorAt(at, "the query has more than %d operations", maxOperations)
+	}
 	b := &BinOp{Op: op, Pos: at}
 	if err := p.binaryModifiers(b); err != nil {
 		return nil, err
@@ -344,7 +347,7 @@ func (p *parser) labelReplace() (Expr, error) {
 			return nil, err
 		}
 	}
-	if _, err := regexp.Compile("^(?:" + l.Regex + ")$"); err != nil {
+	if _, err := regexp.Compile(l.Regex); err != nil {
 		return nil, errorAt(at, "invalid regex in label_replace: %s", err)
 	}
 	return l, p.expectOp(")")

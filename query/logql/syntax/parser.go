@@ -6,11 +6,16 @@ import "strings"
 // can exhaust the stack.
 const maxDepth = 128
 
+// maxOperations bounds how many binary operations a query holds, for the same
+// reason: a + b + c nests to the left.
+const maxOperations = 1000
+
 type parser struct {
-	src   string
-	toks  []token
-	i     int
-	depth int
+	src        string
+	toks       []token
+	i          int
+	depth      int
+	operations int
 }
 
 // Parse reads a query. The error is a *ParseError.

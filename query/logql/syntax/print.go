@@ -106,9 +106,9 @@ func (e *VectorAgg) String() string {
 	return s + e.Inner.String() + ")"
 }
 
-// String implements Expr. Operands that are operations stand in parentheses.
+// String implements Expr. Operands stand in parentheses where they must.
 func (e *BinOp) String() string {
-	s := operand(e.Left) + " " + e.Op + " "
+	s := e.operand(e.Left, e.Op == "^") + " " + e.Op + " "
 	if e.Bool {
 		s += "bool "
 	}
@@ -122,14 +122,19 @@ func (e *BinOp) String() string {
 			s += m.Group + " (" + strings.Join(m.Include, ", ") + ") "
 		}
 	}
-	return s + operand(e.Right)
+	return s + e.operand(e.Right, e.Op != "^")
 }
 
-func operand(e SampleExpr) string {
-	if _, ok := e.(*BinOp); ok {
-		return "(" + e.String() + ")"
+// operand renders a side of e. far is the side on which an operation that
+// binds as strongly as e would not be the operand without parentheses.
+func (e *BinOp) operand(side SampleExpr, far bool) string {
+	if b, ok := side.(*BinOp); ok {
+		own, inner := precedence[e.Op], precedence[b.Op]
+		if inner < own || (inner == own && far) {
+			return "(" + b.String() + ")"
+		}
 	}
-	return e.String()
+	return side.String()
 }
 
 // String implements Expr.
