@@ -86,11 +86,20 @@ func execute(ctx context.Context, o *options, stdout, stderr io.Writer) (ok bool
 func deliver(ctx context.Context, o *options, w *workload.Workload, truth *workload.Truth, victim *chaos.Server, out *outcome) error {
 	tormenting, stop := context.WithCancel(ctx)
 	defer stop()
+	// A server that did not come back ends the sending, too.
+	sending, abort := context.WithCancel(ctx)
+	defer abort()
 	tormented := make(chan error, 1)
 	if victim != nil {
-		go func() { tormented <- victim.Torment(tormenting) }()
+		go func() {
+			err := victim.Torment(tormenting)
+			if err != nil {
+				abort()
+			}
+			tormented <- err
+		}()
 	}
-	result, err := send.Run(ctx, o.send, w, truth)
+	result, err := send.Run(sending, o.send, w, truth)
 	if victim != nil {
 		stop()
 		if err := <-tormented; err != nil {

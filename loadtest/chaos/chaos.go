@@ -110,16 +110,15 @@ func (s *Server) Restart(ctx context.Context) error {
 }
 
 func (s *Server) start(ctx context.Context) error {
-	s.cmd = exec.Command(s.cfg.Command[0], s.cfg.Command[1:]...)
-	s.cmd.Stdout, s.cmd.Stderr = s.cfg.Output, s.cfg.Output
-	if err := s.cmd.Start(); err != nil {
+	cmd, done := exec.Command(s.cfg.Command[0], s.cfg.Command[1:]...), make(chan error, 1)
+	cmd.Stdout, cmd.Stderr = s.cfg.Output, s.cfg.Output
+	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start server: %w", err)
 	}
-	done := make(chan error, 1)
-	s.done = done
-	go func() { done <- s.cmd.Wait() }()
+	go func() { done <- cmd.Wait() }()
+	s.cmd, s.done = cmd, done
 	if err := s.waitReady(ctx); err != nil {
-		_ = s.cmd.Process.Kill() // it is of no use; the first error is the one to tell
+		_ = cmd.Process.Kill() // it is of no use; the first error is the one to tell
 		return err
 	}
 	return nil
