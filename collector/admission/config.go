@@ -28,6 +28,9 @@ type Config struct {
 	// RetryAfter is when a client that was refused for a passing reason is
 	// asked to come again.
 	RetryAfter model.Duration `yaml:"retry_after"`
+	// RetryWindow is how soon the same bytes must come again to be taken for
+	// a retry where they hold no times of their own.
+	RetryWindow model.Duration `yaml:"retry_window"`
 }
 
 // MaxAge is how old records may be; 0 means any age.
@@ -59,6 +62,7 @@ func DefaultConfig() Config {
 		MaxRecordBytes: 1 << 20,
 		Limits:         Limits{BurstSeconds: 10},
 		RetryAfter:     model.Duration(5 * time.Second),
+		RetryWindow:    model.Duration(30 * time.Second),
 	}
 }
 
@@ -74,6 +78,7 @@ func (c *Config) Validate() error {
 	bad(c.MaxAge.Logs < 0 || c.MaxAge.Traces < 0 || c.MaxAge.Metrics < 0, "max_age: want 0 (any age) or more")
 	bad(c.MaxAttributes <= 0, "max_attributes: %d, want at least 1", c.MaxAttributes)
 	bad(c.MaxRecordBytes <= 0, "max_record_bytes: %d, want at least 1", c.MaxRecordBytes)
+	bad(c.RetryWindow < 0, "retry_window: %s, want 0 or more", c.RetryWindow)
 	bad(c.RetryAfter <= 0, "retry_after: %s, want more than 0", c.RetryAfter)
 	errs = append(errs, c.Limits.Validate())
 	return errors.Join(errs...)

@@ -25,7 +25,7 @@ type Refusal struct {
 }
 
 // Error returns the sentence the client gets.
-func (r *Refusal) Error() string { return r.Err.Error() }
+func (r *Refusal) Error() string { return clean(r.Err.Error()) }
 
 // Unwrap returns the error behind it.
 func (r *Refusal) Unwrap() error { return r.Err }
@@ -52,7 +52,7 @@ func Unsupported(format string, args ...any) *Refusal {
 	return &Refusal{HTTP: http.StatusUnsupportedMediaType, GRPC: codes.Unimplemented, Reason: "unsupported_media_type", Err: fmt.Errorf(format, args...)}
 }
 
-// RateLimited refuses a request over a tenant's limit.
+// rateLimited is a request over a tenant's limit.
 type rateLimited struct {
 	what  string
 	limit float64

@@ -44,7 +44,7 @@ func New(cfg Config, deps Deps) *Gate {
 	}
 	return &Gate{
 		cfg: cfg, records: deps.Records, logger: deps.Logger, now: deps.Now,
-		metrics: newMetrics(deps.Registerer), limiters: newLimiters(limits), times: newReceiveTimes(),
+		metrics: newMetrics(deps.Registerer), limiters: newLimiters(limits), times: newReceiveTimes(time.Duration(cfg.RetryWindow)),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -172,11 +173,15 @@ func TestMissingTimes(t *testing.T) {
 		if err != nil || out.Duplicate != dup {
 			t.Errorf("request %d: duplicate %t, error %v", i, out.Duplicate, err)
 		}
-		r.clock.Move(time.Minute) // the second one comes a minute later
+		r.clock.Move(20 * time.Second) // the second one comes a little later
 	}
 	got := r.store.Logs()
 	if len(got) != 2 || got[0].Time != now-7 || got[1].Time != now {
 		t.Errorf("stored %+v, want the observed time and the time of receipt", got)
+	}
+	// Much later, the same bytes are news.
+	if out, err := r.gate.Logs(t.Context(), "test", raw); err != nil || out.Duplicate || len(r.store.Logs()) != 4 {
+		t.Errorf("after the window: duplicate %t, error %v, %d stored", out.Duplicate, err, len(r.store.Logs()))
 	}
 	// Another tenant's equal request is another request.
 	r.clock.Move(time.Minute)
@@ -185,6 +190,19 @@ func TestMissingTimes(t *testing.T) {
 	}
 	if got := r.store.LogsOf("other"); got[1].Time != r.clock.Now().UnixNano() {
 		t.Errorf("the other tenant's record has time %d", got[1].Time)
+	}
+}
+
+// What a sender's bytes bring into an answer must not break it.
+func TestAnswersAreValidText(t *testing.T) {
+	r := newRoom(nil)
+	spans := otlp.AppendSpans(nil, []telemetry.Span{{Name: strings.Repeat("\xff\xfeé", 1000)}})
+	out, err := r.gate.Spans(t.Context(), "test", spans)
+	if err != nil || out.Rejected != 1 || !utf8.ValidString(out.Message()) || len(out.Message()) > 2000 {
+		t.Errorf("rejected %d, %v, message of %d bytes: %q", out.Rejected, err, len(out.Message()), out.Message())
+	}
+	if text := admission.Invalid("%s", strings.Repeat("\xff", 10_000)).Error(); !utf8.ValidString(text) || len(text) > 2000 {
+		t.Errorf("a refusal says %d bytes", len(text))
 	}
 }
 

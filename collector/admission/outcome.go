@@ -58,7 +58,7 @@ func (o *Outcome) Reject(reason, detail string, n int) {
 		c.n += n
 		return
 	}
-	o.reasons[reason] = &reasonCount{n: n, first: detail}
+	o.reasons[reason] = &reasonCount{n: n, first: clean(detail)}
 }
 
 // rejectItem counts record i as rejected; see Reject.
@@ -67,13 +67,25 @@ func (o *Outcome) rejectItem(i int, what string, v verdict) {
 	o.Reject(v.reason, fmt.Sprintf("%s %d: %s", what, i, v.detail), 1)
 }
 
+// maxDetail is how long one sentence of an answer may get.
+const maxDetail = 512
+
+// clean makes a sentence that may quote a sender's bytes fit for an answer:
+// short, and valid UTF-8, which protobuf and JSON insist on.
+func clean(s string) string {
+	if len(s) > maxDetail {
+		s = s[:maxDetail] + "..."
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
 // maxWarnings keeps the answer to a large bad request small.
 const maxWarnings = 5
 
 // Warn adds a sentence about records that were kept.
 func (o *Outcome) Warn(text string) {
 	if len(o.warnings) < maxWarnings {
-		o.warnings = append(o.warnings, text)
+		o.warnings = append(o.warnings, clean(text))
 	}
 }
 

@@ -15,17 +15,19 @@ import (
 const rememberRequests = 1 << 16
 
 // receiveTimes remembers when a request without times was first received, so
-// that the same bytes sent again get the same times and are known as a
-// duplicate by the store.
+// that the same bytes sent again soon get the same times and are known as a
+// duplicate by the store. Sent later they are taken for news: without a time
+// in it, a heartbeat looks like a retry.
 type receiveTimes struct {
-	mu   sync.Mutex
-	at   map[xxh3.Uint128]int64
-	ring []xxh3.Uint128 // what was remembered, in order
-	next int
+	window time.Duration
+	mu     sync.Mutex
+	at     map[xxh3.Uint128]int64
+	ring   []xxh3.Uint128 // what was remembered, in order
+	next   int
 }
 
-func newReceiveTimes() *receiveTimes {
-	return &receiveTimes{at: make(map[xxh3.Uint128]int64)}
+func newReceiveTimes(window time.Duration) *receiveTimes {
+	return &receiveTimes{window: window, at: make(map[xxh3.Uint128]int64)}
 }
 
 // of returns when these bytes of this tenant were first received.
@@ -33,11 +35,15 @@ func (r *receiveTimes) of(tenant string, raw []byte, now time.Time) int64 {
 	key := xxh3.Hash128Seed(raw, xxh3.HashString(tenant))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if t, ok := r.at[key]; ok {
-		return t
+	first, known := r.at[key]
+	if known && now.Sub(time.Unix(0, first)) <= r.window {
+		return first
 	}
 	t := now.UnixNano()
 	r.at[key] = t
+	if known {
+		return t
+	}
 	if len(r.ring) < rememberRequests {
 		r.ring = append(r.ring, key)
 		return t
