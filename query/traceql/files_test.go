@@ -62,6 +62,14 @@ func runFile(t *testing.T, name string) int {
 		t.Fatal(err)
 	}
 	store := &traceqltest.Store{Tenant: "t", All: spans}
+	dir := t.TempDir()
+	embedded := openLocal(t, dir)
+	fillLocal(t, embedded, spans)
+	if err := embedded.Close(); err != nil {
+		t.Fatal(err)
+	}
+	embedded = openLocal(t, dir) // what it answers from is what came back
+	defer embedded.Close()
 	out := lines[:first:first]
 	cases := 0
 	for i := first; i < len(lines); {
@@ -79,6 +87,9 @@ func runFile(t *testing.T, name string) int {
 			want = append(want, lines[i])
 		}
 		got := answer(newEngine(store), ask)
+		if also := answer(newEngine(embedded), ask); strings.Join(also, "\n") != strings.Join(got, "\n") {
+			t.Errorf("%s:%d: %s\nthe embedded store answers:\n%s\nbut it is:\n%s", name, at, ask, strings.Join(also, "\n"), strings.Join(got, "\n"))
+		}
 		out = append(out, got...)
 		if !*update && strings.Join(got, "\n") != strings.Join(want, "\n") {
 			t.Errorf("%s:%d: %s\n got:\n%s\nwant:\n%s", name, at, ask, strings.Join(got, "\n"), strings.Join(want, "\n"))
