@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func runAgainst(t *testing.T, url string, args ...string) (int, outcome, string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	args = append([]string{"--endpoint", url, "--server", url, "--traces", "150", "--json", "--batch", "200"}, args...)
+	args = append([]string{"--endpoint", url, "--server", url, "--traces", "60", "--json", "--batch", "200"}, args...)
 	code := run(context.Background(), args, &stdout, &stderr, time.Now)
 	var out outcome
 	if err := json.Unmarshal(stdout.Bytes(), &out); err != nil && code != exitUsage {
@@ -54,8 +54,8 @@ func TestHonestServerPasses(t *testing.T) {
 	for name, args := range map[string][]string{
 		"everything": nil,
 		"sample":     {"--verify-sample", "20"},
-		"few logs":   {"--logs", "60"},
-		"many logs":  {"--logs", "9000"},
+		"few logs":   {"--logs", "40"},
+		"many logs":  {"--logs", "2500"},
 		"other seed": {"--seed", "77", "--duration-of-data", "1m"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,82 +81,86 @@ func TestBusyServerLosesNothing(t *testing.T) {
 	}
 }
 
+// victim is the record that a lie is about, by its place in order of arrival.
+const victim = 40
+
+// lieTests are the lies, with what they must be found to be, and by whom.
+var lieTests = map[string]struct {
+	lies    lies
+	verdict verify.Verdict
+	checks  []string
+}{
+	"lost log": {
+		lies{logs: func(n int, l fakeLog) []fakeLog {
+			if l.trace != "" && n == victim {
+				return nil
+			}
+			return []fakeLog{l}
+		}}, verify.Lost, []string{"log counts", "log lines", "correlation", "sessions"},
+	},
+	"doubled log": {
+		lies{logs: func(n int, l fakeLog) []fakeLog {
+			if n == victim {
+				return []fakeLog{l, l}
+			}
+			return []fakeLog{l}
+		}}, verify.Doubled, []string{"log counts", "log lines"},
+	},
+	"cut log": {
+		lies{logs: func(n int, l fakeLog) []fakeLog {
+			if n == victim {
+				l.text = l.text[:len(l.text)-1]
+			}
+			return []fakeLog{l}
+		}}, verify.Wrong, []string{"log lines"},
+	},
+	"lost span": {
+		lies{spans: func(n int, s fakeSpan) []fakeSpan {
+			if n == victim {
+				return nil
+			}
+			return []fakeSpan{s}
+		}}, verify.Lost, []string{"traces", "correlation"},
+	},
+	"doubled span": {
+		lies{spans: func(n int, s fakeSpan) []fakeSpan {
+			if n == victim {
+				return []fakeSpan{s, s}
+			}
+			return []fakeSpan{s}
+		}}, verify.Doubled, []string{"traces", "correlation"},
+	},
+	"span without its parent": {
+		lies{spans: func(_ int, s fakeSpan) []fakeSpan {
+			if s.Name() == "shop.Payment/Charge" && s.Kind() == ptrace.SpanKindServer {
+				s.SetParentSpanID([8]byte{})
+			}
+			return []fakeSpan{s}
+		}}, verify.Wrong, []string{"traces", "correlation", "service map"},
+	},
+	"errors forgotten": {
+		lies{spans: func(_ int, s fakeSpan) []fakeSpan {
+			s.Status().SetCode(ptrace.StatusCodeUnset)
+			return []fakeSpan{s}
+		}}, verify.Wrong, []string{"traces", "service map"},
+	},
+	"wrong service": {
+		lies{spans: func(_ int, s fakeSpan) []fakeSpan {
+			if s.service == "inventory" {
+				s.service = "shipping"
+				s.resource.Attributes().PutStr("service.name", "shipping")
+			}
+			return []fakeSpan{s}
+		}}, verify.Lost, []string{"traces", "correlation", "service map", "jaeger"},
+	},
+}
+
 // TestLiesAreFound tells one lie at a time; every check that can see it must.
 func TestLiesAreFound(t *testing.T) {
-	const victim = 40
-	tests := map[string]struct {
-		lies    lies
-		verdict verify.Verdict
-		checks  []string
-	}{
-		"lost log": {
-			lies{logs: func(n int, l fakeLog) []fakeLog {
-				if l.trace != "" && n == victim {
-					return nil
-				}
-				return []fakeLog{l}
-			}}, verify.Lost, []string{"log counts", "log lines", "correlation", "sessions"},
-		},
-		"doubled log": {
-			lies{logs: func(n int, l fakeLog) []fakeLog {
-				if n == victim {
-					return []fakeLog{l, l}
-				}
-				return []fakeLog{l}
-			}}, verify.Doubled, []string{"log counts", "log lines"},
-		},
-		"cut log": {
-			lies{logs: func(n int, l fakeLog) []fakeLog {
-				if n == victim {
-					l.text = l.text[:len(l.text)-1]
-				}
-				return []fakeLog{l}
-			}}, verify.Wrong, []string{"log lines"},
-		},
-		"lost span": {
-			lies{spans: func(n int, s fakeSpan) []fakeSpan {
-				if n == victim {
-					return nil
-				}
-				return []fakeSpan{s}
-			}}, verify.Lost, []string{"traces", "correlation"},
-		},
-		"doubled span": {
-			lies{spans: func(n int, s fakeSpan) []fakeSpan {
-				if n == victim {
-					return []fakeSpan{s, s}
-				}
-				return []fakeSpan{s}
-			}}, verify.Doubled, []string{"traces", "correlation"},
-		},
-		"span without its parent": {
-			lies{spans: func(_ int, s fakeSpan) []fakeSpan {
-				if s.Name() == "shop.Payment/Charge" && s.Kind() == ptrace.SpanKindServer {
-					s.SetParentSpanID([8]byte{})
-				}
-				return []fakeSpan{s}
-			}}, verify.Wrong, []string{"traces", "correlation", "service map"},
-		},
-		"errors forgotten": {
-			lies{spans: func(_ int, s fakeSpan) []fakeSpan {
-				s.Status().SetCode(ptrace.StatusCodeUnset)
-				return []fakeSpan{s}
-			}}, verify.Wrong, []string{"traces", "service map"},
-		},
-		"wrong service": {
-			lies{spans: func(_ int, s fakeSpan) []fakeSpan {
-				if s.service == "inventory" {
-					s.service = "shipping"
-					s.resource.Attributes().PutStr("service.name", "shipping")
-				}
-				return []fakeSpan{s}
-			}}, verify.Lost, []string{"traces", "correlation", "service map", "jaeger"},
-		},
-	}
-	for name, tt := range tests {
+	for name, tt := range lieTests {
 		t.Run(name, func(t *testing.T) {
 			srv := startFake(t, tt.lies)
-			code, out, _ := runAgainst(t, srv.URL, "--verify", "--senders", "1")
+			code, out, _ := runAgainst(t, srv.URL, "--verify", "--senders", "1", "--traces", "120")
 			if code != exitFailed || out.OK {
 				t.Fatalf("exit code %d, want %d", code, exitFailed)
 			}
@@ -179,7 +183,7 @@ func TestIsNotSentTwice(t *testing.T) {
 	}
 	var stdout, stderr bytes.Buffer
 	later := func() time.Time { return time.Now().Add(7 * time.Second) }
-	args := []string{"--endpoint", srv.URL, "--server", srv.URL, "--traces", "150", "--verify"}
+	args := []string{"--endpoint", srv.URL, "--server", srv.URL, "--traces", "60", "--verify"}
 	code := run(context.Background(), args, &stdout, &stderr, later)
 	if code != exitGood || !strings.Contains(stderr.String(), "not sending it again") {
 		t.Errorf("exit code %d\n%s%s", code, stdout.String(), stderr.String())
@@ -189,11 +193,11 @@ func TestIsNotSentTwice(t *testing.T) {
 func TestSummaryNamesIDsThatLeadSomewhere(t *testing.T) {
 	srv := startFake(t, lies{})
 	var stdout, stderr bytes.Buffer
-	args := []string{"--endpoint", srv.URL, "--server", srv.URL, "--traces", "300", "--verify"}
+	args := []string{"--endpoint", srv.URL, "--server", srv.URL, "--traces", "100", "--verify"}
 	if code := run(context.Background(), args, &stdout, &stderr, time.Now); code != exitGood {
 		t.Fatalf("exit code %d: %s%s", code, stdout.String(), stderr.String())
 	}
-	for _, want := range []string{"300 requests", "clew correlate ", "order", "nothing lost, nothing doubled"} {
+	for _, want := range []string{"100 requests", "clew correlate ", "order", "nothing lost, nothing doubled"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("summary does not say %q:\n%s", want, stdout.String())
 		}
