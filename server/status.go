@@ -18,7 +18,7 @@ import (
 // Status is the answer of `GET /api/v1/status`: what is coming in, and an ID
 // that is worth pulling.
 type Status struct {
-	// Total counts records received since the start; PerSecond is the rate
+	// Total counts records taken in since the start; PerSecond is the rate
 	// over about the last ten seconds. Keys are logs, metrics and traces.
 	Total     map[string]float64 `json:"total"`
 	PerSecond map[string]float64 `json:"per_second"`
@@ -35,8 +35,11 @@ type SampleID struct {
 	Records int    `json:"records"`
 }
 
-// receivedMetric is the collector's counter of what came in.
-const receivedMetric = "clew_collector_received_records_total"
+// The collector's counters of what came in, and of what of that was refused.
+const (
+	receivedMetric = "clew_collector_received_records_total"
+	rejectedMetric = "clew_collector_rejected_records_total"
+)
 
 // rateWindow is the number of samples the rate is taken over.
 const rateWindow = 3
@@ -86,11 +89,16 @@ func (s *intake) totals() map[string]float64 {
 		return out
 	}
 	for _, f := range families {
-		if f.GetName() != receivedMetric {
+		sign := 1.0
+		switch f.GetName() {
+		case receivedMetric:
+		case rejectedMetric:
+			sign = -1
+		default:
 			continue
 		}
 		for _, m := range f.Metric {
-			out[label(m, "signal")] += m.GetCounter().GetValue()
+			out[label(m, "signal")] += sign * m.GetCounter().GetValue()
 		}
 	}
 	return out

@@ -67,17 +67,30 @@ func NewStream(r Resource, s Scope) *Stream {
 	return &Stream{ID: streamID(&r, &s), Resource: r, Scope: s, Service: ServiceOf(r.Attrs)}
 }
 
-// ServiceOf returns the id of the service that a resource's attributes name.
-// Streams pushed in Loki's protocol name it service_name.
+// serviceAttrs are where a service's name is looked for, best first. Behind
+// OpenTelemetry's own come the labels that Loki's service discovery knows, for
+// streams pushed by agents that know nothing of services.
+var serviceAttrs = []string{
+	AttrServiceName, "service_name", "service", "app", "application", "name", "app_kubernetes_io_name",
+	"container", "container_name", "k8s.container.name", "k8s_container_name", "component", "workload", "job",
+}
+
+// ServiceName returns the name of the service that a resource's attributes
+// tell of, UnknownService where they do not.
+func ServiceName(a Attrs) string {
+	for _, key := range serviceAttrs {
+		if name := a.Text(key); name != "" {
+			return name
+		}
+	}
+	return UnknownService
+}
+
+// ServiceOf returns the id of the service that a resource's attributes name:
+// its name, behind its namespace where it has one.
 func ServiceOf(a Attrs) string {
-	name := a.Text(AttrServiceName)
-	if name == "" {
-		name = a.Text("service_name")
-	}
-	if name == "" {
-		return UnknownService
-	}
-	if ns := a.Text(AttrServiceNamespace); ns != "" {
+	name := ServiceName(a)
+	if ns := a.Text(AttrServiceNamespace); ns != "" && name != UnknownService {
 		return ns + "/" + name
 	}
 	return name

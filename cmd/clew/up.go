@@ -142,11 +142,18 @@ const (
 	printEvery = 10 * time.Second
 )
 
+// An ID that only one or two records carry makes a short story: in the first
+// moments it is worth waiting for a better one.
+const (
+	goodStory   = 4 // records
+	waitForGood = 10 * time.Second
+)
+
 // watch prints rates until ctx ends or a child does, and one ID to pull as
 // soon as there is one.
 func (u *up) watch(ctx context.Context, children []*child) error {
 	var printed time.Time
-	shown := false
+	started, shown := time.Now(), false
 	ended := firstEnd(children)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -163,7 +170,7 @@ func (u *up) watch(ctx context.Context, children []*child) error {
 		if err := get(ctx, u.base()+"/api/v1/status", &st); err != nil {
 			continue // a busy machine; the next tick tells
 		}
-		if st.SampleID != nil && !shown {
+		if st.SampleID != nil && !shown && (st.SampleID.Records >= goodStory || time.Since(started) > waitForGood) {
 			shown = true
 			fmt.Fprintf(u.out, "Pull an ID (%s, seen in %s):\n  %s correlate %s%s\n\n", st.SampleID.Kind, st.SampleID.Service, program(), st.SampleID.ID, u.serverFlag())
 		}
