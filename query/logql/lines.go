@@ -34,10 +34,13 @@ func (e *Engine) Lines(ctx context.Context, tenant string, expr *syntax.LogExpr,
 	}
 	q := &query{engine: e, tenant: tenant, ctx: ctx}
 	pl := plan.New(expr, nil, plan.Use{Line: true, AllLabels: true})
+	cur := &current{}
+	meta := cur.meta
 	err = q.read(pl, start, end, storage.OrderAny, func(v *entry.Stream, l *telemetry.Log) (bool, error) {
 		text := l.Body.Text()
 		q.stats.Bytes += int64(len(text))
-		r := pipe.Process(v, l.Time, text, func(dst []entry.Label) []entry.Label { return entry.AppendMeta(dst, v, l) })
+		*cur = current{v, l}
+		r := pipe.Process(v, l.Time, text, meta)
 		if r == nil {
 			return true, nil
 		}

@@ -40,10 +40,13 @@ func (q *query) logs(e *syntax.LogExpr) (*Result, error) {
 	res := &Result{Kind: KindStreams, Rows: []Row{}}
 	thin := thinner{interval: int64(p.Interval), last: map[string]int64{}}
 	pl := plan.New(e, nil, plan.Use{Line: true, AllLabels: true})
+	cur := &current{}
+	meta := cur.meta
 	err = q.read(pl, p.Start, p.End, order, func(v *entry.Stream, l *telemetry.Log) (bool, error) {
 		line := l.Body.Text()
 		q.stats.Bytes += int64(len(line))
-		r := pipe.Process(v, l.Time, line, func(dst []entry.Label) []entry.Label { return entry.AppendMeta(dst, v, l) })
+		*cur = current{v, l}
+		r := pipe.Process(v, l.Time, line, meta)
 		if r == nil {
 			return true, nil
 		}

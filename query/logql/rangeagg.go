@@ -14,6 +14,9 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
+// maxSpan bounds ranges, offsets and steps, so that no sum of times overflows.
+const maxSpan = 50 * 365 * 24 * time.Hour
+
 // errSample marks a record whose unwrapped label is no number.
 const errSample = "SampleExtractionErr"
 
@@ -50,6 +53,8 @@ type rangeReader struct {
 	order    []*rangeSeries
 	labels   []pipeline.Label
 	picked   []entry.Label
+	cur      current
+	meta     func([]entry.Label) []entry.Label
 }
 
 // rangeNode reads the records of a range aggregation. grouping is its own, or
@@ -58,11 +63,15 @@ func (ev *evaluator) rangeNode(e *syntax.RangeAgg, grouping *syntax.Grouping) (n
 	if most := time.Duration(ev.q.engine.cfg.MaxLookback); most > 0 && e.Interval > most {
 		return nil, limitError("the range [%s] exceeds the limit of %s (max_lookback)", e.Interval, ev.q.engine.cfg.MaxLookback)
 	}
+	if e.Interval > maxSpan || e.Offset > maxSpan || e.Offset < -maxSpan {
+		return nil, badQuery("the range and the offset of %s must not be longer than %s", e.Op, maxSpan)
+	}
 	pipe, err := pipeline.New(e.Log.Stages, ev.q.engine.limits())
 	if err != nil {
 		return nil, badQuery("%s", err)
 	}
 	r := &rangeReader{ev: ev, e: e, grouping: grouping, pipe: pipe, series: map[*labelSet]*rangeSeries{}}
+	r.meta = r.cur.meta
 	order := storage.OrderAny
 	var filters []syntax.LabelFilter
 	if e.Unwrap != nil {
@@ -115,7 +124,8 @@ func (r *rangeReader) record(v *entry.Stream, l *telemetry.Log) (bool, error) {
 		line = l.Body.Text()
 	}
 	r.ev.q.stats.Bytes += int64(len(line))
-	rec := r.pipe.Process(v, l.Time, line, func(dst []entry.Label) []entry.Label { return entry.AppendMeta(dst, v, l) })
+	r.cur = current{v, l}
+	rec := r.pipe.Process(v, l.Time, line, r.meta)
 	if rec == nil {
 		return true, nil
 	}

@@ -101,6 +101,16 @@ func (q *query) resolve(p *plan.Plan, views *streamViews, from, to int64) error 
 	return nil
 }
 
+// current is the record under way; its meta method is made once per query
+// and given to the pipeline for every record.
+type current struct {
+	view *entry.Stream
+	log  *telemetry.Log
+}
+
+// meta appends the structured metadata of the record under way.
+func (c *current) meta(dst []entry.Label) []entry.Label { return entry.AppendMeta(dst, c.view, c.log) }
+
 func (q *query) describe(p *plan.Plan, from, to int64, order storage.Order) {
 	if !q.params.Explain {
 		return

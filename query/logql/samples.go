@@ -65,6 +65,9 @@ func (q *query) steps() (steps, error) {
 		return steps{}, err
 	}
 	step := int64(p.Step)
+	if step > int64(maxSpan) {
+		return steps{}, badQuery("the step must not be longer than %s", maxSpan)
+	}
 	if step <= 0 {
 		return steps{}, badQuery("zero or negative query resolution step widths are not accepted. Try a positive integer")
 	}

@@ -209,10 +209,10 @@ func TestTimes(t *testing.T) {
 		{"4000000000", 4000000000e9, true}, {"1700000000", now * 1e9, true}, {"1700000000000000000", now * 1e9, true},
 		{"1700000000.5", now*1e9 + 5e8, true}, {"1700000000.123", now*1e9 + 123e6, true}, {"2023-11-14T22:13:20Z", now * 1e9, true},
 		{"2023-11-14T22:13:20.123456789+00:00", now*1e9 + 123456789, true}, {"0", 0, true}, {"-5", -5e9, true},
-		{"yesterday", 0, false}, {"", 0, false}, {"NaN", 0, false}, {"1e400.", 0, false}, {"9999-01-01T00:00:00Z", 0, false},
+		{"yesterday", 0, false}, {"9999999999", 0, false}, {"9223372036854775807", 0, false}, {"-9223372036854775808", 0, false}, {"", 0, false}, {"NaN", 0, false}, {"1e400.", 0, false}, {"9999-01-01T00:00:00Z", 0, false},
 	} {
 		got, ok := parseTime(c.in)
-		if ok != c.ok || got != c.want {
+		if ok != c.ok || (ok && got != c.want) {
 			t.Errorf("%q: got %d, %v; want %d, %v", c.in, got, ok, c.want, c.ok)
 		}
 	}
@@ -364,6 +364,9 @@ func TestErrors(t *testing.T) {
 		{"query_range", url.Values{"query": {`{a="b"}`}, "since": {"x"}}, 400, "parameter since"},
 		{"query_range", url.Values{"query": {`{a="b"}`}, "direction": {"up"}}, 400, "forward or backward"},
 		{"query_range", url.Values{"query": {`rate({a="b"}[1m])`}, "start": {"1"}, "end": {"1000000"}, "step": {"1"}}, 400, "max_steps"},
+		{"query_range", url.Values{"query": {`rate({a="b"}[1m])`}, "step": {"100y"}}, 400, "step must not be longer"},
+		{"query", url.Values{"query": {`rate({a="b"}[100y])`}}, 400, "must not be longer"},
+		{"query", url.Values{"query": {`rate({a="b"}[1m] offset -100y)`}}, 400, "must not be longer"},
 		{"query", url.Values{"query": {`{a="b"}`}}, 400, "log queries are not supported as an instant query type"},
 		{"query", url.Values{"query": {`1`}, "time": {"x"}}, 400, "parameter time"},
 		{"labels", url.Values{"query": {`{a=`}}, 400, "parameter query"},

@@ -11,6 +11,10 @@ import (
 	"github.com/prometheus/common/model"
 )
 
+// latest is the last time taken, in the year 2200: sums with ranges and
+// offsets stay in 64 bits.
+const latest = 7_258_118_400_000_000_000
+
 const wantTime = "a Unix time in nanoseconds or seconds, or RFC 3339"
 
 // parseTime reads a time as Loki does: with a dot it is seconds, an integer of
@@ -18,7 +22,7 @@ const wantTime = "a Unix time in nanoseconds or seconds, or RFC 3339"
 func parseTime(s string) (int64, bool) {
 	if strings.Contains(s, ".") {
 		if f, err := strconv.ParseFloat(s, 64); err == nil {
-			if math.IsNaN(f) || math.Abs(f) > math.MaxInt64/1e9 {
+			if math.IsNaN(f) || math.Abs(f) > latest/1e9 {
 				return 0, false
 			}
 			sec, frac := math.Modf(f)
@@ -27,9 +31,9 @@ func parseTime(s string) (int64, bool) {
 	}
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		if len(strings.TrimPrefix(s, "-")) <= 10 {
-			return n * 1e9, true
+			return n * 1e9, n <= latest/1e9 && n >= -latest/1e9
 		}
-		return n, true
+		return n, n <= latest && n >= -latest
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || t.Year() < 1900 || t.Year() > 2200 {
@@ -48,7 +52,7 @@ func timeParam(r *http.Request, name string, fallback int64) (int64, error) {
 	if !ok {
 		return 0, &paramError{name, s, wantTime}
 	}
-	return t, nil
+	return max(t, 0), nil // nothing is older than the epoch
 }
 
 // rangeParams reads start, end and since.
@@ -89,7 +93,7 @@ func secondsParam(r *http.Request, name string) (time.Duration, error) {
 	}
 	want := &paramError{name, s, "a number of seconds or a duration such as 15s, above 0"}
 	if f, err := strconv.ParseFloat(s, 64); err == nil {
-		if !(f > 0) || f > math.MaxInt64/1e9 {
+		if !(f > 0) || f > latest/1e9 {
 			return 0, want
 		}
 		return time.Duration(math.Round(f * 1e9)), nil

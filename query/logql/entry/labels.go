@@ -34,6 +34,8 @@ type Stream struct {
 	Scope []Label
 	// text keeps the labels as one string, for grouping.
 	text string
+	// level is the level that the labels tell, "" for none.
+	level string
 }
 
 // NewStream makes the view of a stream.
@@ -46,7 +48,7 @@ func NewStream(s *telemetry.Stream) *Stream {
 		b.WriteString(l.Value)
 		b.WriteByte(0xff)
 	}
-	v.text = b.String()
+	v.text, v.level = b.String(), levelOfLabels(v.Labels)
 	return v
 }
 

@@ -6,11 +6,22 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-// levelKeys are the attributes and labels that carry a level, in the order in
-// which they count.
-var levelKeys = []string{
-	"level", "LEVEL", "Level", "severity", "SEVERITY", "Severity", "lvl", "LVL", "Lvl", "severity_text", "SeverityText",
-	"log_level", "loglevel", "LogLevel", "logLevel",
+// levelRank tells the attributes and labels that carry a level, in the order
+// in which they count; 0 is none of them.
+func levelRank(key string) int {
+	switch key {
+	case "level", "LEVEL", "Level":
+		return 1
+	case "severity", "SEVERITY", "Severity":
+		return 2
+	case "lvl", "LVL", "Lvl":
+		return 3
+	case "severity_text", "SeverityText":
+		return 4
+	case "log_level", "loglevel", "LogLevel", "logLevel":
+		return 5
+	}
+	return 0
 }
 
 // levelUnknown is what a record gets whose level cannot be told.
@@ -29,28 +40,44 @@ func Level(v *Stream, l *telemetry.Log) string {
 	if w := normalLevel(l.SeverityText); w != "" {
 		return w
 	}
-	if w := normalLevel(l.Attrs.Text("detected_level")); w != "" {
+	if w := levelOfAttrs(l.Attrs); w != "" {
 		return w
 	}
-	if len(l.Attrs) > 0 {
-		for _, key := range levelKeys {
-			for i := range l.Attrs {
-				if Name(l.Attrs[i].Key) == key {
-					if w := normalLevel(l.Attrs[i].Value.Text()); w != "" {
-						return w
-					}
-				}
-			}
-		}
+	if v.level != "" {
+		return v.level
 	}
-	for _, key := range levelKeys {
-		if value := v.Get(key); value != "" {
-			if w := normalLevel(value); w != "" {
+	return levelOfText(l.Body.Text())
+}
+
+func levelOfAttrs(attrs telemetry.Attrs) string {
+	best, word := 0, ""
+	for i := range attrs {
+		key := Name(attrs[i].Key)
+		if key == DetectedLevel {
+			if w := normalLevel(attrs[i].Value.Text()); w != "" {
 				return w
 			}
 		}
+		if rank := levelRank(key); rank > 0 && (best == 0 || rank < best) {
+			if w := normalLevel(attrs[i].Value.Text()); w != "" {
+				best, word = rank, w
+			}
+		}
 	}
-	return levelOfText(l.Body.Text())
+	return word
+}
+
+// levelOfLabels is levelOfAttrs for the labels of a stream.
+func levelOfLabels(labels []Label) string {
+	best, word := 0, ""
+	for _, l := range labels {
+		if rank := levelRank(l.Name); rank > 0 && (best == 0 || rank < best) {
+			if w := normalLevel(l.Value); w != "" {
+				best, word = rank, w
+			}
+		}
+	}
+	return word
 }
 
 // normalLevel returns the word under which a level is known, "" for none.
@@ -85,51 +112,57 @@ func levelOfText(line string) string {
 	return wordLevel(line)
 }
 
-// jsonLevel finds "level":"word" without parsing the document.
+// jsonLevel finds the first "level":"word" without parsing the document.
 func jsonLevel(line string) string {
-	for _, key := range levelKeys {
-		i := strings.Index(line, `"`+key+`"`)
-		if i < 0 {
+	for {
+		at := strings.IndexByte(line, '"')
+		if at < 0 {
+			return ""
+		}
+		key, rest, ok := strings.Cut(line[at+1:], `"`)
+		if !ok {
+			return ""
+		}
+		line = rest
+		if levelRank(key) == 0 {
 			continue
 		}
-		rest := strings.TrimLeft(line[i+len(key)+2:], " ")
-		if !strings.HasPrefix(rest, ":") {
+		rest, ok = strings.CutPrefix(strings.TrimLeft(rest, " "), ":")
+		if !ok {
 			continue
 		}
-		rest = strings.TrimLeft(rest[1:], " ")
-		if !strings.HasPrefix(rest, `"`) {
+		rest, ok = strings.CutPrefix(strings.TrimLeft(rest, " "), `"`)
+		if !ok {
 			continue
 		}
-		value, _, ok := strings.Cut(rest[1:], `"`)
+		value, tail, ok := strings.Cut(rest, `"`)
 		if w := normalLevel(value); ok && w != "" {
 			return w
 		}
+		line = tail
 	}
-	return ""
 }
 
+// logfmtLevel finds the first level=word.
 func logfmtLevel(line string) string {
-	for _, key := range levelKeys {
-		for at := 0; ; {
-			i := strings.Index(line[at:], key+"=")
-			if i < 0 {
-				break
-			}
-			i += at
-			at = i + len(key)
-			if i > 0 && line[i-1] != ' ' && line[i-1] != '\t' {
-				continue
-			}
-			value := strings.TrimPrefix(line[i+len(key)+1:], `"`)
-			if end := strings.IndexAny(value, " \t\""); end >= 0 {
-				value = value[:end]
-			}
-			if w := normalLevel(value); w != "" {
-				return w
-			}
+	for at := 0; ; at++ {
+		i := strings.IndexByte(line[at:], '=')
+		if i < 0 {
+			return ""
+		}
+		at += i
+		start := strings.LastIndexAny(line[:at], " \t") + 1
+		if levelRank(line[start:at]) == 0 {
+			continue
+		}
+		value := strings.TrimPrefix(line[at+1:], `"`)
+		if end := strings.IndexAny(value, " \t\""); end >= 0 {
+			value = value[:end]
+		}
+		if w := normalLevel(value); w != "" {
+			return w
 		}
 	}
-	return ""
 }
 
 // levelWords are the words in running text that tell a level. Words that are
