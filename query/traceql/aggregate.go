@@ -2,6 +2,7 @@ package traceql
 
 import (
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/clewhq/clew/query/traceql/syntax"
@@ -126,32 +127,35 @@ func bucketOf(s syntax.Static) int64 {
 	return int64(exp)
 }
 
-// group finds or makes the group of a span, nil when there are too many.
+// group finds or makes the group of a span, nil when there are too many. Only
+// a new group costs memory.
 func (g *grouped) group(v *view, value syntax.Static) *group {
 	g.key = g.key[:0]
-	var buf [8]Attr
-	labels := buf[:0]
 	for _, a := range g.fn.By {
-		val := v.first(a)
-		g.key = append(append(g.key, val.Key()...), 0)
-		if !val.IsNil() {
-			labels = append(labels, Attr{a.String(), val})
-		}
+		g.key = append(v.first(a).AppendKey(g.key), 0)
 	}
 	histogram := g.fn.Name == "histogram_over_time"
 	if histogram {
-		bound := math.Ldexp(1, int(bucketOf(value)))
-		if value.Type == syntax.TypeDuration {
-			bound /= float64(time.Second)
-		}
-		labels = append(labels, Attr{bucketLabel, syntax.Float(bound)})
-		g.key = append(g.key, labels[len(labels)-1].Value.Key()...)
+		g.key = strconv.AppendInt(append(g.key, byte(value.Type)), bucketOf(value), 10)
 	}
 	if grp, ok := g.groups[string(g.key)]; ok {
 		return grp
 	}
 	if g.full {
 		return nil
+	}
+	var labels []Attr
+	for _, a := range g.fn.By {
+		if val := v.first(a); !val.IsNil() {
+			labels = append(labels, Attr{a.String(), val})
+		}
+	}
+	if histogram {
+		bound := math.Ldexp(1, int(bucketOf(value)))
+		if value.Type == syntax.TypeDuration {
+			bound /= float64(time.Second)
+		}
+		labels = append(labels, Attr{bucketLabel, syntax.Float(bound)})
 	}
 	return g.newGroup(labels)
 }
@@ -170,8 +174,6 @@ func (g *grouped) newGroup(labels []Attr) *group {
 		labels = []Attr{{nameLabel, syntax.String(g.fn.Name)}}
 	case len(labels) == 0 && len(g.fn.By) > 0:
 		labels = []Attr{{g.fn.By[0].String(), syntax.Nil}}
-	default:
-		labels = append([]Attr(nil), labels...)
 	}
 	grp := &group{labels: labels, perPoint: map[int]int{}}
 	switch g.fn.Name {

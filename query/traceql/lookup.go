@@ -45,8 +45,19 @@ func attrOf(attrs telemetry.Attrs, name string) syntax.Static {
 }
 
 // first returns the value of an attribute, the first one where a span holds
-// several, Nil where it holds none.
+// several, Nil where it holds none. Every span of a query comes through here,
+// so the common places are looked at without the detour of each.
 func (v *view) first(a syntax.Attribute) syntax.Static {
+	if !a.Parent {
+		switch {
+		case a.Intrinsic == syntax.NotIntrinsic && a.Scope == syntax.ScopeSpan:
+			return attrOf(v.span.Attrs, a.Name)
+		case a.Intrinsic == syntax.NotIntrinsic && a.Scope == syntax.ScopeResource:
+			return attrOf(v.span.Stream.Resource.Attrs, a.Name)
+		case a.Intrinsic != syntax.NotIntrinsic && !a.Multi():
+			return v.intrinsic(a.Intrinsic)
+		}
+	}
 	out := syntax.Nil
 	v.each(a, func(s syntax.Static) bool {
 		out = s

@@ -64,6 +64,10 @@ func (p *plan) push(e syntax.Expr) {
 		if id, ok := telemetry.ParseSpanID(lit.Str()); ok {
 			p.ids = []string{id.String()}
 		}
+	case op == syntax.OpEq && lit.Type == syntax.TypeString && len(p.ids) == 0:
+		if id := idOf(ref, lit.Str()); id != "" {
+			p.ids = []string{id}
+		}
 	case ref.Is(syntax.SpanDuration) && lit.Type == syntax.TypeDuration:
 		if op == syntax.OpGt || op == syntax.OpGte || op == syntax.OpEq {
 			p.minDuration = max(p.minDuration, time.Duration(lit.AsInt()))

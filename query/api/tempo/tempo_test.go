@@ -406,7 +406,7 @@ func TestTags(t *testing.T) {
 		"/tempo/api/v2/search/tag/span.http.status_code/values":                                `{"tagValues":[{"type":"int","value":"200"},{"type":"int","value":"500"}]`,
 		"/tempo/api/v2/search/tag/span.ratio/values?q=%7B%7D":                                  `{"tagValues":[{"type":"float","value":"0.5"}]`,
 		"/tempo/api/v2/search/tag/span.ok/values":                                              `{"tagValues":[{"type":"bool","value":"true"}]`,
-		"/tempo/api/v2/search/tag/status/values?tag=status":                                    `{"tagValues":[{"type":"keyword","value":"error"},{"type":"keyword","value":"ok"},{"type":"keyword","value":"unset"}]`,
+		"/tempo/api/v2/search/tag/status/values?tag=status":                                    `{"tagValues":[{"type":"keyword","value":"unset"},{"type":"keyword","value":"ok"},{"type":"keyword","value":"error"}]`,
 		"/tempo/api/v2/search/tag/span.a/b/values":                                             `{"tagValues":[]`,
 		"/tempo/api/v2/search/tag/.service.name/values?q=" + q("{ span.http.method = `GET` }"): `{"tagValues":[{"type":"string","value":"front"}]`,
 	} {

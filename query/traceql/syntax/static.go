@@ -209,9 +209,16 @@ func (s Static) Compare(o Static) (int, bool) {
 }
 
 // Key is a comparable form of the value, for grouping.
-func (s Static) Key() string {
-	if s.Type == TypeFloat {
-		return string(rune('0'+s.Type)) + strconv.FormatUint(s.num, 16)
+func (s Static) Key() string { return string(s.AppendKey(nil)) }
+
+// AppendKey appends Key to dst.
+func (s Static) AppendKey(dst []byte) []byte {
+	dst = append(dst, '0'+byte(s.Type))
+	switch s.Type {
+	case TypeString:
+		return append(dst, s.str...)
+	case TypeArray:
+		return append(dst, s.Source()...)
 	}
-	return string(rune('0'+s.Type)) + s.Text()
+	return strconv.AppendUint(dst, s.num, 36)
 }

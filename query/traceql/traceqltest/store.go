@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
@@ -87,12 +88,17 @@ func (s *Store) selects(q *storage.SpanQuery, sp *telemetry.Span) bool {
 		q.Stream != nil && !q.Stream(sp.Stream),
 		sp.Duration() < q.MinDuration,
 		len(q.TraceIDs) > 0 && !slices.Contains(q.TraceIDs, sp.TraceID),
-		len(q.IDs) > 0 && !slices.ContainsFunc(q.IDs, func(id string) bool {
-			return id == sp.SpanID.String() || id == sp.ParentID.String() || id == sp.TraceID.String()
-		}):
+		len(q.IDs) > 0 && !carries(sp, q.IDs):
 		return false
 	}
 	return true
+}
+
+// carries reports whether a span carries one of the IDs.
+func carries(sp *telemetry.Span, ids []string) bool {
+	return slices.ContainsFunc(correlation.AppendSpan(nil, sp), func(id correlation.ID) bool {
+		return slices.Contains(ids, id.Value)
+	})
 }
 
 // project zeroes what the columns leave out.
