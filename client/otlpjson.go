@@ -96,9 +96,9 @@ func (s *otlpSpan) entries(service string, resource map[string]any) []correlate.
 	}
 	if e.Status == "error" {
 		e.Severity = "error"
-		if s.Status.Message != "" {
-			e.Text += ": " + s.Status.Message
-		}
+	}
+	if s.Status.Message != "" {
+		e.Attributes[correlate.AttrStatusMessage] = s.Status.Message
 	}
 	out := []correlate.Entry{e}
 	for _, ev := range s.Events {

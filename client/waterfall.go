@@ -141,14 +141,20 @@ func (c *Client) waterfall(entries []correlate.Entry, from, to time.Time, paints
 		return
 	}
 	l := newLayout(entries, from, to, c.width)
-	c.printf("%s\n", faint(l.axis()))
+	if axis := l.axis(); axis != "" {
+		c.printf("%s\n", faint(axis))
+	}
 	for _, root := range tree(entries) {
 		c.branch(l, root, "", "", paints)
 	}
 }
 
-// axis is the line over the bars: zero, half, all.
+// axis is the line over the bars: zero, half, all; none where all is one
+// moment.
 func (l layout) axis() string {
+	if l.span <= 0 {
+		return ""
+	}
 	half, all := short(l.span/2), short(l.span)
 	text := fit("0", l.bar/2) + half
 	if room := l.bar - cellWidth(text) - cellWidth(all); room > 0 {
@@ -207,6 +213,9 @@ func label(i *item) (mark, text string) {
 	text = clean(i.Text)
 	switch i.Type {
 	case correlate.TypeSpan:
+		if message, _ := i.Attributes[correlate.AttrStatusMessage].(string); message != "" {
+			text += ": " + clean(message)
+		}
 		if i.failed() {
 			return "✗ ", text
 		}

@@ -42,7 +42,10 @@ func clientCommand(use, short, arg string, run func(context.Context, *client.Cli
 			if want == 0 {
 				return usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args)}
 			}
-			return usageError{fmt.Errorf("%s takes one argument, %s, got %d: quote it as one", cmd.CommandPath(), arg, len(args))}
+			if len(args) == 0 {
+				return usageError{fmt.Errorf("%s wants %s; see %s --help", cmd.CommandPath(), arg, cmd.CommandPath())}
+			}
+			return usageError{fmt.Errorf("%s takes one argument, %s, got %d: put it in quotes", cmd.CommandPath(), arg, len(args))}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.json {

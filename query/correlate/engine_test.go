@@ -80,7 +80,7 @@ trace aaaa root=shipping "orders process" spans=1 errors=0 40ms
 15 span checkout  "SELECT orders"
 30 log audit info "{\"requestId\":\"req-8f3a2b\",\"actor\":\"jo\"}"
 40 span checkout error "stock.Reserve"
-42 span stock error "Reserve: out of stock"
+42 span stock error "Reserve"
 55 event stock error "exception: OutOfStock: sku-9 is sold out"
 56 log stock error "sku-9 is sold out"
 62 span checkout  "price"

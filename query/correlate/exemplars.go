@@ -125,7 +125,7 @@ func (e *Engine) addExemplars(ctx context.Context, q Request, g *gather, a *Answ
 func exemplarEntry(x *Exemplar) Entry {
 	e := Entry{
 		Time: at(x.Time), Type: TypeExemplar, Service: exemplarService(x.Series), TraceID: x.TraceID, Attributes: map[string]any{}, Resource: map[string]any{},
-		Text: x.Series.String() + " = " + strconv.FormatFloat(x.Value, 'g', -1, 64),
+		Text: seriesText(x.Series) + " = " + strconv.FormatFloat(x.Value, 'g', -1, 64),
 	}
 	x.Labels.Range(func(l labels.Label) {
 		e.Attributes[l.Name] = l.Value
@@ -145,4 +145,14 @@ func exemplarService(ls labels.Labels) string {
 		}
 	}
 	return telemetry.UnknownService
+}
+
+// seriesText renders a series as people write it: name{label="value"}.
+func seriesText(ls labels.Labels) string {
+	name := ls.Get(labels.MetricName)
+	rest := labels.NewBuilder(ls).Del(labels.MetricName).Labels()
+	if rest.IsEmpty() {
+		return name
+	}
+	return name + rest.String()
 }

@@ -31,6 +31,10 @@ func (g *gather) timeline() []Entry {
 	return out
 }
 
+// AttrStatusMessage is the attribute under which a span's status message
+// stands, as OpenTelemetry's exporters to other systems name it.
+const AttrStatusMessage = "otel.status_description"
+
 func spanEntry(s *telemetry.Span, resource map[string]any) Entry {
 	e := Entry{
 		Time: at(s.Start), Type: TypeSpan, Service: service(s.Stream), Text: s.Name, TraceID: s.TraceID.String(), SpanID: s.SpanID.String(),
@@ -38,9 +42,9 @@ func spanEntry(s *telemetry.Span, resource map[string]any) Entry {
 	}
 	if s.Status == telemetry.StatusError {
 		e.Severity = telemetry.SeverityError.String()
-		if s.StatusMessage != "" {
-			e.Text += ": " + s.StatusMessage
-		}
+	}
+	if s.StatusMessage != "" {
+		e.Attributes[AttrStatusMessage] = s.StatusMessage
 	}
 	return e
 }
