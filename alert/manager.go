@@ -264,7 +264,8 @@ func (m *Manager) Alertmanagers() []*url.URL { return m.notify.Alertmanagers() }
 // DroppedAlertmanagers returns no addresses: none is ever dropped.
 func (m *Manager) DroppedAlertmanagers() []*url.URL { return m.notify.DroppedAlertmanagers() }
 
-// Rules returns the rules of a tenant as Prometheus's API shows them.
+// Rules returns the rules of a tenant as Prometheus's API shows them, none
+// where m is nil because alerting is off.
 func (m *Manager) Rules(tenant string) TenantRules { return TenantRules{m, tenant} }
 
 // TenantRules are the rules of one tenant. It implements the RulesRetriever of
@@ -285,6 +286,9 @@ func (t TenantRules) AlertingRules() []*rules.AlertingRule {
 }
 
 func collect[T any](t TenantRules, from func(*rules.Manager) []T) []T {
+	if t.manager == nil {
+		return nil // alerting is off
+	}
 	t.manager.mu.RLock()
 	defer t.manager.mu.RUnlock()
 	var all []T

@@ -279,6 +279,13 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+func TestRulesWhereAlertingIsOff(t *testing.T) {
+	var off *Manager
+	if got := off.Rules("x").RuleGroups(); got != nil {
+		t.Errorf("want none, got %v", got)
+	}
+}
+
 func TestReloadAfterClose(t *testing.T) {
 	f := newFixture(t)
 	m := f.manager()
