@@ -232,7 +232,7 @@ func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts s
 		return nil, err
 	}
 	meta.Rows, meta.Min, meta.Max, meta.Bytes = info.Rows, info.Min, info.Max, info.Bytes
-	return newHandle(s.deps.FS, path, sig.codec, meta), nil
+	return newHandle(s.paths, sig.codec, meta), nil
 }
 
 // loop is the background: it flushes what is due, merges and drops.

@@ -15,6 +15,7 @@ import (
 type handle[T any] struct {
 	meta  manifest.Segment
 	path  string
+	paths *paths
 	fs    vfs.FS
 	codec *segment.Codec[T]
 
@@ -26,8 +27,8 @@ type handle[T any] struct {
 	reader *segment.Reader[T]
 }
 
-func newHandle[T any](fs vfs.FS, path string, codec *segment.Codec[T], meta manifest.Segment) *handle[T] {
-	h := &handle[T]{meta: meta, path: path, fs: fs, codec: codec}
+func newHandle[T any](p *paths, codec *segment.Codec[T], meta manifest.Segment) *handle[T] {
+	h := &handle[T]{meta: meta, path: p.segment(&meta), paths: p, fs: p.fs, codec: codec}
 	h.refs.Store(1)
 	return h
 }
@@ -49,6 +50,7 @@ func (h *handle[T]) release() {
 	if h.dropped.Load() {
 		// What stays where this fails is found and removed at the next start.
 		_ = h.fs.Remove(h.path)
+		h.paths.forget(h.paths.partition(&h.meta))
 	}
 }
 

@@ -130,7 +130,7 @@ func (s *Store) recover() error {
 }
 
 func addHandle[T any](s *Store, sig *signal[T], meta manifest.Segment) {
-	h := newHandle(s.deps.FS, s.paths.segment(&meta), sig.codec, meta)
+	h := newHandle(s.paths, sig.codec, meta)
 	sig.segments[meta.Tenant] = append(sig.segments[meta.Tenant], h)
 }
 

@@ -82,7 +82,8 @@ func (p *paths) ensure(dir string) error {
 	return nil
 }
 
-// forget removes a directory that may be empty.
+// forget removes a directory if it is empty. A flush that was about to write
+// there fails, and makes it again when it is tried again.
 func (p *paths) forget(dir string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

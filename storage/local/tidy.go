@@ -78,16 +78,7 @@ func retain[T any](s *Store, sig *signal[T], keep time.Duration) error {
 	}
 	limit := s.deps.Now().Add(-keep).UnixNano()
 	all := partitions(s, sig)
-	var dirs []string
-	defer func() {
-		releaseAll(all)
-		// A flush into the same directory must not lose it meanwhile.
-		s.flushing.Lock()
-		defer s.flushing.Unlock()
-		for _, d := range dirs {
-			s.paths.forget(d)
-		}
-	}()
+	defer releaseAll(all)
 	for _, p := range all {
 		if p.day.End() > limit {
 			continue
@@ -101,7 +92,6 @@ func retain[T any](s *Store, sig *signal[T], keep time.Duration) error {
 		for _, h := range p.list {
 			h.drop()
 		}
-		dirs = append(dirs, s.paths.partition(&p.list[0].meta))
 		s.metrics.partitionsDropped.WithLabelValues(string(sig.kind.Signal)).Inc()
 		s.deps.Logger.Info("dropped a day older than the retention",
 			"signal", sig.kind.Signal, "tenant", p.tenant, "day", p.day.String(), "segments", len(p.list))
