@@ -23,7 +23,7 @@ func (r *run) candidates(ctx context.Context, p *plan, from, to int64, done map[
 	found := map[telemetry.TraceID]int64{}
 	limit := r.e.cfg.MaxCandidates
 	v := view{}
-	err := r.scan(ctx, p.query(r.tenant, from, to), func(s *telemetry.Span) bool {
+	err := r.scan(ctx, p.query(r.tenant, from, to), "scan", func(s *telemetry.Span) bool {
 		v.span = s
 		if !p.match(&v).IsTrue() {
 			return true

@@ -3,7 +3,6 @@ package traceql
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/clewhq/clew/query/traceql/syntax"
 	"github.com/clewhq/clew/telemetry"
@@ -125,7 +124,7 @@ func (a *attrCounts) top(n int) []*valueCounts {
 		all = append(all, v)
 	}
 	slices.SortFunc(all, func(x, y *valueCounts) int {
-		return cmp.Or(cmp.Compare(y.sum, x.sum), strings.Compare(x.value.Key(), y.value.Key()))
+		return cmp.Or(cmp.Compare(y.sum, x.sum), compareStatics(x.value, y.value))
 	})
 	return all[:min(n, len(all))]
 }

@@ -76,6 +76,8 @@ type run struct {
 	budget   int64
 	stats    Stats
 	warnings []string
+	plans    []PlanInfo
+	stages   []StageInfo
 }
 
 // begin starts a query; the returned context ends with the query's timeout.
@@ -98,10 +100,12 @@ func (r *run) warn(format string, args ...any) {
 
 // scan calls visit for every span of q until visit returns false. It returns
 // errBudget when the query has read all the spans it may.
-func (r *run) scan(ctx context.Context, q storage.SpanQuery, visit func(*telemetry.Span) bool) error {
+func (r *run) scan(ctx context.Context, q storage.SpanQuery, stage string, visit func(*telemetry.Span) bool) error {
 	var read storage.ReadStats
 	q.Stats = &read
+	began, before := time.Now(), r.stats.InspectedSpans
 	err := r.each(ctx, q, visit)
+	r.note(stage, time.Since(began), r.stats.InspectedSpans-before, &read)
 	r.stats.InspectedBytes += read.Bytes
 	r.stats.Segments += read.Segments
 	r.stats.Blocks += read.Blocks
@@ -181,7 +185,7 @@ func (r *run) traces(ctx context.Context, ids []telemetry.TraceID, cols storage.
 	byID := make(map[telemetry.TraceID][]*telemetry.Span, len(ids))
 	q := storage.SpanQuery{Tenant: r.tenant, TraceIDs: ids, Columns: cols}
 	limit := r.e.cfg.MaxSpansPerTrace
-	err := r.scan(ctx, q, func(s *telemetry.Span) bool {
+	err := r.scan(ctx, q, "read traces", func(s *telemetry.Span) bool {
 		if have := byID[s.TraceID]; len(have) < limit {
 			byID[s.TraceID] = append(have, s)
 		} else {

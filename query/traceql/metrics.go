@@ -28,6 +28,7 @@ type MetricsResult struct {
 	Series   []Series
 	Stats    Stats
 	Warnings []string
+	Explain  Explain
 	grid     grid
 }
 
@@ -128,7 +129,7 @@ func (e *Engine) QueryRange(ctx context.Context, req MetricsRequest) (*MetricsRe
 	if err != nil {
 		return nil, err
 	}
-	return &MetricsResult{Series: set.sorted(), Stats: r.stats, Warnings: r.warnings, grid: m.grid}, nil
+	return &MetricsResult{Series: set.sorted(), Stats: r.stats, Warnings: r.warnings, Explain: r.explain(req.Query), grid: m.grid}, nil
 }
 
 func (e *Engine) checkRange(req *MetricsRequest) error {
@@ -208,7 +209,9 @@ func (m *metricsRun) pipeline(ctx context.Context, e *syntax.MetricsPipeline) (s
 	p := planPipeline(e.Pipeline)
 	cols := functionColumns(&e.Func)
 	var err error
-	if p.exact && !functionNeedsTrace(&e.Func) {
+	whole := !p.exact || functionNeedsTrace(&e.Func)
+	m.plans = append(m.plans, p.info(whole))
+	if !whole {
 		p.columns |= cols
 		err = m.spansOnly(ctx, &p, agg)
 	} else {
@@ -224,7 +227,7 @@ func (m *metricsRun) pipeline(ctx context.Context, e *syntax.MetricsPipeline) (s
 func (m *metricsRun) spansOnly(ctx context.Context, p *plan, agg aggregator) error {
 	from, to := m.grid.bounds()
 	v := view{}
-	return m.scan(ctx, p.query(m.tenant, from, to), func(s *telemetry.Span) bool {
+	return m.scan(ctx, p.query(m.tenant, from, to), "scan", func(s *telemetry.Span) bool {
 		v.span = s
 		if i := m.grid.index(s.Start); i >= 0 && p.match(&v).IsTrue() {
 			agg.observe(i, &v)

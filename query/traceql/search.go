@@ -69,6 +69,7 @@ type SearchResult struct {
 	Traces   []TraceResult
 	Stats    Stats
 	Warnings []string
+	Explain  Explain
 }
 
 // Search finds the newest traces that a query selects.
@@ -80,7 +81,7 @@ func (e *Engine) Search(ctx context.Context, req SearchRequest) (*SearchResult, 
 	if err := r.partial(s.run(ctx)); err != nil {
 		return nil, err
 	}
-	return &SearchResult{Traces: s.found, Stats: r.stats, Warnings: r.warnings}, nil
+	return &SearchResult{Traces: s.found, Stats: r.stats, Warnings: r.warnings, Explain: r.explain(req.Query)}, nil
 }
 
 // search is one search under way.
@@ -109,8 +110,10 @@ func newSearch(r *run, req SearchRequest) *search {
 	if req.Whole {
 		sh.columns = storage.ColAll
 	}
+	p := planPipeline(req.Query.Pipeline)
+	r.plans = append(r.plans, p.info(true))
 	return &search{
-		r: r, req: req, limit: limit, plan: planPipeline(req.Query.Pipeline),
+		r: r, req: req, limit: limit, plan: p,
 		eval: compilePipeline(req.Query.Pipeline), shown: sh, cols: sh.columns,
 		done: map[telemetry.TraceID]struct{}{},
 	}

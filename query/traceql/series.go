@@ -103,14 +103,18 @@ func (s seriesSet) sorted() []Series {
 	}
 	slices.SortFunc(out, func(a, b Series) int {
 		return slices.CompareFunc(a.Labels, b.Labels, func(x, y Attr) int {
-			n, ok := x.Value.Compare(y.Value)
-			if !ok {
-				n = strings.Compare(x.Value.Key(), y.Value.Key())
-			}
-			return cmp.Or(strings.Compare(x.Key, y.Key), n)
+			return cmp.Or(strings.Compare(x.Key, y.Key), compareStatics(x.Value, y.Value))
 		})
 	})
 	return out
+}
+
+// compareStatics orders any two values, those without an order by their keys.
+func compareStatics(a, b syntax.Static) int {
+	if n, ok := a.Compare(b); ok && n != 0 {
+		return n
+	}
+	return strings.Compare(a.Key(), b.Key())
 }
 
 // filled returns n points of one value.

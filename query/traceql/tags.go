@@ -100,7 +100,7 @@ func (r *run) tagScan(ctx context.Context, req *TagsRequest, cols storage.Column
 		p.columns |= cols
 	}
 	v := view{}
-	err := r.scan(ctx, p.query(r.tenant, req.From, req.To), func(s *telemetry.Span) bool {
+	err := r.scan(ctx, p.query(r.tenant, req.From, req.To), "scan", func(s *telemetry.Span) bool {
 		v.span = s
 		return p.match != nil && !p.match(&v).IsTrue() || visit(&v)
 	})
@@ -328,11 +328,6 @@ func (s *valueSet) sorted() []syntax.Static {
 	for _, v := range s.values {
 		out = append(out, v)
 	}
-	slices.SortFunc(out, func(a, b syntax.Static) int {
-		if n, ok := a.Compare(b); ok && n != 0 {
-			return n
-		}
-		return strings.Compare(a.Key(), b.Key())
-	})
+	slices.SortFunc(out, compareStatics)
 	return out
 }

@@ -197,7 +197,7 @@ func (a *API) streamSearch(ctx context.Context, f fields, send func(protoMessage
 	req.Progress = func(found []traceql.TraceResult, done float64) error {
 		part := newSearchResponse(found, &traceql.Stats{}, false)
 		part.Metrics.TotalJobs, part.Metrics.CompletedJobs = jobs, uint32(done*jobs)
-		return send(part)
+		return sendAll(part.split(), send)
 	}
 	res, err := a.Engine.Search(ctx, *req)
 	if err != nil {
@@ -208,7 +208,7 @@ func (a *API) streamSearch(ctx context.Context, f fields, send func(protoMessage
 	if len(res.Warnings) > 0 {
 		last.Metrics.CompletedJobs--
 	}
-	return send(last)
+	return sendAll(last.split(), send)
 }
 
 // tagFields reads a request for names or values. Names and values number
@@ -300,7 +300,7 @@ func (a *API) streamQueryRange(ctx context.Context, f fields, send func(protoMes
 	if err != nil {
 		return err
 	}
-	return send(newQueryRangeResponse(res))
+	return sendAll(newQueryRangeResponse(res).split(), send)
 }
 
 func (a *API) streamQueryInstant(ctx context.Context, f fields, send func(protoMessage) error) error {

@@ -209,3 +209,29 @@ func FuzzParseFields(f *testing.F) {
 		}
 	})
 }
+
+// TestSplit: no message is over gRPC's limit, and together they are all.
+func TestSplit(t *testing.T) {
+	const n = 5000
+	m := &searchResponse{}
+	for range n {
+		m.Traces = append(m.Traces, traceMetadata{TraceID: "x", RootTraceName: strings.Repeat("n", 2000)})
+	}
+	total := 0
+	parts := m.split()
+	for _, p := range parts {
+		total += len(p.Traces)
+		if size := len(p.appendProto(nil)); size > 4<<20 {
+			t.Errorf("a message of %d bytes", size)
+		}
+	}
+	if total != n || len(parts) < 3 {
+		t.Errorf("%d traces in %d messages", total, len(parts))
+	}
+	if parts := (&searchResponse{}).split(); len(parts) != 1 {
+		t.Errorf("an empty answer is %d messages", len(parts))
+	}
+	if parts := (&queryRangeResponse{Series: make([]timeSeries, 3)}).split(); len(parts) != 1 || len(parts[0].Series) != 3 {
+		t.Errorf("got %d messages", len(parts))
+	}
+}

@@ -61,6 +61,9 @@ func (a *API) queryRange(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if wantsExplain(r) {
+		return writeJSON(w, explained{res.Explain, nonNil(res.Warnings), len(res.Series)})
+	}
 	return writeJSON(w, newQueryRangeResponse(res))
 }
 
@@ -73,6 +76,9 @@ func (a *API) queryInstant(w http.ResponseWriter, r *http.Request) error {
 	res, err := a.Engine.QueryRange(r.Context(), *req)
 	if err != nil {
 		return err
+	}
+	if wantsExplain(r) {
+		return writeJSON(w, explained{res.Explain, nonNil(res.Warnings), len(res.Series)})
 	}
 	return writeJSON(w, newQueryInstantResponse(res))
 }

@@ -27,6 +27,9 @@ func (a *API) search(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if wantsExplain(r) {
+		return writeJSON(w, explained{res.Explain, nonNil(res.Warnings), len(res.Traces)})
+	}
 	setWarnings(w, res.Warnings)
 	return writeJSON(w, newSearchResponse(res.Traces, &res.Stats, len(res.Warnings) > 0))
 }

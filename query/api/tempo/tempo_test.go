@@ -495,3 +495,22 @@ func TestSmall(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestExplain(t *testing.T) {
+	srv := newServer(t)
+	for path, want := range map[string][]string{
+		"/tempo/api/search?explain=1&q=" + q("{ resource.service.name = `front` && duration > 50ms }"): {
+			`"whole_traces":true`, `streams by resource`, `duration of at least 50ms`, `"name":"scan"`, `"name":"read traces"`, `"results":1`, `"warnings":[]`},
+		"/tempo/api/metrics/query_range?explain=true&q=" + q("{ status = error } | rate()"): {
+			`"query":"{ status = error } | rate()"`, `"whole_traces":false`, `"reads":1`},
+		"/tempo/api/metrics/query?explain=1&q=" + q("{ rootName = `x` } | rate()"): {`"condition":"true"`, `"whole_traces":true`},
+		"/tempo/api/search?explain=0&q=" + q("{ trace:id = `1` }"):                 {`"traces":[`},
+	} {
+		code, body, _ := get(t, srv, path, "")
+		for _, part := range want {
+			if code != 200 || !strings.Contains(body, part) {
+				t.Errorf("%s: got %d %s, want %s", path, code, body, part)
+			}
+		}
+	}
+}
