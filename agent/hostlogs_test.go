@@ -66,6 +66,22 @@ func TestHostLogs(t *testing.T) {
 	}
 	s.await(t, "the node's logs", func() bool { return len(s.logs) >= len(want) })
 	p.kill(syscall.SIGTERM)
+	got := describe(t, s)
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("missing %s", line)
+		}
+	}
+	for _, line := range got {
+		if !slices.Contains(want, line) {
+			t.Errorf("unexpected %s", line)
+		}
+	}
+}
+
+// describe writes each record in a line, and checks where it came from.
+func describe(t *testing.T, s *sink) []string {
+	t.Helper()
 	var got []string
 	for _, l := range s.logs {
 		time := ""
@@ -81,14 +97,5 @@ func TestHostLogs(t *testing.T) {
 			t.Errorf("%q comes from %v", l.Body().AsString(), l.resource.AsRaw())
 		}
 	}
-	for _, line := range want {
-		if !slices.Contains(got, line) {
-			t.Errorf("missing %s", line)
-		}
-	}
-	for _, line := range got {
-		if !slices.Contains(want, line) {
-			t.Errorf("unexpected %s", line)
-		}
-	}
+	return got
 }
