@@ -16,6 +16,7 @@
 //	4bf92f3577b34da6a3ce929d0e0e4736          hex of 16 digits and more
 //	01ARZ3NDEKTSV4RRFFQ69G5FAV                ULID
 //	3MqLQ2eZvKYlo2C1XyzAb9                    long mix of letters and digits
+//	4f8a9c2b7d1e                              shorter, letters and digits in turns
 //	V1StGXR8_Z5jdHi6B-myT                     the same with - and _ (NanoID)
 //	req-8f3a2b  ord_123abc  order-10023       prefix and ID
 //	blk_-1608999687919862906                  prefix and a long number

@@ -74,8 +74,15 @@ func isTail(s string, known bool) bool {
 		return false
 	case n.hex == len(s), n.digits*3 > len(s):
 		return true
+	case known:
+		return len(s) >= unknownMixed && !isNumberedWord(s, n)
 	}
-	return len(s) >= minMixed && isMixed(s, n)
+	return len(s) >= unknownDigits && n.digits >= 2 && n.digitTurns >= 2 || len(s) >= minMixed && isMixed(s, n)
+}
+
+// isNumberedWord knows service2 and worker12: a word and its number.
+func isNumberedWord(s string, n counts) bool {
+	return n.lower > 0 && n.digitTurns == 1 && n.digits <= 2 && class[s[0]]&clDigit == 0
 }
 
 // isChain decides on several segments after a prefix. Unless the prefix says
@@ -87,7 +94,7 @@ func isChain(tail string, known bool) bool {
 		return isStrong(first) && !isPodSuffix(tail)
 	}
 	n := count(tail)
-	if n.digits >= 6 && n.digits*2 >= len(tail) {
+	if n.digits >= 6 && n.digits*2 >= len(tail) || n.digits >= 4 && n.digitTurns >= 2 {
 		return true
 	}
 	for i, parts := 0, 0; i < len(tail) && parts < maxSegments; parts++ {

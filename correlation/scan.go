@@ -74,7 +74,7 @@ func scan(text string, pairs bool, f finder) {
 
 // mayBeID rules out most runs by their length and the classes seen in them:
 // every ID has a digit, none shorter than a trace ID is without a letter, and
-// none shorter than a span ID without a dash.
+// only a short one needs a dash.
 func mayBeID(seen uint8, length int) bool {
 	switch {
 	case seen&clDigit == 0:
@@ -82,7 +82,7 @@ func mayBeID(seen uint8, length int) bool {
 	case seen&(clLower|clUpper) == 0:
 		return length >= traceDigits
 	case seen&clDash == 0:
-		return length >= spanDigits
+		return length >= minShortMixed
 	}
 	return length >= minRun
 }

@@ -3,15 +3,16 @@ package correlation
 // The longest tokens that are taken for IDs. What is longer is data: base64,
 // JSON Web Tokens, digests of several hashes.
 const (
-	maxToken    = 128
-	maxMixed    = 64
-	minMixed    = 16
-	minPointer  = 15 // digits of a 0x number; a pointer has 12 and fewer
-	ulidLen     = 26
-	tracePLen   = 55
-	maxPrefix   = 16
-	minPrefix   = 2
-	maxSegments = 12
+	maxToken      = 128
+	maxMixed      = 64
+	minMixed      = 16
+	minShortMixed = 12
+	minPointer    = 15 // digits of a 0x number; a pointer has 12 and fewer
+	ulidLen       = 26
+	tracePLen     = 55
+	maxPrefix     = 16
+	minPrefix     = 2
+	maxSegments   = 12
 )
 
 // counts is what the shapes are decided by.
@@ -68,7 +69,7 @@ func classify(run string, f finder) bool {
 		return true
 	}
 	if n.dashes == 0 {
-		return !isSolid(run, n) || f.token(run)
+		return !isSolid(run, n) && !isShortMixed(run, n) || f.token(run)
 	}
 	switch {
 	case isUUID(run):
@@ -160,6 +161,13 @@ func isSolid(s string, n counts) bool {
 		return false
 	}
 	return isULID(s) || isMixed(s, n)
+}
+
+// isShortMixed knows random mixes a little too short for isMixed: their
+// letters and digits must take turns.
+func isShortMixed(s string, n counts) bool {
+	return len(s) >= minShortMixed && len(s) < minMixed && n.digits >= 3 && n.letters() >= 3 && n.digitTurns >= 4 &&
+		(s[0] != '0' || s[1]|0x20 != 'x')
 }
 
 // isMixed tells a random mix of letters and digits from a name that has some

@@ -53,7 +53,7 @@ func TestTokensThatAreNot(t *testing.T) {
 		"00000000000000000000000000000000", "00000000-0000-0000-0000-000000000000", "0000000000000000", "deadbeef", "deadbeefdeadbeef",
 		"0x6b2f3a", "0x7fff5fbff8a0", "0X000000000000000", "67108864", "Base64Encoder", "kubernetes.io/metadata.name", "application-server", "request-id",
 		"trace-id", "order-v2", "applicationserver12", "applicationserver2031", "session-", "--------------------", "________________",
-		"order-0000", "msra-sa-41:8030",
+		"order-0000", "task-worker12", "spring-slf4j2", "session-manager-v2", "1a2b3c", "12345678901a", "msra-sa-41:8030",
 	} {
 		if got := tokensOf(text); len(got) > 0 {
 			t.Errorf("Tokens(%q) = %q, want none", text, got)
