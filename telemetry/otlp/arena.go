@@ -34,7 +34,6 @@ func (a *arena[T]) take(mark int) []T {
 	}
 	from := len(a.chunk)
 	a.chunk = append(a.chunk, a.stack[mark:]...)
-	clear(a.stack[mark:])
-	a.stack = a.stack[:mark]
+	a.stack = a.stack[:mark] // what lies above goes with the decoder
 	return a.chunk[from:len(a.chunk):len(a.chunk)]
 }

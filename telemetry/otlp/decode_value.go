@@ -34,7 +34,11 @@ func (d *decoder) attr(r *reader, wire, depth int) error {
 	if err := d.charge(attrSize, sub.pos); err != nil {
 		return err
 	}
-	var a telemetry.Attr
+	a, plain := plainAttr(sub.buf[sub.pos:sub.end])
+	if plain {
+		d.attrs.push(a)
+		return nil
+	}
 	for sub.more() {
 		num, wire, err := sub.field()
 		if err == nil {
@@ -53,6 +57,29 @@ func (d *decoder) attr(r *reader, wire, depth int) error {
 	}
 	d.attrs.push(a)
 	return nil
+}
+
+// plainAttr reads a KeyValue in the form that almost all have: a short key,
+// then a short string, and nothing else. It reports false for any other form,
+// which says nothing about whether that is valid.
+func plainAttr(b []byte) (telemetry.Attr, bool) {
+	const key, value, text = 1<<3 | wireLen, 2<<3 | wireLen, 1<<3 | wireLen
+	if len(b) < 2 || b[0] != key {
+		return telemetry.Attr{}, false
+	}
+	k := int(b[1])
+	v := 2 + k // where the value begins
+	if k == 0 || k >= 0x80 || len(b) < v+4 || b[v] != value || b[v+2] != text {
+		return telemetry.Attr{}, false
+	}
+	n := int(b[v+3])
+	if n == 0 || n >= 0x7e || int(b[v+1]) != n+2 || len(b) != v+4+n {
+		return telemetry.Attr{}, false
+	}
+	return telemetry.Attr{
+		Key:   unsafe.String(&b[2], k),
+		Value: telemetry.String(unsafe.String(&b[v+4], n)),
+	}, true
 }
 
 // value reads the AnyValue field at hand into v. A field that comes twice is
