@@ -62,25 +62,37 @@ func (s *Store) Flush(ctx context.Context) error {
 func (s *Store) flush(ctx context.Context) error {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
-	err := s.freeze(ctx)
-	for err == nil {
-		s.mu.RLock()
-		var g *generation
-		if len(s.frozen) > 0 {
-			g = s.frozen[0]
-		}
-		s.mu.RUnlock()
-		if g == nil {
-			return nil
-		}
-		if err = s.flushGeneration(g); err == nil {
-			s.metrics.flushes.WithLabelValues(outcomeGood).Inc()
-			err = wal.Release(s.deps.FS, s.paths.wal(), g.covers.Seq)
-		} else {
-			s.metrics.flushes.WithLabelValues(outcomeFailed).Inc()
-		}
+	// What an earlier flush could not write comes first: while that fails,
+	// freezing more would only make more files.
+	err := s.flushFrozen()
+	if err == nil {
+		err = s.freeze(ctx)
+	}
+	if err == nil {
+		err = s.flushFrozen()
 	}
 	return s.disk.wrote(err)
+}
+
+// flushFrozen writes the frozen generations, oldest first, and releases what
+// they cover of the write-ahead log.
+func (s *Store) flushFrozen() error {
+	for {
+		s.mu.RLock()
+		frozen := s.frozen
+		s.mu.RUnlock()
+		if len(frozen) == 0 {
+			return nil
+		}
+		if err := s.flushGeneration(frozen[0]); err != nil {
+			s.metrics.flushes.WithLabelValues(outcomeFailed).Inc()
+			return err
+		}
+		s.metrics.flushes.WithLabelValues(outcomeGood).Inc()
+		if err := wal.Release(s.deps.FS, s.paths.wal(), frozen[0].covers.Seq); err != nil {
+			return err
+		}
+	}
 }
 
 // freeze begins a new write-ahead file and a new active generation. The log's
