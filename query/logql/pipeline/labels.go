@@ -30,6 +30,7 @@ const (
 type Label struct {
 	Name, Value string
 	Category    Category
+	extracted   bool // by a parser, and not set by label_format since
 }
 
 // Labels are the labels of the record under way. Structured metadata is made
@@ -72,7 +73,7 @@ func (b *Labels) loadMeta() {
 			l.Name += clashSuffix
 		}
 		if b.find(l.Name) < 0 {
-			b.extra = append(b.extra, Label{l.Name, l.Value, FromMeta})
+			b.extra = append(b.extra, Label{Name: l.Name, Value: l.Value, Category: FromMeta})
 		}
 	}
 }
@@ -102,9 +103,9 @@ func (b *Labels) find(name string) int {
 func (b *Labels) Lookup(name string) (Label, bool) {
 	switch name {
 	case ErrorLabel:
-		return Label{name, b.err, FromParser}, b.err != ""
+		return Label{Name: name, Value: b.err, Category: FromParser}, b.err != ""
 	case ErrorDetailsLabel:
-		return Label{name, b.details, FromParser}, b.details != ""
+		return Label{Name: name, Value: b.details, Category: FromParser}, b.details != ""
 	}
 	if i := b.find(name); i >= 0 {
 		return b.extra[i], true
@@ -113,7 +114,7 @@ func (b *Labels) Lookup(name string) (Label, bool) {
 		if b.dropped[i] {
 			return Label{}, false
 		}
-		return Label{name, b.base.Labels[i].Value, FromStream}, true
+		return Label{Name: name, Value: b.base.Labels[i].Value, Category: FromStream}, true
 	}
 	if !b.hasMeta {
 		b.loadMeta()
@@ -132,31 +133,39 @@ func (b *Labels) Get(name string) string {
 
 // Set sets a label; a parsed one takes the place of any other of its name.
 func (b *Labels) Set(c Category, name, value string) {
-	if name == ErrorLabel || name == ErrorDetailsLabel {
-		b.SetError(value, b.details)
-		return
-	}
-	b.loadMeta()
 	if c == FromStream {
 		c = FromParser
 	}
-	if i := b.baseIndex(name); i >= 0 {
-		b.dropped[i], b.anyDrop = true, true
-	}
-	if i := b.find(name); i >= 0 {
-		b.extra[i] = Label{name, value, c}
-		return
-	}
-	b.extra = append(b.extra, Label{name, value, c})
+	b.put(Label{Name: name, Value: value, Category: c})
 }
 
 // Extract sets a label that a parser found, under another name where the
-// stream has one of this name.
+// stream has one of this name. Of a label found twice the first value counts.
 func (b *Labels) Extract(name, value string) {
 	if b.baseHas(name) {
 		name += clashSuffix
 	}
-	b.Set(FromParser, name, value)
+	if i := b.find(name); i >= 0 && b.extra[i].extracted {
+		return
+	}
+	b.put(Label{Name: name, Value: value, Category: FromParser, extracted: value != ""})
+}
+
+// put sets a label. Structured metadata of the same name gives way, now or
+// when it is loaded.
+func (b *Labels) put(l Label) {
+	if l.Name == ErrorLabel || l.Name == ErrorDetailsLabel {
+		b.SetError(l.Value, b.details)
+		return
+	}
+	if i := b.baseIndex(l.Name); i >= 0 {
+		b.dropped[i], b.anyDrop = true, true
+	}
+	if i := b.find(l.Name); i >= 0 {
+		b.extra[i] = l
+		return
+	}
+	b.extra = append(b.extra, l)
 }
 
 // Delete takes a label away.
@@ -193,7 +202,7 @@ func (b *Labels) Append(dst []Label) []Label {
 	b.loadMeta()
 	for i, l := range b.base.Labels {
 		if !b.dropped[i] {
-			dst = append(dst, Label{l.Name, l.Value, FromStream})
+			dst = append(dst, Label{Name: l.Name, Value: l.Value, Category: FromStream})
 		}
 	}
 	for _, l := range b.extra {
@@ -202,10 +211,10 @@ func (b *Labels) Append(dst []Label) []Label {
 		}
 	}
 	if b.err != "" {
-		dst = append(dst, Label{ErrorLabel, b.err, FromParser})
+		dst = append(dst, Label{Name: ErrorLabel, Value: b.err, Category: FromParser})
 	}
 	if b.details != "" {
-		dst = append(dst, Label{ErrorDetailsLabel, b.details, FromParser})
+		dst = append(dst, Label{Name: ErrorDetailsLabel, Value: b.details, Category: FromParser})
 	}
 	return dst
 }

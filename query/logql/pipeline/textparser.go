@@ -46,6 +46,9 @@ func newPattern(s *syntax.Pattern) (stage, error) {
 
 func (p *patternParser) process(r *Record) bool {
 	rest := r.Line
+	if rest == "" {
+		return true
+	}
 	parts := p.parts
 	if !parts[0].Capture {
 		// A literal in front anchors the pattern at the start of the line.

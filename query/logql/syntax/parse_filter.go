@@ -1,7 +1,9 @@
 package syntax
 
-// filterOr reads a label filter: or binds weaker than and, and a comma or
-// nothing at all between two conditions is an and.
+// filterOr reads a label filter. and binds tighter than or. A comma, or
+// nothing at all between two conditions, is an and of its own kind: what
+// stands behind it up to the end belongs together, so that a, b or c is
+// a and (b or c), while a or b, c is a or (b and c).
 func (p *parser) filterOr() (LabelFilter, error) {
 	if err := p.enter(); err != nil {
 		return nil, err
@@ -11,7 +13,11 @@ func (p *parser) filterOr() (LabelFilter, error) {
 	if err != nil {
 		return nil, err
 	}
-	for p.takeWord("or") {
+	for p.isWord("or") {
+		if err := p.countOperation(); err != nil {
+			return nil, err
+		}
+		p.i++
 		right, err := p.filterAnd()
 		if err != nil {
 			return nil, err
@@ -22,23 +28,39 @@ func (p *parser) filterOr() (LabelFilter, error) {
 }
 
 func (p *parser) filterAnd() (LabelFilter, error) {
-	left, err := p.filterLeaf()
+	left, err := p.filterOperand()
 	if err != nil {
 		return nil, err
 	}
-	for {
-		switch {
-		case p.takeWord("and"), p.takeOp(","):
-		case p.isOp("("), p.peek().kind == tokIdent && isComparisonToken(p.peekAt(1)):
-		default:
-			return left, nil
+	for p.isWord("and") {
+		if err := p.countOperation(); err != nil {
+			return nil, err
 		}
-		right, err := p.filterLeaf()
+		p.i++
+		right, err := p.filterOperand()
 		if err != nil {
 			return nil, err
 		}
 		left = &FilterAnd{left, right}
 	}
+	return left, nil
+}
+
+// filterOperand reads a condition, and what a comma or nothing ties to it.
+func (p *parser) filterOperand() (LabelFilter, error) {
+	left, err := p.filterLeaf()
+	if err != nil {
+		return nil, err
+	}
+	next := p.isOp("(") || (p.peek().kind == tokIdent && isComparisonToken(p.peekAt(1)))
+	if !next && !p.takeOp(",") {
+		return left, nil
+	}
+	right, err := p.filterOr()
+	if err != nil {
+		return nil, err
+	}
+	return &FilterAnd{left, right}, nil
 }
 
 func (p *parser) filterLeaf() (LabelFilter, error) {

@@ -52,10 +52,10 @@ func (p *parser) expr(min int) (Expr, error) {
 
 // binary reads the rest of an operation whose left side is known.
 func (p *parser) binary(left Expr, op string, prec int) (Expr, error) {
-	at := p.take().pos
-	if p.operations++; p.operations > maxOperations {
-		return nil, errorAt(at, "the query has more than %d operations", maxOperations)
+	if err := p.countOperation(); err != nil {
+		return nil, err
 	}
+	at := p.take().pos
 	b := &BinOp{Op: op, Pos: at}
 	if err := p.binaryModifiers(b); err != nil {
 		return nil, err

@@ -177,6 +177,14 @@ func (p *parser) enter() error {
 
 func (p *parser) leave() { p.depth-- }
 
+// countOperation guards against chains without end.
+func (p *parser) countOperation() error {
+	if p.operations++; p.operations > maxOperations {
+		return errorAt(p.peek().pos, "the query has more than %d operations", maxOperations)
+	}
+	return nil
+}
+
 // labelList reads (a, b, c), which may be empty.
 func (p *parser) labelList() ([]string, error) {
 	if err := p.expectOp("("); err != nil {
