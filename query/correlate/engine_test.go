@@ -269,6 +269,25 @@ func TestLogsAloneMakeEdges(t *testing.T) {
 	}
 }
 
+// A line without trace context is in the trace that it names, unless it names
+// several.
+func TestLinesThatNameTheirTrace(t *testing.T) {
+	const one, two = "4bf92f3577b34da6a3ce929d0e0e4736", "aaaa0000bbbb1111cccc2222dddd3333"
+	s := correlatetest.New()
+	st := correlatetest.Stream("api")
+	for i, body := range []string{"trace_id=" + one + " span_id=00000000000000a1 r", "traceparent=00-" + one + "-00000000000000a2-01", "trace_id=" + one + " trace_id=" + two, "seen " + one} {
+		s.AddLogs(tenant, telemetry.Log{Stream: st, Time: correlatetest.At(i), Body: telemetry.String(body)})
+	}
+	s.AddLogs(tenant, telemetry.Log{Stream: st, Time: correlatetest.At(9), Body: telemetry.String("x"), Attrs: correlatetest.Attrs("traceId", strings.ToUpper(one))})
+	var got []string
+	for _, e := range ask(t, s, correlate.Request{ID: one}).Timeline {
+		got = append(got, e.TraceID+" "+e.SpanID)
+	}
+	if want := []string{one + " 00000000000000a1", one + " 00000000000000a2", " ", " ", one + " "}; !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 func TestStoreErrorsAndWarnings(t *testing.T) {
 	shop := correlatetest.Shop(tenant)
 	shop.Warnings = []string{"segment 7 is corrupt"}

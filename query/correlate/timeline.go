@@ -1,6 +1,9 @@
 package correlate
 
-import "github.com/clewhq/clew/telemetry"
+import (
+	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/telemetry"
+)
 
 // timeline makes the entries of all records, in no order.
 func (g *gather) timeline() []Entry {
@@ -66,10 +69,41 @@ func eventEntry(s *telemetry.Span, ev *telemetry.Event, resource map[string]any)
 }
 
 func logEntry(l *telemetry.Log, resource map[string]any) Entry {
-	return Entry{
+	e := Entry{
 		Time: at(l.Time), Type: TypeLog, Service: service(l.Stream), Severity: severityOf(l), Text: l.Body.Text(), TraceID: l.TraceID.String(),
 		SpanID: l.SpanID.String(), Attributes: l.Attrs.Any(), Resource: resource,
 	}
+	if l.TraceID.IsZero() {
+		e.TraceID, e.SpanID = contextOf(l)
+	}
+	return e
+}
+
+// contextOf returns the trace context that a line without one names in its
+// attributes or its text, "" where it names none or several.
+func contextOf(l *telemetry.Log) (trace, span string) {
+	traces, spans := 0, 0
+	for _, id := range correlation.AppendLog(nil, l) {
+		switch id.Kind {
+		case correlation.TraceID:
+			if t, ok := telemetry.ParseTraceID(id.Value); ok {
+				trace = t.String()
+				traces++
+			}
+		case correlation.SpanID:
+			if s, ok := telemetry.ParseSpanID(id.Value); ok {
+				span = s.String()
+				spans++
+			}
+		}
+	}
+	if traces != 1 {
+		return "", ""
+	}
+	if spans != 1 {
+		span = ""
+	}
+	return trace, span
 }
 
 // severityOf returns one word for how bad l is, "" where it does not say.
