@@ -64,25 +64,19 @@ func newestFirst(found map[telemetry.TraceID]int64) []candidate {
 	return out
 }
 
-// batches calls visit with the traces of cs, read whole in groups, until it
-// returns false.
-func (r *run) batches(ctx context.Context, cs []candidate, cols columns, visit func(t *Trace, latest int64) (bool, error)) error {
-	size := r.e.cfg.BatchTraces
-	for len(cs) > 0 {
-		batch := cs[:min(size, len(cs))]
-		cs = cs[len(batch):]
-		ids := make([]telemetry.TraceID, len(batch))
-		latest := make(map[telemetry.TraceID]int64, len(batch))
-		for i, c := range batch {
-			ids[i], latest[c.id] = c.id, c.latest
-		}
-		ts, err := r.traces(ctx, ids, cols)
-		if err != nil && len(ts) == 0 {
-			return err
-		}
+// wholeTraces calls visit with the traces of cs, read whole. It reads them in
+// the order of their IDs, in which stores keep them: groups of neighbours then
+// lie in few blocks, where groups by time would touch all blocks every time.
+func (r *run) wholeTraces(ctx context.Context, cs []candidate, cols columns, visit func(*Trace) error) error {
+	ids := make([]telemetry.TraceID, len(cs))
+	for i, c := range cs {
+		ids[i] = c.id
+	}
+	slices.SortFunc(ids, func(a, b telemetry.TraceID) int { return bytes.Compare(a[:], b[:]) })
+	for batch := range slices.Chunk(ids, r.e.cfg.BatchTraces) {
+		ts, err := r.traces(ctx, batch, cols)
 		for _, t := range ts {
-			more, verr := visit(t, latest[t.ID])
-			if verr != nil || !more {
+			if verr := visit(t); verr != nil {
 				return verr
 			}
 		}

@@ -35,9 +35,10 @@ type Config struct {
 	// trace that overlaps it are looked for.
 	TraceWindow model.Duration `yaml:"trace_window"`
 	// FirstSlice is the span of time, back from the end of the range, that a
-	// search looks at first; each further slice is twice as long.
+	// search looks at first; each further slice is eight times as long.
 	FirstSlice model.Duration `yaml:"first_slice"`
-	// BatchTraces is how many traces are read whole at once.
+	// BatchTraces is how many traces are read whole, and held in memory, at
+	// once.
 	BatchTraces int `yaml:"batch_traces"`
 }
 
@@ -54,10 +55,10 @@ func DefaultConfig() Config {
 		MaxSamples:       10_000_000,
 		MaxExemplars:     1_000,
 		MaxTagValues:     5_000,
-		MaxTagSpans:      1_000_000,
+		MaxTagSpans:      500_000,
 		TraceWindow:      model.Duration(15 * time.Minute),
 		FirstSlice:       model.Duration(5 * time.Minute),
-		BatchTraces:      64,
+		BatchTraces:      512,
 	}
 }
 

@@ -69,7 +69,9 @@ func (r *run) explain(q *syntax.Query) Explain {
 
 func (p *plan) info(whole bool) PlanInfo {
 	out := PlanInfo{Condition: syntax.Source(p.need), WholeTraces: whole, PushedDown: []string{"time range"}}
-	add := func(format string, args ...any) { out.PushedDown = append(out.PushedDown, fmt.Sprintf(format, args...)) }
+	add := func(format string, args ...any) {
+		out.PushedDown = append(out.PushedDown, fmt.Sprintf(format, args...))
+	}
 	if p.stream != nil {
 		add("streams by resource and instrumentation scope")
 	}

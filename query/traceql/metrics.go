@@ -215,7 +215,7 @@ func (m *metricsRun) pipeline(ctx context.Context, e *syntax.MetricsPipeline) (s
 		p.columns |= cols
 		err = m.spansOnly(ctx, &p, agg)
 	} else {
-		err = m.wholeTraces(ctx, &p, e, cols, agg)
+		err = m.tracesToo(ctx, &p, e, cols, agg)
 	}
 	if err = m.partial(err); err != nil {
 		return nil, err
@@ -236,9 +236,9 @@ func (m *metricsRun) spansOnly(ctx context.Context, p *plan, agg aggregator) err
 	})
 }
 
-// wholeTraces reads every trace that may match and feeds the spans that the
+// tracesToo reads every trace that may match and feeds the spans that the
 // pipeline leaves of it and that lie in the range.
-func (m *metricsRun) wholeTraces(ctx context.Context, p *plan, e *syntax.MetricsPipeline, cols storage.Columns, agg aggregator) error {
+func (m *metricsRun) tracesToo(ctx context.Context, p *plan, e *syntax.MetricsPipeline, cols storage.Columns, agg aggregator) error {
 	window := int64(m.e.cfg.TraceWindow)
 	from, to := m.grid.bounds()
 	cs, err := m.candidates(ctx, p, from-window, to+window, nil)
@@ -247,10 +247,10 @@ func (m *metricsRun) wholeTraces(ctx context.Context, p *plan, e *syntax.Metrics
 	}
 	eval := compilePipeline(e.Pipeline)
 	cols |= shownBy(e.Pipeline).columns
-	berr := m.batches(ctx, cs, cols, func(t *Trace, _ int64) (bool, error) {
+	terr := m.wholeTraces(ctx, cs, cols, func(t *Trace) error {
 		sets, err := eval(t, t.whole())
 		if err != nil {
-			return false, &QueryError{err}
+			return &QueryError{err}
 		}
 		v := view{trace: t}
 		for _, set := range sets {
@@ -261,10 +261,10 @@ func (m *metricsRun) wholeTraces(ctx context.Context, p *plan, e *syntax.Metrics
 				}
 			}
 		}
-		return true, nil
+		return nil
 	})
-	if berr != nil {
-		return berr
+	if terr != nil {
+		return terr
 	}
 	return err
 }

@@ -119,6 +119,11 @@ func newSearch(r *run, req SearchRequest) *search {
 	}
 }
 
+// sliceGrowth is how much longer each slice of time is than the one before. A
+// store that sorts by trace reads a whole segment for any part of its time, so
+// few slices are cheap; one for all would read everything for what is recent.
+const sliceGrowth = 8
+
 // run goes back through time in slices until enough traces are found that
 // nothing older can be newer than any of them.
 func (s *search) run(ctx context.Context) error {
@@ -132,8 +137,12 @@ func (s *search) run(ctx context.Context) error {
 		return err
 	}
 	width := int64(s.r.e.cfg.FirstSlice)
-	for high := last + 1; high > first; width *= 2 {
-		low := max(high-width, first)
+	for high := last + 1; high > first; {
+		low := first
+		if width < high-first {
+			low = high - width
+			width *= sliceGrowth
+		}
 		if err := s.slice(ctx, low, high); err != nil {
 			return err
 		}
@@ -159,24 +168,38 @@ func (s *search) slice(ctx context.Context, from, to int64) error {
 	if err != nil && len(cs) == 0 {
 		return err
 	}
-	berr := s.r.batches(ctx, cs, s.cols, func(t *Trace, latest int64) (bool, error) {
-		if s.complete(latest) {
-			return false, nil
+	// Candidates come newest first. How many must be read to find enough that
+	// match shows only on the way, so the batches grow.
+	for size := firstBatch; len(cs) > 0 && !s.complete(cs[0].latest); size *= batchGrowth {
+		batch := cs[:min(size, len(cs))]
+		cs = cs[len(batch):]
+		if berr := s.r.wholeTraces(ctx, batch, s.cols, s.visit); berr != nil {
+			return berr
 		}
-		s.done[t.ID] = struct{}{}
-		if t.End < s.req.From || s.req.To > 0 && t.Start > s.req.To {
-			return true, nil
-		}
-		sets, err := s.eval(t, t.whole())
-		if err != nil {
-			return false, &QueryError{err}
-		}
-		if len(sets) > 0 {
-			s.add(s.result(t, sets))
-		}
-		return true, nil
-	})
-	return cmp.Or(berr, err)
+	}
+	return err
+}
+
+// firstBatch suits a search whose candidates nearly all match.
+const (
+	firstBatch  = 64
+	batchGrowth = 4
+)
+
+// visit evaluates the query for one trace.
+func (s *search) visit(t *Trace) error {
+	s.done[t.ID] = struct{}{}
+	if t.End < s.req.From || s.req.To > 0 && t.Start > s.req.To {
+		return nil
+	}
+	sets, err := s.eval(t, t.whole())
+	if err != nil {
+		return &QueryError{err}
+	}
+	if len(sets) > 0 {
+		s.add(s.result(t, sets))
+	}
+	return nil
 }
 
 func (s *search) add(t TraceResult) {
