@@ -93,8 +93,8 @@ type search struct {
 	eval  stageFunc
 	shown shown
 	cols  columns
-	found []TraceResult // newest first, at most limit
-	fresh []TraceResult // since the last report of progress
+	found []TraceResult                  // newest first, at most limit
+	sent  map[telemetry.TraceID]struct{} // reported as progress
 	done  map[telemetry.TraceID]struct{}
 }
 
@@ -115,7 +115,7 @@ func newSearch(r *run, req SearchRequest) *search {
 	return &search{
 		r: r, req: req, limit: limit, plan: p,
 		eval: compilePipeline(req.Query.Pipeline), shown: sh, cols: sh.columns,
-		done: map[telemetry.TraceID]struct{}{},
+		done: map[telemetry.TraceID]struct{}{}, sent: map[telemetry.TraceID]struct{}{},
 	}
 }
 
@@ -213,17 +213,19 @@ func (s *search) add(t TraceResult) {
 	if len(s.found) > s.limit {
 		s.found = s.found[:s.limit]
 	}
-	if s.req.Progress != nil {
-		s.fresh = append(s.fresh, t)
-	}
 }
 
 func (s *search) progress(done float64) error {
 	if s.req.Progress == nil {
 		return nil
 	}
-	fresh := s.fresh
-	s.fresh = nil
+	var fresh []TraceResult
+	for i := range s.found {
+		if _, known := s.sent[s.found[i].TraceID]; !known {
+			s.sent[s.found[i].TraceID] = struct{}{}
+			fresh = append(fresh, s.found[i])
+		}
+	}
 	return s.req.Progress(fresh, done)
 }
 
