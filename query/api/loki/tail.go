@@ -37,10 +37,15 @@ func (a *API) tail(w http.ResponseWriter, r *http.Request) {
 	}
 	a.tails.Add(1)
 	defer a.tails.Done()
+	a.follow(w, r, t)
+}
+
+// follow takes the connection over and runs the tail until either side ends it.
+func (a *API) follow(w http.ResponseWriter, r *http.Request, t *tailer) {
 	// The tenant and the origin have been checked before; browsers come
 	// through Grafana's proxy, with Grafana's origin.
 	up := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
-	conn, err := up.Upgrade(w, r, nil)
+	conn, err := up.Upgrade(innermost(w), r, nil)
 	if err != nil {
 		a.log.Debug("upgrade a tail to a WebSocket", "error", err)
 		return
@@ -68,6 +73,18 @@ func (a *API) tail(w http.ResponseWriter, r *http.Request) {
 	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, cutReason(reason)), deadline)
 	conn.Close()
 	<-gone
+}
+
+// innermost returns the writer that other writers (compression, metrics) are
+// wrapped around: a connection can only be taken over there.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = outer.Unwrap()
+	}
 }
 
 // cutReason keeps a close reason to the length that the protocol allows.

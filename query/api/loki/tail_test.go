@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -12,6 +13,11 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/prometheus/common/model"
 )
+
+// wrapped hides what a writer can do beyond writing.
+type wrapped struct{ http.ResponseWriter }
+
+func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 type tailMessage struct {
 	Streams []struct {
@@ -28,7 +34,9 @@ func TestTail(t *testing.T) {
 	clock.Store(now)
 	h.api.now = func() time.Time { return time.Unix(clock.Load(), 0) }
 	h.fill()
-	srv := httptest.NewServer(h.mux)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.mux.ServeHTTP(wrapped{w}, r) // as compression and metrics do
+	}))
 	defer srv.Close()
 	target := "ws" + strings.TrimPrefix(srv.URL, "http") + prefix + "tail?limit=2&query=" + url.QueryEscape(`{service_name="cart"}`)
 	conn, res, err := websocket.DefaultDialer.Dial(target, nil)
