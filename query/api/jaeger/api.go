@@ -33,7 +33,7 @@ func (c *Config) Validate() error {
 
 // Deps is what the API needs.
 type Deps struct {
-	Config Config
+	Config Config // the zero one is DefaultConfig
 	Engine *traceql.Engine
 	// Dependencies is the service map; nil where there is none, and then its
 	// endpoint says so.
@@ -47,6 +47,9 @@ type API struct{ Deps }
 
 // New returns the API.
 func New(d Deps) *API {
+	if d.Config.Limit == 0 {
+		d.Config = DefaultConfig()
+	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}

@@ -51,7 +51,7 @@ func (c *Config) Validate() error {
 
 // Deps is what the API needs.
 type Deps struct {
-	Config  Config
+	Config  Config // the zero one is DefaultConfig
 	Engine  *traceql.Engine
 	Version string // of the server, for buildinfo
 	Log     *slog.Logger
@@ -64,6 +64,9 @@ type API struct{ Deps }
 
 // New returns the API.
 func New(d Deps) *API {
+	if d.Config.Limit == 0 {
+		d.Config = DefaultConfig()
+	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}

@@ -42,7 +42,7 @@ func newServer(t testing.TB, deps traceql.Dependencies) *httptest.Server {
 		t.Fatal(err)
 	}
 	store := &traceqltest.Store{Tenant: tenant.Anonymous, All: spans}
-	api := New(Deps{Config: DefaultConfig(), Engine: traceql.New(traceql.DefaultConfig(), store, nil, nil), Dependencies: deps,
+	api := New(Deps{Engine: traceql.New(traceql.DefaultConfig(), store, nil, nil), Dependencies: deps,
 		Now: func() time.Time { return traceqltest.Base.Add(time.Minute) }})
 	mux := http.NewServeMux()
 	api.Register(mux)
