@@ -29,7 +29,7 @@ type Config struct {
 
 // DefaultConfig returns the settings that serve without being thought about.
 func DefaultConfig() Config {
-	return Config{DefaultHops: 2, MaxHops: 5, DefaultLimit: 5000, MaxLimit: 50_000, MaxRecords: 200_000, MaxTraces: 100, MaxStoryTraces: 1000, MaxIDs: 100, MaxListed: 1000}
+	return Config{DefaultHops: 2, MaxHops: 5, DefaultLimit: 5000, MaxLimit: 50_000, MaxRecords: 100_000, MaxTraces: 100, MaxStoryTraces: 1000, MaxIDs: 100, MaxListed: 1000}
 }
 
 // Validate says what is wrong with c.

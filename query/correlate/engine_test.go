@@ -226,6 +226,38 @@ func TestIDsThatJoinTheWorld(t *testing.T) {
 	}
 }
 
+// Bounds cut the story, say so, and leave what is within them whole.
+func TestBoundsAreSaid(t *testing.T) {
+	s := correlatetest.New()
+	st := correlatetest.Stream("api")
+	trace := correlatetest.Trace("c0ffee")
+	for i := range 20 {
+		s.AddLogs(tenant, telemetry.Log{Stream: st, Time: correlatetest.At(i), Body: telemetry.String(fmt.Sprintf("session_id=s1 request_id=r%d", i))})
+	}
+	s.AddLogs(tenant, telemetry.Log{Stream: st, Time: correlatetest.At(50), TraceID: trace, Body: telemetry.String("session_id=s1")})
+	s.AddSpans(tenant, telemetry.Span{Stream: st, TraceID: trace, SpanID: correlatetest.Span("1"), Start: correlatetest.At(40), End: correlatetest.At(60)})
+	for name, c := range map[string]struct {
+		change  func(*correlate.Config)
+		warning string
+		entries int
+	}{
+		"request IDs": {func(c *correlate.Config) { c.MaxIDs = 3 }, "more than 3 request and correlation IDs", 22},
+		"records":     {func(c *correlate.Config) { c.MaxRecords = 5 }, "more than 5 carry the ID", 5},
+		"traces":      {func(c *correlate.Config) { c.MaxStoryTraces = 0 }, "joins more than 0 traces", 21},
+		"listed IDs":  {func(c *correlate.Config) { c.MaxListed = 2 }, "", 22},
+	} {
+		cfg := correlate.DefaultConfig()
+		c.change(&cfg)
+		a, err := correlate.New(cfg, s, nil).Correlate(t.Context(), correlate.Request{Tenant: tenant, ID: "s1", Hops: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a.Timeline) != c.entries || !strings.Contains(strings.Join(a.Warnings, "\n"), c.warning) || !a.Partial && !a.Truncated {
+			t.Errorf("%s: %d entries, partial %v, truncated %v, %q", name, len(a.Timeline), a.Partial, a.Truncated, a.Warnings)
+		}
+	}
+}
+
 // 42 is a request here and an order there: found in passing it does not join
 // them; asked for, it leads to both.
 func TestOneValueOfTwoKinds(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	errJoinsTooMuch = errors.New("the ID is in too many traces")
+	errJoinsTooMuch = errors.New("more")
 	errFull         = errors.New("too many records")
 )
 
@@ -101,12 +101,12 @@ func (f *finding) admit(t telemetry.TraceID) error {
 	if !t.IsZero() && f.guarded {
 		f.traces[t] = true
 		if len(f.traces) > g.cfg.MaxTraces {
-			return errJoinsTooMuch
+			return fmt.Errorf("%w than %d traces", errJoinsTooMuch, g.cfg.MaxTraces)
 		}
 	}
 	if len(g.logs)+len(g.spans)+len(f.logs)+len(f.spans) >= g.cfg.MaxRecords {
 		if f.guarded {
-			return errJoinsTooMuch
+			return fmt.Errorf("%w than %d records", errJoinsTooMuch, g.cfg.MaxRecords)
 		}
 		return fmt.Errorf("%w: more than %d carry the ID", errFull, g.cfg.MaxRecords)
 	}

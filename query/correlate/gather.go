@@ -122,7 +122,7 @@ func (g *gather) follow(ctx context.Context, hop int) error {
 			g.done[info.Value] = true
 			g.partial = true
 			g.warn("more than %d request and correlation IDs: the rest is not followed", g.cfg.MaxIDs)
-			break
+			continue
 		}
 		g.followed++
 		if err := g.look(ctx, []string{info.Value}, hop, true); err != nil {
@@ -184,7 +184,7 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 	err := f.read(ctx)
 	switch {
 	case errors.Is(err, errJoinsTooMuch):
-		g.warn("%s %s (%s) is in more than %d traces: not followed", g.ids[ids[0]].Kind, ids[0], g.ids[ids[0]].via, g.cfg.MaxTraces)
+		g.warn("%s %s (%s) is in %v: not followed", g.ids[ids[0]].Kind, ids[0], g.ids[ids[0]].via, err)
 		return nil
 	case errors.Is(err, errFull), errors.Is(err, storage.ErrBudget):
 		g.partial = true
