@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/clewhq/clew/correlation"
@@ -91,9 +92,12 @@ func (e *Engine) complete(q *Request) error {
 	return nil
 }
 
+// minDecimal is the length from which on a decimal number may be a 64-bit ID.
+const minDecimal = 15
+
 // spellings returns the normal forms that id may stand under, the likeliest
-// first: as it is; the trace of a trace context header; a trace or span ID
-// whose leading zeroes were left out.
+// first: as it is; a trace or span ID whose leading zeroes were left out, or in
+// decimal as Datadog writes it; the IDs of a trace context header.
 func spellings(id string) []string {
 	out := []string{correlation.Normalize(id)}
 	add := func(s string) {
@@ -106,6 +110,9 @@ func spellings(id string) []string {
 			add(s.String())
 		}
 		add(t.String())
+	}
+	if n, err := strconv.ParseUint(out[0], 10, 64); err == nil && len(out[0]) >= minDecimal {
+		add(fmt.Sprintf("%016x", n))
 	}
 	if len(out[0]) > 2*len(telemetry.TraceID{}) {
 		correlation.Tokens(id, func(t string) bool {

@@ -144,6 +144,17 @@ func TestOtherWaysIn(t *testing.T) {
 	}
 }
 
+// IDs of 64 bits are found however they are written.
+func TestShortIDs(t *testing.T) {
+	s := correlatetest.New()
+	s.AddSpans(tenant, telemetry.Span{Stream: correlatetest.Stream("api"), TraceID: correlatetest.Trace("112210f47de98115"), SpanID: correlatetest.Span("2"), Start: correlatetest.At(0), End: correlatetest.At(1)})
+	for _, id := range []string{"112210f47de98115", "112210F47DE98115", "0000000000000000112210f47de98115", "1234567890123456789"} {
+		if a := ask(t, s, correlate.Request{ID: id, Hops: 2}); len(a.Timeline) != 1 || a.Kind != "trace_id" {
+			t.Errorf("%s: %s", id, story(a))
+		}
+	}
+}
+
 func TestNotFound(t *testing.T) {
 	shop := correlatetest.Shop(tenant)
 	e := correlate.New(correlate.DefaultConfig(), shop, nil)
