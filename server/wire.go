@@ -49,7 +49,7 @@ func (s *Server) openStores(context.Context) error {
 		return err
 	}
 	s.onStop("the store of metrics", func(context.Context) error { return s.stores.metrics.Close() })
-	s.stores.collector, err = collector.New(s.cfg.Receivers, collector.Deps{
+	s.stores.collector, err = collector.New(s.cfg.Intake(), collector.Deps{
 		Records: s.stores.records, Metrics: s.stores.metrics, Registerer: s.reg, Logger: s.log,
 	})
 	if err != nil {

@@ -14,9 +14,9 @@ type Config struct {
 	// Clocks drift by minutes; a time zone taken for UTC is hours off, and
 	// would stand at the end of every query for as long.
 	MaxFuture model.Duration `yaml:"max_future"`
-	// MaxAge is how old a record may be, by signal; 0 takes any age. It should
-	// match the retention: what is older would be dropped at once.
-	MaxAge MaxAge `yaml:"max_age"`
+	// MaxAge is how old a record may be, by signal; 0 takes any age. The server
+	// sets it to the retention: what is older would be dropped at once.
+	MaxAge MaxAge `yaml:"-"`
 	// MaxAttributes is how many attributes a record, its resource and its
 	// scope may have each.
 	MaxAttributes int `yaml:"max_attributes"`

@@ -168,6 +168,7 @@ func Print(c Config) (string, error) {
 		mask(&c.Auth.Users[i].PasswordHash)
 	}
 	mask(&c.Telemetry.Authorization)
+	c.maskRooms()
 	out, err := yaml.Marshal(c)
 	return string(out), err
 }

@@ -2,13 +2,16 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
 
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/collector"
+	"github.com/clewhq/clew/collector/admission"
 	"github.com/clewhq/clew/query/api/jaeger"
 	"github.com/clewhq/clew/query/api/loki"
 	"github.com/clewhq/clew/query/api/prometheus"
@@ -118,6 +121,14 @@ func (s Storage) Samples() metrics.Config {
 	return c
 }
 
+// Intake returns the configuration of the collector. What is older than the
+// retention is refused, not stored and dropped at once.
+func (r Rooms) Intake() collector.Config {
+	c, keep := r.Receivers, r.Storage.Retention
+	c.Admission.MaxAge = admission.MaxAge{Logs: keep.Logs, Traces: keep.Traces, Metrics: keep.Metrics}
+	return c
+}
+
 // RecordsDir is where logs and spans are below a data directory.
 func RecordsDir(data string) string { return filepath.Join(data, "records") }
 
@@ -135,8 +146,8 @@ func (c *Config) validateRooms() []error {
 	if c.Storage.Metrics.Backend != "local" {
 		in("storage.metrics.backend", fmt.Errorf("%q is not in this version; use local", c.Storage.Metrics.Backend))
 	}
-	records, samples := c.Storage.Records(), c.Storage.Samples()
-	in("receivers", c.Receivers.Validate())
+	records, samples, intake := c.Storage.Records(), c.Storage.Samples(), c.Intake()
+	in("receivers", intake.Validate())
 	in("storage.local", records.Validate())
 	in("storage.metrics", samples.Validate())
 	in("query.promql", c.Query.PromQL.Validate())
@@ -149,4 +160,14 @@ func (c *Config) validateRooms() []error {
 	in("query.jaeger", c.Query.Jaeger.Validate())
 	in("alert", c.Alert.Validate())
 	return errs
+}
+
+// maskRooms hides credentials that stand in addresses.
+func (c *Config) maskRooms() {
+	c.Alert.Alertmanagers = slices.Clone(c.Alert.Alertmanagers)
+	for i, address := range c.Alert.Alertmanagers {
+		if u, err := url.Parse(address); err == nil {
+			c.Alert.Alertmanagers[i] = u.Redacted()
+		}
+	}
 }
