@@ -168,7 +168,7 @@ func (h *house) metricNames(t *testing.T) string {
 func TestConfigYAML(t *testing.T) {
 	cfg := collector.DefaultConfig()
 	text := `
-admission: {max_future: 10m, max_age: {logs: 7d}, limits: {records_per_second: 1000}, retry_after: 1s}
+admission: {max_future: 10m, limits: {records_per_second: 1000}, retry_after: 1s}
 body: {max_body_bytes: 1000000, max_decompressed_bytes: 2000000}
 cors: {allowed_origins: ["https://shop.example"]}
 metrics: {translation_strategy: NoUTF8EscapingWithSuffixes, delta_temporality: reject}
@@ -181,7 +181,7 @@ metrics: {translation_strategy: NoUTF8EscapingWithSuffixes, delta_temporality: r
 	if err := cfg.Validate(); err != nil {
 		t.Error(err)
 	}
-	if time.Duration(cfg.Admission.MaxAge.Logs) != 7*24*time.Hour || cfg.Admission.MaxAttributes != 256 || cfg.Body.MaxBytes != 1_000_000 {
+	if time.Duration(cfg.Admission.MaxFuture) != 10*time.Minute || cfg.Admission.MaxAttributes != 256 || cfg.Body.MaxBytes != 1_000_000 {
 		t.Errorf("got %+v", cfg)
 	}
 }

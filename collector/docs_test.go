@@ -21,7 +21,7 @@ func TestDocsNameEverything(t *testing.T) {
 		admission.OutOfOrder, admission.DuplicateSample, admission.DeltaTemporality,
 		"clew_collector_received_records_total", "clew_collector_received_bytes_total", "clew_collector_rejected_records_total",
 		"clew_collector_refused_requests_total", "clew_collector_duplicate_requests_total", "clew_collector_request_duration_seconds",
-		"max_future", "max_age", "max_attributes", "max_record_bytes", "max_body_bytes", "max_decompressed_bytes",
+		"max_future", "storage.retention", "max_attributes", "max_record_bytes", "max_body_bytes", "max_decompressed_bytes",
 	}
 	for _, encoding := range body.Encodings {
 		if encoding != "identity" {
