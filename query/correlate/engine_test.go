@@ -284,6 +284,19 @@ func TestOneValueOfTwoKinds(t *testing.T) {
 	}
 }
 
+// What a program writes where it has no trace is not a trace to follow.
+func TestTraceIDsThatAreNone(t *testing.T) {
+	s := correlatetest.New()
+	st := correlatetest.Stream("api")
+	for i := range 120 {
+		s.AddLogs(tenant, telemetry.Log{Stream: st, Time: correlatetest.At(i), TraceID: correlatetest.Trace(fmt.Sprintf("b2%030x", i+1)), Body: telemetry.String("trace_id=%s")})
+	}
+	a := ask(t, s, correlate.Request{ID: fmt.Sprintf("b2%030x", 3), Hops: 3})
+	if len(a.Timeline) != 1 || len(a.Warnings) != 1 {
+		t.Errorf("%s", story(a))
+	}
+}
+
 func TestCyclesEnd(t *testing.T) {
 	s := correlatetest.New()
 	st := correlatetest.Stream("api")

@@ -114,7 +114,7 @@ func (g *gather) follow(ctx context.Context, hop int) error {
 			g.warn("%s %s (%s) is a constant: not followed", info.Kind, info.Value, info.via)
 			continue
 		}
-		if info.Kind == correlation.TraceID {
+		if _, ok := telemetry.ParseTraceID(info.Value); ok && info.Kind == correlation.TraceID {
 			traces = append(traces, info.Value)
 			continue
 		}
