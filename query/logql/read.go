@@ -62,6 +62,8 @@ func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each fun
 		Order: order, Columns: p.Columns, Stats: &q.stats.Store,
 		Stream: func(st *telemetry.Stream) bool { return views.get(st).keep },
 	}
+	var last *telemetry.Stream
+	var view *entry.Stream
 	for batch, err := range q.engine.reader.Logs(q.ctx, lq) {
 		if err != nil {
 			return err
@@ -75,7 +77,10 @@ func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each fun
 				return limitError("the query would read too many bytes: it reads more than %d records (max_rows); narrow the selector or the time range",
 					q.engine.cfg.MaxRows)
 			}
-			more, err := each(views.get(batch[i].Stream).view, &batch[i])
+			if st := batch[i].Stream; st != last {
+				last, view = st, views.get(st).view
+			}
+			more, err := each(view, &batch[i])
 			if err != nil || !more {
 				return err
 			}

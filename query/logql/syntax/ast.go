@@ -168,19 +168,3 @@ func IsComparison(op string) bool {
 
 // IsSetOp reports whether a binary operator is and, or, unless.
 func IsSetOp(op string) bool { return op == "and" || op == "or" || op == "unless" }
-
-// Walk calls f for e and every expression inside it, parents first.
-func Walk(e Expr, f func(Expr)) {
-	f(e)
-	switch e := e.(type) {
-	case *RangeAgg:
-		Walk(e.Log, f)
-	case *VectorAgg:
-		Walk(e.Inner, f)
-	case *LabelReplace:
-		Walk(e.Inner, f)
-	case *BinOp:
-		Walk(e.Left, f)
-		Walk(e.Right, f)
-	}
-}

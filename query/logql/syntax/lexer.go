@@ -29,7 +29,6 @@ type token struct {
 	dur  time.Duration
 	size uint64
 	pos  Pos
-	off  int // byte offset in the source
 }
 
 // describe names t in an error message.
@@ -113,7 +112,7 @@ func (l *lexer) skipSpace() {
 
 func (l *lexer) next() (token, error) {
 	l.skipSpace()
-	t := token{pos: l.pos(), off: l.off}
+	t := token{pos: l.pos()}
 	if l.off == len(l.src) {
 		return t, nil
 	}

@@ -11,7 +11,6 @@ const maxDepth = 128
 const maxOperations = 1000
 
 type parser struct {
-	src        string
 	toks       []token
 	i          int
 	depth      int
@@ -82,7 +81,7 @@ func newParser(src string) (*parser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parser{src: src, toks: toks}, nil
+	return &parser{toks: toks}, nil
 }
 
 func (p *parser) peek() token { return p.toks[p.i] }
