@@ -113,7 +113,7 @@ func (p *pairer) relate(i int32) {
 		p.answered[c] = true
 	case r.kind == telemetry.SpanKindServer && caller.kind == telemetry.SpanKindClient:
 		p.answered[c] = true // it calls itself
-	case r.kind == caller.kind && (calls(r.kind) || r.kind == telemetry.SpanKindConsumer):
+	case r.outgoing && caller.outgoing, r.kind == telemetry.SpanKindConsumer && caller.kind == r.kind:
 		p.wrapping[c] = true
 	}
 }
@@ -123,7 +123,7 @@ func (p *pairer) relate(i int32) {
 func (p *pairer) callerOf(i int32, r *row) int32 {
 	serves := r.kind == telemetry.SpanKindServer || r.kind == telemetry.SpanKindConsumer
 	if serves {
-		if j := p.find(r.span, func(o *row) bool { return o != r && calls(o.kind) }); j >= 0 {
+		if j := p.find(r.span, func(o *row) bool { return o != r && o.outgoing }); j >= 0 {
 			return j
 		}
 	}
@@ -132,7 +132,7 @@ func (p *pairer) callerOf(i int32, r *row) int32 {
 	}
 	better := func(o *row) bool { return o.service == r.service }
 	if serves {
-		better = func(o *row) bool { return calls(o.kind) }
+		better = func(o *row) bool { return o.outgoing }
 	}
 	if j := p.find(r.parent, better); j >= 0 && j != i {
 		return j
@@ -176,7 +176,7 @@ func (p *pairer) tell(i int32, r *row, v visitor) {
 	case r.kind == telemetry.SpanKindServer && r.parent.IsZero() && caller == nil:
 		v.call(call{source: p.user, target: r.service, of: r, protocol: r.protocol, failed: failed(r)})
 	}
-	if calls(r.kind) {
+	if r.outgoing {
 		p.tellOutgoing(i, r, v)
 	}
 }

@@ -26,6 +26,7 @@ type row struct {
 	kind       telemetry.SpanKind
 	status     telemetry.StatusCode
 	receives   bool
+	outgoing   bool // it calls something outside its service
 	inRange    bool // else it is here for its other half
 }
 
@@ -92,7 +93,8 @@ func (t *table) add(s *telemetry.Span, q Query, withNames bool) {
 		service: t.intern(node{serviceOf(s.Stream), TypeService}), protocol: t.intern(node{id: protocolOf(s)}),
 		kind: s.Kind, status: s.Status, inRange: s.Start >= q.From && s.Start < q.To,
 	}
-	if calls(s.Kind) || s.Kind == telemetry.SpanKindConsumer {
+	r.outgoing = calls(s.Kind) || s.Kind <= telemetry.SpanKindInternal && t.names[r.protocol].id == ProtocolDB
+	if r.outgoing || s.Kind == telemetry.SpanKindConsumer {
 		if p := peerOf(s); p.kind != "" && p.id != "" {
 			r.peer, r.receives = t.intern(node{p.id, p.kind}), p.receives
 		}
@@ -110,7 +112,8 @@ func serviceOf(s *telemetry.Stream) string {
 	return s.Service
 }
 
-// calls reports whether spans of kind k go out of their service.
+// calls reports whether spans of kind k go out of their service. Those of
+// databases do, too, whatever kind their instrumentation gives them.
 func calls(k telemetry.SpanKind) bool {
 	return k == telemetry.SpanKindClient || k == telemetry.SpanKindProducer
 }
