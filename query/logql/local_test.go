@@ -17,21 +17,25 @@ import (
 func TestFilesOnLocalStore(t *testing.T) {
 	for _, path := range files(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			r := &logqltest.Runner{Config: logql.DefaultConfig(), Open: func(t *testing.T) logqltest.Store {
-				cfg := local.DefaultConfig()
-				cfg.Dir = "data"
-				s, err := local.Open(cfg, local.Deps{FS: vfs.NewMem(), Now: func() time.Time { return time.Unix(1000, 0) }})
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() {
-					if err := s.Close(); err != nil {
-						t.Error(err)
-					}
-				})
-				return s
-			}}
+			r := &logqltest.Runner{Config: logql.DefaultConfig(), Open: func(t *testing.T) logqltest.Store { return openLocal(t) }}
 			r.Run(t, path)
 		})
 	}
+}
+
+// openLocal opens an embedded store in memory, which the test closes.
+func openLocal(t *testing.T) *local.Store {
+	t.Helper()
+	cfg := local.DefaultConfig()
+	cfg.Dir = "data"
+	s, err := local.Open(cfg, local.Deps{FS: vfs.NewMem(), Now: func() time.Time { return time.Unix(1000, 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
