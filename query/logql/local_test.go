@@ -1,6 +1,7 @@
 package logql_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
@@ -9,18 +10,37 @@ import (
 
 	"github.com/clewhq/clew/query/logql"
 	"github.com/clewhq/clew/query/logql/logqltest"
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local"
+	"github.com/clewhq/clew/telemetry"
 )
 
-// TestFilesOnLocalStore runs the same files against the embedded store. Its
-// clock stands at the time of the data, so that nothing is too old.
+// TestFilesOnLocalStore runs the same files against the embedded store, once
+// with all records in its head and once with all in segments. Its clock stands
+// at the time of the data, so that nothing is too old.
 func TestFilesOnLocalStore(t *testing.T) {
 	for _, path := range files(t) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
+		t.Run("head/"+filepath.Base(path), func(t *testing.T) {
 			r := &logqltest.Runner{Config: logql.DefaultConfig(), Open: func(t *testing.T) logqltest.Store { return openLocal(t) }}
 			r.Run(t, path)
 		})
+		t.Run("segments/"+filepath.Base(path), func(t *testing.T) {
+			r := &logqltest.Runner{Config: logql.DefaultConfig(), Open: func(t *testing.T) logqltest.Store { return flushing{openLocal(t)} }}
+			r.Run(t, path)
+		})
 	}
+}
+
+// flushing is a store that puts every batch in a segment at once.
+type flushing struct{ *local.Store }
+
+// WriteLogs implements storage.Writer.
+func (f flushing) WriteLogs(ctx context.Context, tenant string, b *telemetry.LogBatch) (storage.WriteResult, error) {
+	res, err := f.Store.WriteLogs(ctx, tenant, b)
+	if err != nil {
+		return res, err
+	}
+	return res, f.Flush(ctx)
 }
 
 // openLocal opens an embedded store in memory, which the test closes.

@@ -152,6 +152,14 @@ func TestLocalStoreEqualsNaive(t *testing.T) {
 		g := generator{rand.New(rand.NewPCG(seed, 8))}
 		store, naive := openLocal(t), &logqltest.Memory{Naive: true}
 		g.fill(t, store, naive)
+		if seed%2 == 0 { // from segments, half of it with a head as well
+			if err := store.Flush(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if seed%4 == 0 {
+				g.fill(t, store, naive)
+			}
+		}
 		for range 12 {
 			query, p := g.question()
 			if strings.Contains(query, "distinct") || strings.Contains(query, "last_over_time") {
