@@ -49,11 +49,9 @@ func (c *comparison) observe(i int, v *view) {
 			c.count(side, i, syntax.Attribute{Intrinsic: in}, val)
 		}
 	}
-	if v.trace != nil {
-		for _, in := range []syntax.Intrinsic{syntax.RootName, syntax.RootServiceName} {
-			if val := v.intrinsic(in); !val.IsNil() {
-				c.count(side, i, syntax.Attribute{Intrinsic: in}, val)
-			}
+	for _, in := range []syntax.Intrinsic{syntax.RootName, syntax.RootServiceName} {
+		if val := v.intrinsic(in); !val.IsNil() {
+			c.count(side, i, syntax.Attribute{Intrinsic: in}, val)
 		}
 	}
 	c.countAll(side, i, syntax.ScopeResource, v.span.Stream.Resource.Attrs)

@@ -186,15 +186,21 @@ func (v *view) intrinsic(i syntax.Intrinsic) syntax.Static {
 }
 
 // lonely answers for a span without its trace what can be told all the same:
-// whether it is a root. The plan lets only such comparisons come here.
+// whether it is a root, and the root of a trace where it is one. The plan lets
+// no other questions come here.
 func (v *view) lonely(i syntax.Intrinsic) syntax.Static {
-	if i != syntax.NestedSetParent {
-		return syntax.Nil
-	}
-	if v.span.ParentID.IsZero() {
+	root := v.span.ParentID.IsZero()
+	switch {
+	case i == syntax.NestedSetParent && root:
 		return syntax.Int(int64(rootParent))
+	case i == syntax.NestedSetParent:
+		return syntax.Int(0)
+	case i == syntax.RootName && root:
+		return syntax.String(v.span.Name)
+	case i == syntax.RootServiceName && root:
+		return syntax.String(serviceName(v.span.Stream))
 	}
-	return syntax.Int(0)
+	return syntax.Nil
 }
 
 func (v *view) treeIntrinsic(i syntax.Intrinsic) syntax.Static {

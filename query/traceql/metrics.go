@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/clewhq/clew/query/traceql/syntax"
@@ -209,7 +210,7 @@ func (m *metricsRun) pipeline(ctx context.Context, e *syntax.MetricsPipeline) (s
 	p := planPipeline(e.Pipeline)
 	cols := functionColumns(&e.Func)
 	var err error
-	whole := !p.exact || functionNeedsTrace(&e.Func)
+	whole := !p.exact || functionNeedsTrace(&e.Func, p.need)
 	m.plans = append(m.plans, p.info(whole))
 	if !whole {
 		p.columns |= cols
@@ -283,13 +284,27 @@ func functionColumns(f *syntax.MetricsFunc) storage.Columns {
 	return c
 }
 
-func functionNeedsTrace(f *syntax.MetricsFunc) bool {
-	if f.Compare != nil && !isLocal(f.Compare.Expr) {
-		return true
+// functionNeedsTrace reports whether a function looks at more than the spans
+// that meet need. compare() counts the roots of traces too, which a root is
+// itself.
+func functionNeedsTrace(f *syntax.MetricsFunc, need syntax.Expr) bool {
+	if f.Compare != nil {
+		return !rootsOnly(need) || !isLocal(f.Compare.Expr)
 	}
-	need := f.HasAttr && needsTrace(f.Attr)
+	whole := f.HasAttr && needsTrace(f.Attr)
 	for _, a := range f.By {
-		need = need || needsTrace(a)
+		whole = whole || needsTrace(a)
 	}
-	return need
+	return whole
+}
+
+// rootsOnly reports whether only root spans meet a condition.
+func rootsOnly(need syntax.Expr) bool {
+	return slices.ContainsFunc(conjuncts(need, nil), func(e syntax.Expr) bool {
+		if !isRootTest(e) {
+			return false
+		}
+		_, _, op, _ := refAndLiteral(e.(*syntax.Binary))
+		return op == syntax.OpLt || op == syntax.OpLte || op == syntax.OpEq
+	})
 }

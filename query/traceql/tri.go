@@ -52,9 +52,9 @@ func compileTri(e syntax.Expr) triFunc {
 // onlyStream reports whether e reads nothing but resource and instrumentation
 // scope, and at least one thing of them.
 func onlyStream(e syntax.Expr) bool {
-	only, any := true, false
+	only, some := true, false
 	syntax.Walk(e, func(a syntax.Attribute) {
-		any = true
+		some = true
 		switch {
 		case a.Parent:
 			only = false
@@ -65,5 +65,5 @@ func onlyStream(e syntax.Expr) bool {
 			only = only && (a.Scope == syntax.ScopeResource || a.Scope == syntax.ScopeInstrumentation)
 		}
 	})
-	return only && any
+	return only && some
 }

@@ -41,11 +41,11 @@ func conditions(q url.Values) ([]syntax.Expr, error) {
 		out = append(out, traceql.Compare(syntax.Attribute{Intrinsic: syntax.Name}, syntax.OpEq, syntax.String(s)))
 	}
 	if s := q.Get("remoteServiceName"); s != "" {
-		var any []syntax.Expr
+		var alternatives []syntax.Expr
 		for _, key := range remoteKeys {
-			any = append(any, traceql.Compare(syntax.Attribute{Scope: syntax.ScopeSpan, Name: key}, syntax.OpEq, syntax.String(s)))
+			alternatives = append(alternatives, traceql.Compare(syntax.Attribute{Scope: syntax.ScopeSpan, Name: key}, syntax.OpEq, syntax.String(s)))
 		}
-		out = append(out, traceql.Or(any[0], any[1:]...))
+		out = append(out, traceql.Or(alternatives[0], alternatives[1:]...))
 	}
 	for name, op := range map[string]syntax.Op{"minDuration": syntax.OpGte, "maxDuration": syntax.OpLte} {
 		if q.Get(name) == "" {
@@ -71,12 +71,12 @@ func annotation(s string) syntax.Expr {
 	key, value, ok := strings.Cut(s, "=")
 	attr := syntax.Attribute{Name: key}
 	if !ok {
-		any := traceql.Or(&syntax.Unary{Op: syntax.OpExists, X: syntax.Ref{Attr: attr}},
+		cond := traceql.Or(&syntax.Unary{Op: syntax.OpExists, X: syntax.Ref{Attr: attr}},
 			traceql.Compare(syntax.Attribute{Intrinsic: syntax.EventName}, syntax.OpEq, syntax.String(key)))
 		if key == "error" {
-			any = traceql.Or(any, traceql.Compare(syntax.Attribute{Intrinsic: syntax.StatusCode}, syntax.OpEq, syntax.Status(2)))
+			cond = traceql.Or(cond, traceql.Compare(syntax.Attribute{Intrinsic: syntax.StatusCode}, syntax.OpEq, syntax.Status(2)))
 		}
-		return any
+		return cond
 	}
 	return traceql.TextEquals(attr, value)
 }

@@ -118,7 +118,7 @@ func checkScalars(at pos, op Op, l, r ScalarExpr) error {
 		}
 	}
 	lt, rt := scalarType(l), scalarType(r)
-	if !comparable(lt, rt) || !op.accepts(lt) || !op.accepts(rt) {
+	if !canMeet(lt, rt) || !op.accepts(lt) || !op.accepts(rt) {
 		return invalid(at, "operator %s cannot work on %s and %s", op, lt, rt)
 	}
 	return nil
@@ -203,7 +203,7 @@ func checkBinary(e *Binary) error {
 		return err
 	}
 	lt, rt := typeOf(e.L), typeOf(e.R)
-	if !comparable(lt, rt) {
+	if !canMeet(lt, rt) {
 		return invalid(e.at, "%s: operator %s cannot work on %s and %s, expected two values of the same type", Source(e), e.Op, lt, rt)
 	}
 	if !e.Op.accepts(lt) || !e.Op.accepts(rt) {
@@ -232,8 +232,8 @@ func CompileRegexp(s string) (*regexp.Regexp, error) {
 	return regexp.Compile("^(?s:" + s + ")$")
 }
 
-// comparable reports whether values of the two types can meet in an operator.
-func comparable(a, b Type) bool {
+// canMeet reports whether values of the two types can meet in an operator.
+func canMeet(a, b Type) bool {
 	if a == TypeAny || b == TypeAny || a == TypeArray || b == TypeArray {
 		return true
 	}
