@@ -73,6 +73,7 @@ type crashTest struct {
 	s  *Store
 
 	mu      sync.Mutex
+	dice    *rand.Rand // for the faults; r is the steps'
 	now     time.Time
 	faults  float64 // probability that an operation that writes fails
 	fault   error
@@ -87,7 +88,7 @@ type crashTest struct {
 
 func newCrashTest(t *testing.T, seed uint64) *crashTest {
 	c := &crashTest{
-		t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 1)), gen: storagetest.NewGen(seed),
+		t: t, seed: seed, dice: rand.New(rand.NewPCG(seed, 3)), r: rand.New(rand.NewPCG(seed, 1)), gen: storagetest.NewGen(seed),
 		fs: vfs.NewCrashableMem(), fuse: -1, now: time.Unix(0, storagetest.Base),
 	}
 	if *crashLog {
@@ -131,14 +132,14 @@ func (c *crashTest) MaybeError(op errorfs.Op) error {
 	defer c.mu.Unlock()
 	if c.fuse == 0 && c.clone == nil {
 		c.clone = c.fs.CrashClone(vfs.CrashCloneCfg{
-			UnsyncedDataPercent: c.r.IntN(101), RNG: rand.New(rand.NewPCG(c.seed, 2)),
+			UnsyncedDataPercent: c.dice.IntN(101), RNG: rand.New(rand.NewPCG(c.seed, 2)),
 		})
 		for _, b := range c.batches {
 			c.before = append(c.before, b.outcome)
 		}
 	}
 	c.fuse--
-	if c.r.Float64() < c.faults {
+	if c.dice.Float64() < c.faults {
 		return c.fault
 	}
 	return nil

@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,10 +94,11 @@ func TestSuiteOtherSettings(t *testing.T) {
 			storagetest.Run(t, func(t *testing.T) storage.Store {
 				cfg := testConfig()
 				set(&cfg)
+				var writes atomic.Int64
 				return after{mustOpen(t, vfs.NewMem(), cfg), func(s *Store) error {
 					// The background may flush by itself in the last setting; the order
 					// within a nanosecond holds while nothing moves.
-					if s.runs%3 == 0 || i == 3 {
+					if writes.Add(1)%3 == 0 || i == 3 {
 						return s.Flush(context.Background())
 					}
 					return nil

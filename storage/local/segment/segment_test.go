@@ -212,7 +212,11 @@ func TestFlippedBytes(t *testing.T) {
 	for i := range logs {
 		byTime[logs[i].Time] = &logs[i]
 	}
-	for i := range good {
+	step := 1
+	if testing.Short() {
+		step = 11
+	}
+	for i := 0; i < len(good); i += step {
 		bad := slices.Clone(good)
 		bad[i] ^= byte(1 << (i % 8))
 		checkDamaged(t, fmt.Sprintf("byte %d", i), bad, byTime)
