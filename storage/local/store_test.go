@@ -133,16 +133,7 @@ func TestRetention(t *testing.T) {
 	if n != 0 {
 		t.Errorf("a read during the removal misses %d of 20 records", -n)
 	}
-	limit := last - int64(48*time.Hour)
-	var kept []telemetry.Log
-	for _, l := range logs.Logs {
-		if endOfDay := (l.Time/dayNanos + 1) * dayNanos; endOfDay > limit {
-			kept = append(kept, l)
-		}
-	}
-	if len(kept) == 0 || len(kept) == 20 {
-		t.Fatalf("the test keeps %d of 20 records", len(kept))
-	}
+	kept := youngerThan(t, logs.Logs, last-int64(48*time.Hour))
 	check := func() {
 		t.Helper()
 		if d := storagetest.DiffLogs(storagetest.Logs(t, s, storage.LogQuery{Tenant: tenantA}), kept); d != "" {
@@ -171,6 +162,20 @@ func TestRetention(t *testing.T) {
 	mustFlush(t, s)
 	mustClose(t, s)
 	mustCheck(t, fs)
+}
+
+// youngerThan returns the records of days that end after the limit.
+func youngerThan(t *testing.T, logs []telemetry.Log, limit int64) (kept []telemetry.Log) {
+	t.Helper()
+	for _, l := range logs {
+		if endOfDay := (l.Time/dayNanos + 1) * dayNanos; endOfDay > limit {
+			kept = append(kept, l)
+		}
+	}
+	if len(kept) == 0 || len(kept) == len(logs) {
+		t.Fatalf("the test keeps %d of %d records", len(kept), len(logs))
+	}
+	return kept
 }
 
 const dayNanos = int64(24 * time.Hour)
