@@ -14,7 +14,7 @@ import (
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/prompb"
 	"go.uber.org/goleak"
 	"gopkg.in/yaml.v3"
@@ -158,7 +158,7 @@ func (h *house) metricNames(t *testing.T) string {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	names, _, err := q.LabelValues(t.Context(), labels.MetricName, nil)
+	names, _, err := q.LabelValues(t.Context(), model.MetricNameLabel, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

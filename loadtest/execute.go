@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/loadtest/chaos"
+	"github.com/clewhq/clew/loadtest/compare"
 	"github.com/clewhq/clew/loadtest/send"
 	"github.com/clewhq/clew/loadtest/verify"
 	"github.com/clewhq/clew/loadtest/workload"
@@ -21,6 +22,7 @@ type outcome struct {
 	Sent     *send.Result    `json:"sent,omitempty"`
 	Kills    int             `json:"kills,omitempty"` // of the server, by --chaos
 	Verified *verify.Report  `json:"verified,omitempty"`
+	Compared *compare.Report `json:"compared,omitempty"`
 }
 
 // workloadSummary is the truth in a few lines.
@@ -62,6 +64,12 @@ func execute(ctx context.Context, o *options, stdout, stderr io.Writer) (ok bool
 	}
 	truth := w.Truth()
 	out := outcome{OK: true, Workload: summarize(w, truth)}
+	if len(o.compare.Targets) > 0 {
+		if out.Compared, err = o.runComparison(ctx, w, truth, stderr); err != nil {
+			return false, err
+		}
+		out.OK, doSend = out.Compared.OK(), false
+	}
 	if doSend {
 		o.say(stderr, "sending %d spans, %d log records and %d samples to %s", truth.Spans, truth.Logs, truth.Samples, o.send.Endpoint)
 		if err := deliver(ctx, o, w, truth, victim, &out); err != nil {
@@ -210,6 +218,9 @@ func (o *options) print(w io.Writer, out *outcome) error {
 		for _, e := range append(s.FirstErrors, s.PartialNotes...) {
 			_, _ = fmt.Fprintln(w, "  ", e)
 		}
+	}
+	if out.Compared != nil {
+		return out.Compared.Write(w)
 	}
 	if out.Verified != nil && (!o.quiet || !out.Verified.OK) {
 		return out.Verified.Write(w)

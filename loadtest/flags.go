@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/loadtest/chaos"
+	"github.com/clewhq/clew/loadtest/compare"
 	"github.com/clewhq/clew/loadtest/send"
 	"github.com/clewhq/clew/loadtest/verify"
 	"github.com/clewhq/clew/loadtest/workload"
@@ -20,6 +21,9 @@ type options struct {
 	send     send.Config
 	verify   verify.Config
 	chaos    chaos.Config
+	compare  compare.Config
+	peers    peerFlags
+	lines    string
 	doSend   bool
 	doVerify bool
 	endGiven bool
@@ -33,6 +37,7 @@ func parseFlags(args []string, stderr io.Writer, now time.Time) (*options, error
 		send:     send.DefaultConfig(),
 		verify:   verify.DefaultConfig(),
 		chaos:    chaos.DefaultConfig(),
+		compare:  compare.DefaultConfig(),
 	}
 	fs := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -46,6 +51,7 @@ func parseFlags(args []string, stderr io.Writer, now time.Time) (*options, error
 	o.sendFlags(fs)
 	o.verifyFlags(fs)
 	o.chaosFlags(fs)
+	o.peerFlags(fs)
 	fs.StringVar(&tenant, "tenant", "", "tenant, sent as X-Scope-OrgID")
 	fs.Var(&headers, "header", "header `name=value` for every request; may be given more than once")
 	fs.BoolVar(&o.quiet, "quiet", false, "print nothing but what is wrong")
@@ -68,6 +74,12 @@ func parseFlags(args []string, stderr io.Writer, now time.Time) (*options, error
 	}
 	o.send.Headers, o.verify.Headers = headers, headers
 	o.chaos.Seed, o.chaos.ReadyURL = o.workload.Seed, strings.TrimSuffix(o.verify.Server, "/")+"/readyz"
+	if err := o.settlePeers(); err != nil {
+		return nil, err
+	}
+	if err := o.readLines(); err != nil {
+		return nil, err
+	}
 	return o, o.validate()
 }
 
@@ -79,6 +91,8 @@ func (o *options) workloadFlags(fs *flag.FlagSet, end *string) {
 	fs.IntVar(&w.Logs, "logs", 0, "log records; 0 is as many as the services write by themselves")
 	fs.DurationVar(&w.Window, "duration-of-data", w.Window, "the time over which the data spread")
 	fs.StringVar(end, "end", "", "end of that time, RFC 3339 (default now)")
+	fs.BoolVar(&w.Mix, "mix", false, "make three of ten log records real lines, taken from --lines; needs --logs")
+	fs.StringVar(&o.lines, "lines", "", "`directory` of files *.log with real lines")
 	fs.DurationVar(&w.MetricStep, "metric-step", w.MetricStep, "time between two points of a metric")
 }
 
@@ -114,7 +128,14 @@ func (o *options) chaosFlags(fs *flag.FlagSet) {
 }
 
 func (o *options) validate() error {
-	if !o.doSend && !o.doVerify {
+	if len(o.compare.Targets) > 0 {
+		if o.doVerify || len(o.chaos.Command) > 0 {
+			return errors.New("--peer goes neither with --verify nor with --chaos")
+		}
+		if err := o.compare.Validate(); err != nil {
+			return err
+		}
+	} else if !o.doSend && !o.doVerify {
 		return fmt.Errorf("nothing to do: --send=false without --verify")
 	}
 	if err := o.workload.Validate(); err != nil {

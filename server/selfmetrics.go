@@ -106,7 +106,7 @@ func both(add func(string, float64, ...string) error, count, sum float64) error 
 
 func (s *selfMetrics) labels(name string, m *dto.Metric, extra ...string) labels.Labels {
 	b := labels.NewScratchBuilder(len(m.Label) + 4)
-	b.Add(labels.MetricName, name)
+	b.Add(model.MetricNameLabel, name)
 	b.Add("job", "clew")
 	b.Add("instance", s.instance)
 	for _, l := range m.Label {

@@ -35,10 +35,9 @@ type Server struct {
 	watch  *watch
 	self   *selfTelemetry
 
-	handler   atomic.Pointer[http.Handler] // of the main listener
-	listeners []*listener
-	serving   sync.WaitGroup
-	failed    chan error
+	handler atomic.Pointer[http.Handler] // of the main listener
+	serving sync.WaitGroup
+	failed  chan error
 
 	// stops are undone from the last to the first.
 	stops []stop

@@ -88,6 +88,7 @@ func (s *Server) makeQueries(context.Context) error {
 	}
 	s.query.prometheus, err = promapi.New(q.PromQL, promapi.Deps{
 		Metrics: s.stores.metrics, Logger: s.log, Registerer: s.reg, Gatherer: s.reg,
+		Extra:         func(tenant string) promstorage.Queryable { return s.query.maps.MetricsQueryable(tenant, time.Now) },
 		Rules:         func(tenant string) v1.RulesRetriever { return s.query.alerts.Rules(tenant) },
 		Alertmanagers: func(string) v1.AlertmanagerRetriever { return s.query.alerts },
 		ConfigYAML:    func() string { return printed },

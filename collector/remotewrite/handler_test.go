@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/snappy"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
@@ -92,7 +93,7 @@ func (r *room) count(t *testing.T, name string) int {
 	}
 	defer q.Close()
 	n := 0
-	set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, name))
+	set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, name))
 	for set.Next() {
 		it := set.At().Iterator(nil)
 		for it.Next() != chunkenc.ValNone {

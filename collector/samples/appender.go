@@ -73,7 +73,7 @@ func (a *appender) Append(ref promstorage.SeriesRef, ls labels.Labels, st, t int
 // samples of a classic histogram or a summary the _count does, and target_info,
 // which nobody sent, never does.
 func countsAsPoint(ls labels.Labels, opts promstorage.AOptions) bool {
-	name := ls.Get(labels.MetricName)
+	name := ls.Get(model.MetricNameLabel)
 	switch {
 	case name == "target_info":
 		return false

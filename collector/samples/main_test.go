@@ -82,7 +82,7 @@ func (r *room) dump(t *testing.T, name string) []string {
 	defer q.Close()
 	start := (&fake.Clock{}).Now().UnixMilli()
 	var out []string
-	set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, name))
+	set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, name))
 	for set.Next() {
 		it := set.At().Iterator(nil)
 		for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
@@ -112,14 +112,14 @@ func (r *room) exemplars(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := q.Select(0, 1<<60, []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+")})
+	found, err := q.Select(0, 1<<60, []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out []string
 	for _, f := range found {
 		for _, e := range f.Exemplars {
-			out = append(out, fmt.Sprintf("%s: %s %g", f.SeriesLabels.Get(labels.MetricName), e.Labels, e.Value))
+			out = append(out, fmt.Sprintf("%s: %s %g", f.SeriesLabels.Get(model.MetricNameLabel), e.Labels, e.Value))
 		}
 	}
 	return out

@@ -169,7 +169,7 @@ func invalid(s *Series) string {
 	if s.Bad != "" {
 		return s.Bad
 	}
-	if !s.Labels.Has(labels.MetricName) || !s.Labels.IsValid(model.UTF8Validation) {
+	if !s.Labels.Has(model.MetricNameLabel) || !s.Labels.IsValid(model.UTF8Validation) {
 		return fmt.Sprintf("%s: no metric name, or a label name that is empty or not UTF-8", s.Labels)
 	}
 	if name, dup := s.Labels.HasDuplicateLabelNames(); dup {

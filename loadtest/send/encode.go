@@ -32,25 +32,33 @@ func putAttrs(dst pcommon.Map, attrs []workload.Attr) {
 
 // logBatch is an export request of log records that is being filled.
 type logBatch struct {
-	w         *workload.Workload
-	logs      plog.Logs
-	byService map[int]plog.LogRecordSlice
-	records   int
+	w        *workload.Workload
+	logs     plog.Logs
+	byWriter map[writer]plog.LogRecordSlice
+	records  int
+}
+
+// writer is who writes a log: a service, or a real system's host.
+type writer struct {
+	service int
+	source  string
+	host    int
 }
 
 func newLogBatch(w *workload.Workload) *logBatch {
-	return &logBatch{w: w, logs: plog.NewLogs(), byService: map[int]plog.LogRecordSlice{}}
+	return &logBatch{w: w, logs: plog.NewLogs(), byWriter: map[writer]plog.LogRecordSlice{}}
 }
 
 func (b *logBatch) add(l *workload.Log) {
-	records, ok := b.byService[l.Service]
+	by := writer{l.Service, l.Source, l.Host}
+	records, ok := b.byWriter[by]
 	if !ok {
 		rl := b.logs.ResourceLogs().AppendEmpty()
-		putAttrs(rl.Resource().Attributes(), b.w.Resource(l.Service))
+		putAttrs(rl.Resource().Attributes(), b.w.LogResource(l))
 		sl := rl.ScopeLogs().AppendEmpty()
 		sl.Scope().SetName(scopeName)
 		records = sl.LogRecords()
-		b.byService[l.Service] = records
+		b.byWriter[by] = records
 	}
 	r := records.AppendEmpty()
 	r.SetTimestamp(pcommon.Timestamp(l.Time))

@@ -20,6 +20,8 @@ import (
 type Config struct {
 	// Endpoint is the OTLP endpoint over HTTP, without /v1/....
 	Endpoint string
+	// Signals are what is sent; none means all.
+	Signals []Signal
 	// Senders is how many requests are under way at once.
 	Senders int
 	// BatchRecords is how many records one request carries.
@@ -109,6 +111,9 @@ func Run(ctx context.Context, cfg Config, w *workload.Workload, truth *workload.
 	return r.result, ctx.Err()
 }
 
+// sends reports whether a signal is sent.
+func (c Config) sends(s Signal) bool { return len(c.Signals) == 0 || slices.Contains(c.Signals, s) }
+
 // run is one Run.
 type run struct {
 	cfg    Config
@@ -130,7 +135,9 @@ func (r *run) sendAll(ctx context.Context, truth *workload.Truth) {
 			}
 		})
 	}
-	wg.Go(func() { r.sendMetrics(ctx, truth) })
+	if r.cfg.sends(Metrics) {
+		wg.Go(func() { r.sendMetrics(ctx, truth) })
+	}
 	r.produce(ctx, queue)
 	close(queue)
 	wg.Wait()
@@ -140,9 +147,13 @@ func (r *run) sendAll(ctx context.Context, truth *workload.Truth) {
 // after ctx has ended, so that it never blocks for good.
 func (r *run) produce(ctx context.Context, queue chan<- payload) {
 	logs, spans := newLogBatch(r.w), newSpanBatch(r.w)
+	sendLogs, sendSpans := r.cfg.sends(Logs), r.cfg.sends(Traces)
 	for i := 0; i < r.w.Requests() && ctx.Err() == nil; i++ {
 		story := r.w.Story(i)
 		for s := range story.Spans {
+			if !sendSpans {
+				break
+			}
 			if spans.add(&story.Spans[s]); spans.records == r.cfg.BatchRecords {
 				r.enqueue(queue, Traces, spans.records, ptraceotlp.NewExportRequestFromTraces(spans.traces))
 				spans = newSpanBatch(r.w)
@@ -150,6 +161,9 @@ func (r *run) produce(ctx context.Context, queue chan<- payload) {
 		}
 		for _, records := range [][]workload.Log{story.Logs, story.Background} {
 			for l := range records {
+				if !sendLogs {
+					break
+				}
 				if logs.add(&records[l]); logs.records == r.cfg.BatchRecords {
 					r.enqueue(queue, Logs, logs.records, plogotlp.NewExportRequestFromLogs(logs.logs))
 					logs = newLogBatch(r.w)

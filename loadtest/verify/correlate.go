@@ -58,7 +58,7 @@ func (f facts) add(s *workload.Story) {
 		f.traces[sp.Trace.String()]++
 	}
 	for i := range s.Logs {
-		service := workload.Services[s.Logs[i].Service].Name
+		service := s.Logs[i].ServiceName()
 		f.logs[service+": "+s.Logs[i].Body]++
 		f.services[service+" logs"]++
 	}

@@ -3,7 +3,9 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,19 +36,32 @@ func (v *Verifier) selector(service string) string {
 	return fmt.Sprintf("{service_name=%q} | loadtest_run=%q", service, v.w.Run())
 }
 
+// writers are the names of all who write logs: the shop's services, and the
+// systems whose real lines are mixed in.
+func (v *Verifier) writers() []string {
+	names := map[string]bool{}
+	for _, s := range workload.Services {
+		names[s.Name] = true
+	}
+	for name := range v.truth.LogsByService {
+		names[name] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
 // logCounts asks how many lines there are of each service.
 func (v *Verifier) logCounts(ctx context.Context, c *Check) {
 	window := int(v.to.Sub(v.from).Seconds())
-	for _, s := range workload.Services {
-		want := v.truth.LogsByService[s.Name]
-		query := fmt.Sprintf("sum(count_over_time(%s [%ds]))", v.selector(s.Name), window)
+	for _, name := range v.writers() {
+		want := v.truth.LogsByService[name]
+		query := fmt.Sprintf("sum(count_over_time(%s [%ds]))", v.selector(name), window)
 		got, err := v.scalar(ctx, "/loki/api/v1/query", url.Values{"query": {query}, "time": {nanos(v.to)}})
 		c.asked(want)
 		if err != nil {
 			c.find(Unanswered, 1, "%s: %v", query, err)
 			continue
 		}
-		c.count(int(got), want, "log lines of "+s.Name)
+		c.count(int(got), want, "log lines of "+name)
 	}
 }
 
@@ -61,7 +76,7 @@ func (v *Verifier) logLines(ctx context.Context, c *Check) {
 		s := v.w.Story(i)
 		for _, logs := range [][]workload.Log{s.Logs, s.Background} {
 			for l := range logs {
-				name := workload.Services[logs[l].Service].Name
+				name := logs[l].ServiceName()
 				if want[name] == nil {
 					want[name] = multiset{}
 				}
@@ -69,18 +84,18 @@ func (v *Verifier) logLines(ctx context.Context, c *Check) {
 			}
 		}
 	}
-	for _, s := range workload.Services {
+	for _, name := range v.writers() {
 		got := multiset{}
-		err := v.pages(ctx, v.selector(s.Name), func(l line) {
+		err := v.pages(ctx, v.selector(name), func(l line) {
 			seq, _ := strconv.ParseInt(l.labels["loadtest_seq"], 10, 64)
 			got[lineKey(seq, l.time, l.labels["trace_id"], l.text)]++
 		})
-		c.asked(len(want[s.Name]))
+		c.asked(len(want[name]))
 		if err != nil {
-			c.find(Unanswered, 1, "lines of %s: %v", s.Name, err)
+			c.find(Unanswered, 1, "lines of %s: %v", name, err)
 			continue
 		}
-		c.compare(got, want[s.Name], "log line of "+s.Name)
+		c.compare(got, want[name], "log line of "+name)
 	}
 }
 

@@ -18,6 +18,10 @@ type Config struct {
 	// Logs is how many log records there are. Zero means as many as the
 	// services write by themselves.
 	Logs int
+	// Mix replaces three of ten log records by real lines, where Lines has any.
+	Mix bool
+	// Lines are what Mix takes lines from.
+	Lines []LineSource
 	// End is the end of the window in which everything happened.
 	End time.Time
 	// Window is how long that window is.
@@ -54,6 +58,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("requests is %d and spans is %d: one of them must be at least 1", c.Requests, c.Spans)
 	case c.Logs < 0:
 		return fmt.Errorf("logs is %d: must not be negative", c.Logs)
+	case c.Mix && c.Logs == 0:
+		return fmt.Errorf("mix without a number of logs: say how many there are in all")
+	case c.Mix && len(c.Lines) == 0:
+		return fmt.Errorf("mix without lines: say where real log lines are")
 	case c.Window < minWindow:
 		return fmt.Errorf("window is %s: must be at least %s", c.Window, minWindow)
 	case c.End.IsZero():

@@ -98,6 +98,11 @@ func (w *Workload) finishLogs(b *builder, start int64) {
 	filler := s.Index % 2
 	if n := w.cfg.Logs; n > 0 {
 		quota := (s.Index+1)*n/w.requests - s.Index*n/w.requests
+		if w.cfg.Mix {
+			lines := mixShare(s.Index+1, n, w.requests) - mixShare(s.Index, n, w.requests)
+			w.addLines(s, start, min(lines, quota))
+			quota -= min(lines, quota)
+		}
 		s.Logs = s.Logs[:min(len(s.Logs), quota)]
 		filler = quota - len(s.Logs)
 	}

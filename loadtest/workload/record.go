@@ -98,14 +98,26 @@ const logSeqStride = 10000
 type Log struct {
 	// Seq numbers every record: request times 10000 plus its place in it.
 	// It travels as attribute loadtest.seq.
-	Seq      int64
-	Service  int // index into Services
+	Seq     int64
+	Service int // index into Services; for a real line, see Source
+	// Source is the name of the system that a real line is of, and Host one
+	// of its hosts. Source is "" for what the shop's services write.
+	Source   string
+	Host     int
 	Time     int64
 	Trace    TraceID // zero where the service knows no trace context
 	Span     SpanID
 	Severity Severity
 	Body     string
 	Attrs    []Attr
+}
+
+// ServiceName is the name of who wrote the record.
+func (l *Log) ServiceName() string {
+	if l.Source != "" {
+		return l.Source
+	}
+	return Services[l.Service].Name
 }
 
 // Call is one call over an edge of the map.

@@ -72,7 +72,7 @@ func (t *Truth) add(s *Story) {
 	}
 	for _, logs := range [][]Log{s.Logs, s.Background} {
 		for i := range logs {
-			t.LogsByService[Services[logs[i].Service].Name]++
+			t.LogsByService[logs[i].ServiceName()]++
 		}
 	}
 }

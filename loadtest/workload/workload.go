@@ -96,6 +96,7 @@ const (
 	saltPod
 	saltBackground
 	saltGauge
+	saltLines
 )
 
 // rng returns the random numbers of one thing of this seed.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	promstorage "github.com/prometheus/prometheus/storage"
 )
@@ -53,7 +54,7 @@ func (p promExemplars) Exemplars(ctx context.Context, tenant string, traceIDs []
 	if err != nil {
 		return nil, fmt.Errorf("open exemplars: %w", err)
 	}
-	all := []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+")}
+	all := []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")}
 	found, err := q.Select(from/int64(time.Millisecond), to/int64(time.Millisecond), all)
 	if err != nil {
 		return nil, fmt.Errorf("read exemplars: %w", err)
@@ -149,8 +150,8 @@ func exemplarService(ls labels.Labels) string {
 
 // seriesText renders a series as people write it: name{label="value"}.
 func seriesText(ls labels.Labels) string {
-	name := ls.Get(labels.MetricName)
-	rest := labels.NewBuilder(ls).Del(labels.MetricName).Labels()
+	name := ls.Get(model.MetricNameLabel)
+	rest := labels.NewBuilder(ls).Del(model.MetricNameLabel).Labels()
 	if rest.IsEmpty() {
 		return name
 	}

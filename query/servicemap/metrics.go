@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	promstorage "github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
@@ -68,10 +69,10 @@ func wanted(ms []*labels.Matcher) []string {
 	named := false
 	names := slices.Clone(metricNames)
 	for _, m := range ms {
-		if m.Name == labels.MetricName && !m.Matches(notOurs) {
+		if m.Name == model.MetricNameLabel && !m.Matches(notOurs) {
 			named = true
 		}
-		if m.Name == labels.MetricName {
+		if m.Name == model.MetricNameLabel {
 			names = slices.DeleteFunc(names, func(n string) bool { return !m.Matches(n) })
 		}
 	}
@@ -115,7 +116,7 @@ func (q *querier) series(ctx context.Context, names []string, ms []*labels.Match
 
 // LabelValues implements storage.LabelQuerier.
 func (q *querier) LabelValues(ctx context.Context, name string, _ *promstorage.LabelHints, ms ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	if name == labels.MetricName && len(ms) == 0 {
+	if name == model.MetricNameLabel && len(ms) == 0 {
 		return q.names(ctx)
 	}
 	return q.distinct(ctx, ms, func(ls labels.Labels, add func(string)) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	promstorage "github.com/prometheus/prometheus/storage"
@@ -113,15 +114,15 @@ func TestMetricLabels(t *testing.T) {
 	}
 	defer q.Close()
 	ctx := t.Context()
-	graph := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "traces_service_graph_request_total")
-	if names, _, err := q.LabelValues(ctx, labels.MetricName, nil); err != nil || len(names) != 9 || !slices.IsSorted(names) {
+	graph := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "traces_service_graph_request_total")
+	if names, _, err := q.LabelValues(ctx, model.MetricNameLabel, nil); err != nil || len(names) != 9 || !slices.IsSorted(names) {
 		t.Errorf("names %v, %v", names, err)
 	}
 	none, err := servicemap.New(servicemap.DefaultConfig(), s).MetricsQueryable("other", nil).Querier(0, math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names, _, err := none.LabelValues(ctx, labels.MetricName, nil); err != nil || len(names) != 0 {
+	if names, _, err := none.LabelValues(ctx, model.MetricNameLabel, nil); err != nil || len(names) != 0 {
 		t.Errorf("names of a tenant without spans: %v, %v", names, err)
 	}
 	if v, _, err := q.LabelValues(ctx, "client", nil, graph); err != nil || !slices.Equal(v, []string{"gateway"}) {

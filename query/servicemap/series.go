@@ -6,6 +6,7 @@ import (
 	"sort"
 	"strconv"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	promstorage "github.com/prometheus/prometheus/storage"
@@ -35,7 +36,7 @@ func (b *seriesBuilder) counter(name string, ls labels.Labels, c counter, of fun
 	if b.err != nil || !slices.Contains(b.names, name) {
 		return
 	}
-	lb := labels.NewBuilder(ls).Set(labels.MetricName, name)
+	lb := labels.NewBuilder(ls).Set(model.MetricNameLabel, name)
 	ls = lb.Labels()
 	for _, m := range b.matchers {
 		if !m.Matches(ls.Get(m.Name)) {

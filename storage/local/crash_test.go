@@ -59,7 +59,6 @@ type crashBatch struct {
 	spans   *telemetry.SpanBatch
 	tenant  string
 	outcome outcome
-	at      int64 // when it was last sent
 }
 
 type crashTest struct {

@@ -182,7 +182,7 @@ func (a *appenderV2) Append(ref promstorage.SeriesRef, ls labels.Labels, st, t i
 	}
 	family := opts.MetricFamilyName
 	if family == "" && opts.Metadata != (metadata.Metadata{}) {
-		family = familyOf(ls.Get(labels.MetricName), opts.Metadata.Type)
+		family = familyOf(ls.Get(model.MetricNameLabel), opts.Metadata.Type)
 	}
 	a.tx.describe(family, opts.Metadata)
 	return a.app.Append(ref, ls, st, t, v, h, fh, opts)
@@ -278,7 +278,7 @@ func (a *appender) AppendExemplar(ref promstorage.SeriesRef, ls labels.Labels, e
 // family rather than by series, so it does not need the series to exist.
 func (a *appender) UpdateMetadata(ref promstorage.SeriesRef, ls labels.Labels, m metadata.Metadata) (promstorage.SeriesRef, error) {
 	if a.app != nil {
-		a.tx.describe(familyOf(ls.Get(labels.MetricName), m.Type), m)
+		a.tx.describe(familyOf(ls.Get(model.MetricNameLabel), m.Type), m)
 	}
 	return ref, nil
 }

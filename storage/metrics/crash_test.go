@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/tsdb/wlog"
@@ -57,7 +58,7 @@ func writeUntilKilled() {
 				}
 				name := fmt.Sprintf("m_%d_%d", w, i%50)
 				app := tm.Appender(context.Background())
-				ls := labels.FromStrings(labels.MetricName, name, "padding", strings.Repeat("p", 200))
+				ls := labels.FromStrings(model.MetricNameLabel, name, "padding", strings.Repeat("p", 200))
 				_, err := app.Append(0, ls, at.UnixMilli(), float64(i))
 				die(err)
 				_, err = app.UpdateMetadata(0, ls, metadata.Metadata{Type: "gauge", Help: "Metric " + name + "."})
@@ -168,10 +169,10 @@ func tearAndHeal() {
 	start := time.Now().Add(-time.Hour)
 	refused := 0
 	for i := 0; i < 2000; i++ {
-		ls := labels.FromStrings(labels.MetricName, "m", "i", strconv.Itoa(i), "padding", strings.Repeat(strconv.Itoa(i), 50))
+		ls := labels.FromStrings(model.MetricNameLabel, "m", "i", strconv.Itoa(i), "padding", strings.Repeat(strconv.Itoa(i), 50))
 		at := start.Add(time.Duration(i) * time.Millisecond)
 		if i%3 == 2 { // late: a series of its own would be in order
-			ls, at = labels.FromStrings(labels.MetricName, "late"), at.Add(-time.Duration(i)*time.Second)
+			ls, at = labels.FromStrings(model.MetricNameLabel, "late"), at.Add(-time.Duration(i)*time.Second)
 		}
 		err := put(tm, ls, at, float64(i))
 		if err == nil {
@@ -224,7 +225,7 @@ func TestTornLogs(t *testing.T) {
 			cfg := testConfig(t.TempDir())
 			s := openTest(t, cfg, Deps{})
 			tm := tenantOf(t, s, "x")
-			ls := labels.FromStrings(labels.MetricName, "m")
+			ls := labels.FromStrings(model.MetricNameLabel, "m")
 			for i := range 10 {
 				at := base.Add(time.Duration(i) * time.Second)
 				if i >= 5 {

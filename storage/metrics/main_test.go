@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	promstorage "github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -78,7 +79,7 @@ func samples(t testing.TB, tm storage.TenantMetrics, matchers ...*labels.Matcher
 	}
 	defer q.Close()
 	if len(matchers) == 0 {
-		matchers = []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+")}
+		matchers = []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")}
 	}
 	var out []string
 	set := q.Select(context.Background(), true, nil, matchers...)

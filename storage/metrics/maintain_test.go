@@ -37,7 +37,7 @@ func TestMaintenanceCompactsAndDropsTheDataOfAnIdleTenant(t *testing.T) {
 	cfg.Retention = model.Duration(24 * time.Hour)
 	s := openTest(t, cfg, Deps{Now: now})
 	tm := tenantOf(t, s, "x").(*Tenant)
-	ls := labels.FromStrings(labels.MetricName, "m")
+	ls := labels.FromStrings(model.MetricNameLabel, "m")
 	for at := now().Add(-12 * time.Hour); at.Before(now()); at = at.Add(10 * time.Minute) {
 		if err := put(tm, ls, at, 1); err != nil {
 			t.Fatal(err)
@@ -89,7 +89,7 @@ func TestBoundOfBytes(t *testing.T) {
 	s := openTest(t, cfg, Deps{})
 	tm := tenantOf(t, s, "x").(*Tenant)
 	for at := time.Now().Add(-12 * time.Hour); at.Before(time.Now()); at = at.Add(10 * time.Minute) {
-		if err := put(tm, labels.FromStrings(labels.MetricName, "m"), at, 1); err != nil {
+		if err := put(tm, labels.FromStrings(model.MetricNameLabel, "m"), at, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestOpeningOnAFullDisk(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	cfg.MinFreeBytes = 1000
 	s := openTest(t, cfg, Deps{})
-	ls := labels.FromStrings(labels.MetricName, "m")
+	ls := labels.FromStrings(model.MetricNameLabel, "m")
 	if err := put(tenantOf(t, s, "x"), ls, base, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestAPanicIsContained(t *testing.T) {
 	now := time.Now()
 	s := openTest(t, testConfig(t.TempDir()), Deps{Now: func() time.Time { return now }})
 	tm := tenantOf(t, s, "x").(*Tenant)
-	ls := labels.FromStrings(labels.MetricName, "m")
+	ls := labels.FromStrings(model.MetricNameLabel, "m")
 	if err := put(tm, ls, base, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestPausesDouble(t *testing.T) {
 			tm.release(db)
 		}
 	}
-	if err := put(tm, labels.FromStrings(labels.MetricName, "m"), base, 1); err != nil {
+	if err := put(tm, labels.FromStrings(model.MetricNameLabel, "m"), base, 1); err != nil {
 		t.Fatal(err)
 	}
 	if tm.pause != 0 {

@@ -174,7 +174,7 @@ func TestUpdateMetadataOfAnAppender(t *testing.T) {
 	s := openTest(t, testConfig(t.TempDir()), Deps{})
 	tm := tenantOf(t, s, "x")
 	app := tm.Appender(context.Background())
-	ls := labels.FromStrings(labels.MetricName, "latency_bucket", "le", "1")
+	ls := labels.FromStrings(model.MetricNameLabel, "latency_bucket", "le", "1")
 	if _, err := app.UpdateMetadata(0, ls, metadata.Metadata{Type: model.MetricTypeHistogram, Help: "Latency."}); err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func TestEverythingComesBackAfterReopening(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	s := openTest(t, cfg, Deps{})
 	tm := tenantOf(t, s, "anonymous")
-	ls := labels.FromStrings(labels.MetricName, "http.server.requests", "service.name", "caf\u00e9")
+	ls := labels.FromStrings(model.MetricNameLabel, "http.server.requests", "service.name", "caf\u00e9")
 	app := tm.AppenderV2(context.Background())
 	ex := exemplar.Exemplar{Labels: labels.FromStrings("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"), Value: 2, Ts: base.UnixMilli(), HasTs: true}
 	md := metadata.Metadata{Type: model.MetricTypeCounter, Unit: "requests", Help: "Requests that came in."}
@@ -41,11 +41,11 @@ func TestEverythingComesBackAfterReopening(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hist := labels.FromStrings(labels.MetricName, "latency")
+	hist := labels.FromStrings(model.MetricNameLabel, "latency")
 	if _, err := app.Append(0, hist, 0, base.UnixMilli(), 0, tsdbutil.GenerateTestHistogram(3), nil, promstorage.AppendV2Options{}); err != nil {
 		t.Fatal(err)
 	}
-	fhist := labels.FromStrings(labels.MetricName, "latency_float")
+	fhist := labels.FromStrings(model.MetricNameLabel, "latency_float")
 	if _, err := app.Append(0, fhist, 0, base.UnixMilli(), 0, nil, tsdbutil.GenerateTestFloatHistogram(3), promstorage.AppendV2Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestTenantsAreApart(t *testing.T) {
 	cfg.MaxTenants = 2
 	s := openTest(t, cfg, Deps{})
 	a, b := tenantOf(t, s, "a"), tenantOf(t, s, "b")
-	if err := put(a, labels.FromStrings(labels.MetricName, "m"), base, 1); err != nil {
+	if err := put(a, labels.FromStrings(model.MetricNameLabel, "m"), base, 1); err != nil {
 		t.Fatal(err)
 	}
 	if got := samples(t, b); len(got) != 0 {
@@ -139,7 +139,7 @@ func TestSampleTimes(t *testing.T) {
 			cfg.OutOfOrderWindow = model.Duration(time.Hour)
 			s := openTest(t, cfg, Deps{Now: func() time.Time { return now }})
 			tm := tenantOf(t, s, "x")
-			ls := labels.FromStrings(labels.MetricName, "m")
+			ls := labels.FromStrings(model.MetricNameLabel, "m")
 			if err := put(tm, ls, now, 1); err != nil {
 				t.Fatal(err)
 			}
@@ -158,7 +158,7 @@ func TestLateSamplesSurviveReopening(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	s := openTest(t, cfg, Deps{})
 	tm := tenantOf(t, s, "x")
-	ls := labels.FromStrings(labels.MetricName, "m")
+	ls := labels.FromStrings(model.MetricNameLabel, "m")
 	for i := range 20 { // newest first: all but the first are out of order
 		if err := put(tm, ls, base.Add(-time.Duration(i)*time.Second), float64(i)); err != nil {
 			t.Fatal(err)
@@ -182,7 +182,7 @@ func TestRetentionDropsOldBlocks(t *testing.T) {
 	cfg.Retention = model.Duration(24 * time.Hour)
 	s := openTest(t, cfg, Deps{})
 	tm := tenantOf(t, s, "x").(*Tenant)
-	ls := labels.FromStrings(labels.MetricName, "m")
+	ls := labels.FromStrings(model.MetricNameLabel, "m")
 	start := time.Now().Add(-72 * time.Hour)
 	for at := start; at.Before(time.Now()); at = at.Add(30 * time.Minute) {
 		if err := put(tm, ls, at, 1); err != nil {
@@ -226,7 +226,7 @@ func TestClosed(t *testing.T) {
 	if _, err := tm.Querier(0, 1); !errors.Is(err, storage.ErrClosed) {
 		t.Errorf("Querier: want ErrClosed, got %v", err)
 	}
-	if err := put(tm, labels.FromStrings(labels.MetricName, "m"), base, 1); !errors.Is(err, storage.ErrClosed) {
+	if err := put(tm, labels.FromStrings(model.MetricNameLabel, "m"), base, 1); !errors.Is(err, storage.ErrClosed) {
 		t.Errorf("Commit: want ErrClosed, got %v", err)
 	}
 	if h := s.Health(); h.Writable || h.Err == "" {
@@ -245,7 +245,7 @@ func TestCloseLeavesFilesOpenForAHungReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	tm := tenantOf(t, s, "x").(*Tenant)
-	if err := put(tm, labels.FromStrings(labels.MetricName, "m"), base, 1); err != nil {
+	if err := put(tm, labels.FromStrings(model.MetricNameLabel, "m"), base, 1); err != nil {
 		t.Fatal(err)
 	}
 	q, err := tm.Querier(0, math.MaxInt64)
@@ -267,7 +267,7 @@ func TestSelfMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	s := openTest(t, testConfig(t.TempDir()), Deps{Registerer: reg})
 	for _, name := range []string{"a", "b"} {
-		if err := put(tenantOf(t, s, name), labels.FromStrings(labels.MetricName, "m"), base, 1); err != nil {
+		if err := put(tenantOf(t, s, name), labels.FromStrings(model.MetricNameLabel, "m"), base, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -336,7 +336,7 @@ func TestHistogramWithCustomBuckets(t *testing.T) {
 		PositiveSpans: []histogram.Span{{Offset: 0, Length: 3}}, PositiveBuckets: []int64{1, 0, 0},
 	}
 	app := tm.Appender(context.Background())
-	if _, err := app.AppendHistogram(0, labels.FromStrings(labels.MetricName, "h"), base.UnixMilli(), h, nil); err != nil {
+	if _, err := app.AppendHistogram(0, labels.FromStrings(model.MetricNameLabel, "h"), base.UnixMilli(), h, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := app.Commit(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/tsdb/wlog"
 
@@ -115,7 +116,7 @@ func TestEveryByteIsSyncedBeforeTheAcknowledgement(t *testing.T) {
 		if i%3 == 2 {
 			at = at.Add(-30 * time.Minute)
 		}
-		ls := labels.FromStrings(labels.MetricName, "m", "n", fmt.Sprint(i%7), "padding", incompressible(rnd, 500))
+		ls := labels.FromStrings(model.MetricNameLabel, "m", "n", fmt.Sprint(i%7), "padding", incompressible(rnd, 500))
 		if err := put(tm, ls, at, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +171,7 @@ func TestFailedFsyncIsNotAcknowledgedAndHeals(t *testing.T) {
 		},
 	})
 	tm := tenantOf(t, s, "x")
-	ls := labels.FromStrings(labels.MetricName, "m")
+	ls := labels.FromStrings(model.MetricNameLabel, "m")
 	if err := put(tm, ls, base, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +203,7 @@ func TestHealingWaitsForReaders(t *testing.T) {
 	now := time.Now()
 	s := openTest(t, testConfig(t.TempDir()), Deps{Now: func() time.Time { return now }})
 	tm := tenantOf(t, s, "x").(*Tenant)
-	ls := labels.FromStrings(labels.MetricName, "m")
+	ls := labels.FromStrings(model.MetricNameLabel, "m")
 	if err := put(tm, ls, base, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,7 @@ func TestFullDisk(t *testing.T) {
 	cfg.MinFreeBytes = 1 << 20
 	s := openTest(t, cfg, Deps{DiskFree: func(string) (uint64, error) { return free.Load(), nil }})
 	tm := tenantOf(t, s, "x")
-	ls := labels.FromStrings(labels.MetricName, "m")
+	ls := labels.FromStrings(model.MetricNameLabel, "m")
 	if err := put(tm, ls, base, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +261,7 @@ func TestRollback(t *testing.T) {
 	s := openTest(t, testConfig(t.TempDir()), Deps{})
 	tm := tenantOf(t, s, "x")
 	app := tm.Appender(t.Context())
-	if _, err := app.Append(0, labels.FromStrings(labels.MetricName, "m"), base.UnixMilli(), 1); err != nil {
+	if _, err := app.Append(0, labels.FromStrings(model.MetricNameLabel, "m"), base.UnixMilli(), 1); err != nil {
 		t.Fatal(err)
 	}
 	if err := app.Rollback(); err != nil {
@@ -287,7 +288,7 @@ func BenchmarkCommit(b *testing.B) {
 			for w := range writers {
 				series := make([]labels.Labels, 100)
 				for i := range series {
-					series[i] = labels.FromStrings(labels.MetricName, "m", "writer", fmt.Sprint(w), "i", fmt.Sprint(i))
+					series[i] = labels.FromStrings(model.MetricNameLabel, "m", "writer", fmt.Sprint(w), "i", fmt.Sprint(i))
 				}
 				wg.Go(func() {
 					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {

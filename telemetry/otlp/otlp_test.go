@@ -206,7 +206,7 @@ func TestMalformedSaysWhereAndWhat(t *testing.T) {
 	}{
 		{"not protobuf", []byte(`{"resourceLogs":[]}`), []string{"field_15"}},
 		{"length past the end", []byte{0x0a, 0x05, 0x00}, []string{"resource_logs[0]", "byte 1", "length 5, but 1 bytes are left"}},
-		{"body is a number", record([]byte{5<<3 | 0, 1}), []string{"resource_logs[0].scope_logs[0].log_records[0].body at byte", "wire type 0, want 2"}},
+		{"body is a number", record([]byte{5 << 3, 1}), []string{"resource_logs[0].scope_logs[0].log_records[0].body at byte", "wire type 0, want 2"}},
 		{"second record", field(1, field(2, field(2), field(2, []byte{1<<3 | 1, 0}))), []string{"log_records[1].time_unix_nano", "cut short"}},
 		{"deep", record(field(5, nested(65))), []string{"nested more than 64 deep", "body.array_value.values[0].array_value"}},
 		{"number without end", record([]byte{2 << 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}), []string{"severity_number", "more than ten bytes"}},
@@ -241,7 +241,7 @@ func TestUnusualButValid(t *testing.T) {
 	}{
 		{"resource behind the records", field(1, scopes, field(1, attr("service.name", "late"))), "late"},
 		{"resource in two parts", field(1, field(1, attr("service.namespace", "shop")), scopes, field(1, attr("service.name", "cart"))), "shop/cart"},
-		{"unknown fields", field(1, scopes, field(1, attr("service.name", "a"), []byte{15<<3 | 0, 1, 15<<3 | 5, 0, 0, 0, 0}), field(14, []byte("x"))), "a"},
+		{"unknown fields", field(1, scopes, field(1, attr("service.name", "a"), []byte{15 << 3, 1, 15<<3 | 5, 0, 0, 0, 0}), field(14, []byte("x"))), "a"},
 		{"a group", append(field(1, scopes), 15<<3|3, 1<<3|3, 1<<3|4, 15<<3|4), "unknown_service"},
 		{"nested as deep as allowed", field(1, scopes, field(2, field(2, field(5, nested(63))))), "unknown_service"},
 	}

@@ -61,11 +61,11 @@ func fill(t testing.TB, m storage.TenantMetrics) {
 					Labels: labels.FromStrings("trace_id", traceID), Value: 0.25, Ts: at.UnixMilli(), HasTs: true,
 				}}
 			}
-			add(labels.FromStrings(labels.MetricName, "http_requests_total", "service", svc), at, float64(i*15*(n+1)), nil, opts)
+			add(labels.FromStrings(model.MetricNameLabel, "http_requests_total", "service", svc), at, float64(i*15*(n+1)), nil, opts)
 		}
-		add(labels.FromStrings(labels.MetricName, "latency_seconds", "service", "checkout"), at, 0, tsdbutil.GenerateTestHistogram(int64(i)),
+		add(labels.FromStrings(model.MetricNameLabel, "latency_seconds", "service", "checkout"), at, 0, tsdbutil.GenerateTestHistogram(int64(i)),
 			promstorage.AppendV2Options{MetricFamilyName: "latency_seconds", Metadata: metadata.Metadata{Type: model.MetricTypeHistogram, Unit: "seconds", Help: "Latency."}})
-		add(labels.FromStrings(labels.MetricName, "process.cpu.utilization", "service.name", "café"), at, 0.5, nil, promstorage.AppendV2Options{})
+		add(labels.FromStrings(model.MetricNameLabel, "process.cpu.utilization", "service.name", "café"), at, 0.5, nil, promstorage.AppendV2Options{})
 	}
 	if err := app.Commit(); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/gogo/protobuf/proto"
 	"github.com/golang/snappy"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 	promstorage "github.com/prometheus/prometheus/storage"
@@ -40,7 +41,7 @@ func serveMerged(t *testing.T) harness {
 		t.Fatal(err)
 	}
 	app := m.Appender(context.Background())
-	ls := labels.FromStrings(labels.MetricName, graphMetric, "client", "checkout", "server", "payment")
+	ls := labels.FromStrings(model.MetricNameLabel, graphMetric, "client", "checkout", "server", "payment")
 	for i := range 41 {
 		if _, err := app.Append(0, ls, start.Add(time.Duration(i)*15*time.Second).UnixMilli(), float64(i)); err != nil {
 			t.Fatal(err)

@@ -40,14 +40,12 @@ const tenantName = "anonymous"
 
 // file is a test file on its way through.
 type file struct {
-	r      *Runner
-	t      *testing.T
-	store  Store
-	out    strings.Builder
-	line   int
-	cases  int
-	stream *telemetry.Stream
-	batch  []telemetry.Log
+	r     *Runner
+	t     *testing.T
+	store Store
+	out   strings.Builder
+	line  int
+	cases int
 }
 
 // Run runs a file and returns how many queries it held.

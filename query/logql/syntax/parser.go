@@ -122,14 +122,6 @@ func (p *parser) isWord(word string) bool {
 	return t.kind == tokIdent && strings.EqualFold(t.text, word)
 }
 
-func (p *parser) takeWord(word string) bool {
-	if p.isWord(word) {
-		p.i++
-		return true
-	}
-	return false
-}
-
 func (p *parser) unexpected(expecting string) error {
 	t := p.peek()
 	return errorAt(t.pos, "syntax error: unexpected %s, expecting %s", t.describe(), expecting)
