@@ -1,5 +1,7 @@
 package correlation
 
+import "sync/atomic"
+
 // vocabulary holds the keys that carry an ID, in lower case and without what
 // separates their words. A longer key carries the ID that its last words name:
 // app.checkout.request_id, awsRequestId and http.request.header.x_request_id
@@ -13,13 +15,19 @@ var vocabulary = map[string]Kind{
 	"amzntraceid":         TraceID,
 	"cloudtracecontext":   TraceID,
 	"googleapiscomtrace":  TraceID,
+	"sentrytrace":         TraceID,
 	"spanid":              SpanID,
 	"parentspanid":        SpanID,
+	"datadogparentid":     SpanID,
 	"requestid":           RequestID,
 	"reqid":               RequestID,
 	"requestguid":         RequestID,
 	"requestuuid":         RequestID,
 	"invocationid":        RequestID,
+	"uniqueid":            RequestID,
+	"auditid":             RequestID,
+	"cfray":               RequestID,
+	"rayid":               RequestID,
 	"idempotencykey":      RequestID,
 	"correlationid":       CorrelationID,
 	"correlationkey":      CorrelationID,
@@ -32,6 +40,14 @@ var vocabulary = map[string]Kind{
 	"txid":                TransactionID,
 	"txnid":               TransactionID,
 	"paymentid":           TransactionID,
+	"sagaid":              TransactionID,
+	"workflowid":          TransactionID,
+	"executionid":         TransactionID,
+	"bookingid":           TransactionID,
+	"reservationid":       TransactionID,
+	"shipmentid":          TransactionID,
+	"invoiceid":           TransactionID,
+	"refundid":            TransactionID,
 	"messageid":           MessageID,
 	"msgid":               MessageID,
 	"eventid":             MessageID,
@@ -40,6 +56,9 @@ var vocabulary = map[string]Kind{
 	"ordernumber":         OrderID,
 	"orderno":             OrderID,
 	"orderref":            OrderID,
+	"cartid":              OrderID,
+	"basketid":            OrderID,
+	"checkoutid":          OrderID,
 	"sessionid":           SessionID,
 	"sessid":              SessionID,
 	"jsessionid":          SessionID,
@@ -49,6 +68,17 @@ var vocabulary = map[string]Kind{
 	"customerid":          UserID,
 	"accountid":           UserID,
 	"googleapiscomspanid": SpanID,
+}
+
+// lex is the vocabulary that this process goes by: see Config.Apply.
+var lex atomic.Pointer[lexicon]
+
+func init() {
+	l, err := newLexicon(Config{})
+	if err != nil {
+		panic(err) // without words of its own there is nothing to be wrong
+	}
+	lex.Store(l)
 }
 
 // maxKey is the longest key that is looked at; the vocabulary's longest words
@@ -68,36 +98,17 @@ func kindOf(parent, key string) (Kind, bool) {
 	var w words
 	w.add(parent)
 	w.add(key)
+	kinds := lex.Load().kinds
 	for i := range w.count {
-		if k, ok := vocabulary[string(w.text[w.starts[i]:w.len])]; ok {
+		if k, ok := kinds[string(w.text[w.starts[i]:w.len])]; ok {
 			return k, true
 		}
 	}
 	return "", false
 }
 
-// mayName reports whether a key of the vocabulary can end with the last two
-// bytes of key. It rules out nearly all keys at once.
-func mayName(key string) bool {
-	if len(key) < 2 {
-		return false
-	}
-	switch before := key[len(key)-2] | 0x20; key[len(key)-1] | 0x20 {
-	case 'd':
-		return before == 'i' // id, uuid, guid
-	case 't':
-		return before == 'n' || before == 'x' // traceparent, tracecontext
-	case 'y', 'r', 'f':
-		return before == 'e' // key, number, ref
-	case 'e':
-		return before == 'c' // trace
-	case 'o':
-		return before == 'n' // orderno
-	case '3':
-		return before == 'b'
-	}
-	return false
-}
+// mayName reports whether a key of the vocabulary can end as key does.
+func mayName(key string) bool { return len(key) >= 2 && lex.Load().mayEnd(key) }
 
 // words is a key in lower case without separators, and where its words start.
 type words struct {

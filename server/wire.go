@@ -15,6 +15,7 @@ import (
 
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/collector"
+	"github.com/clewhq/clew/query/api/export"
 	"github.com/clewhq/clew/query/api/jaeger"
 	"github.com/clewhq/clew/query/api/loki"
 	"github.com/clewhq/clew/query/api/native"
@@ -40,7 +41,10 @@ type stores struct {
 
 func (s *Server) openStores(context.Context) error {
 	s.stores = &stores{}
-	var err error
+	err := s.cfg.Correlation.Apply() // before the first record is replayed
+	if err != nil {
+		return fmt.Errorf("correlation: %w", err)
+	}
 	if s.stores.records, err = local.Open(s.cfg.Storage.Records(), local.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg}); err != nil {
 		return err
 	}
@@ -132,6 +136,7 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	s.query.loki.Register(mux)
 	s.query.prometheus.Register(mux)
 	native.New(s.query.stories, s.query.maps, s.log, time.Now).Register(mux)
+	export.NewAPI(export.New(s.query.logql, s.query.traceql, s.stores.records), s.log, time.Now).Register(mux)
 	jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
 	zipkin.New(zipkin.Deps{Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
 	t := tempo.New(tempo.Deps{Config: q.Tempo, Engine: s.query.traceql, Version: s.version, Log: s.log})

@@ -12,6 +12,7 @@ import (
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/collector"
 	"github.com/clewhq/clew/collector/admission"
+	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/query/api/jaeger"
 	"github.com/clewhq/clew/query/api/loki"
 	"github.com/clewhq/clew/query/api/prometheus"
@@ -28,6 +29,8 @@ import (
 type Rooms struct {
 	// Receivers is the way in: what is taken, and its limits.
 	Receivers collector.Config `yaml:"receivers"`
+	// Correlation adds to what counts as an ID.
+	Correlation correlation.Config `yaml:"correlation"`
 	// Storage is where everything is kept, and for how long.
 	Storage Storage `yaml:"storage"`
 	// Query is what questions may cost.
@@ -89,7 +92,8 @@ const day = 24 * time.Hour
 
 func defaultRooms() Rooms {
 	return Rooms{
-		Receivers: collector.DefaultConfig(),
+		Receivers:   collector.DefaultConfig(),
+		Correlation: correlation.DefaultConfig(),
 		Storage: Storage{
 			Backend:   "local",
 			Local:     local.DefaultConfig(),
@@ -148,6 +152,7 @@ func (c *Config) validateRooms() []error {
 	}
 	records, samples, intake := c.Storage.Records(), c.Storage.Samples(), c.Intake()
 	in("receivers", intake.Validate())
+	in("correlation", c.Correlation.Validate())
 	in("storage.local", records.Validate())
 	in("storage.metrics", samples.Validate())
 	in("query.promql", c.Query.PromQL.Validate())
