@@ -110,13 +110,17 @@ func (c *counters) build(out *seriesBuilder) {
 		}
 	}
 	for k, counts := range c.graph {
-		ls := labels.FromStrings("client", c.t.names[k.source].id, "server", c.t.names[k.target].id, "connection_type", k.connection)
+		client, clientSpace := c.t.plain(k.source)
+		server, serverSpace := c.t.plain(k.target)
+		ls := labels.FromStrings("client", client, "server", server, "connection_type", k.connection,
+			"client_service_namespace", clientSpace, "server_service_namespace", serverSpace)
 		out.counter(metricGraphTotal, ls, counts, func(s *step) float64 { return float64(s.calls) })
 		out.counter(metricGraphFailed, ls, counts, func(s *step) float64 { return float64(s.failed) })
 		out.histogram(metricGraphSeconds, ls, counts)
 	}
 	for k, counts := range c.spans {
-		ls := labels.FromStrings("service", c.t.names[k.service].id, "span_name", c.t.names[k.name].id,
+		service, space := c.t.plain(k.service)
+		ls := labels.FromStrings("service", service, "service_namespace", space, "span_name", c.t.names[k.name].id,
 			"span_kind", "SPAN_KIND_"+kindNames[k.kind], "status_code", "STATUS_CODE_"+statusNames[k.status])
 		out.counter(metricSpanCalls, ls, counts, func(s *step) float64 { return float64(s.calls) })
 		out.histogram(metricSpanLatency, ls, counts)

@@ -41,7 +41,9 @@ func (e *Engine) Map(ctx context.Context, q Query) (*Map, error) {
 	return b.result(), nil
 }
 
-// Dependencies returns how often each service called each other one directly.
+// Dependencies returns how often each service called each other one directly,
+// under the names that traces give them: the protocols that ask know of no
+// namespaces.
 func (e *Engine) Dependencies(ctx context.Context, tenant string, from, to int64) ([]Dependency, error) {
 	t, err := e.read(ctx, Query{Tenant: tenant, From: from, To: to}, false)
 	if err != nil {
@@ -49,9 +51,15 @@ func (e *Engine) Dependencies(ctx context.Context, tenant string, from, to int64
 	}
 	d := directCalls{}
 	t.run(d)
-	out := make([]Dependency, 0, len(d))
+	calls := map[[2]string]uint64{}
 	for pair, n := range d {
-		out = append(out, Dependency{Parent: t.names[pair[0]].id, Child: t.names[pair[1]].id, CallCount: n})
+		parent, _ := t.plain(pair[0])
+		child, _ := t.plain(pair[1])
+		calls[[2]string{parent, child}] += n
+	}
+	out := make([]Dependency, 0, len(calls))
+	for pair, n := range calls {
+		out = append(out, Dependency{Parent: pair[0], Child: pair[1], CallCount: n})
 	}
 	slices.SortFunc(out, func(a, b Dependency) int {
 		return cmp.Or(strings.Compare(a.Parent, b.Parent), strings.Compare(a.Child, b.Child))

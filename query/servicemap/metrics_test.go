@@ -150,3 +150,31 @@ func TestMetricBudgets(t *testing.T) {
 		t.Errorf("error of the store: %s", got)
 	}
 }
+
+// TestNamespaces: what asks in other protocols' names gets service.name, with
+// the namespace in labels of its own.
+func TestNamespaces(t *testing.T) {
+	s := correlatetest.New()
+	for i, space := range []string{"eu", "us"} {
+		trace := correlatetest.Trace(fmt.Sprintf("%x", i+1))
+		call := telemetry.Span{Stream: correlatetest.Stream("front", "service.namespace", space), TraceID: trace, SpanID: correlatetest.Span("1"),
+			Kind: client, Name: "GET", Start: correlatetest.At(60_000), End: correlatetest.At(60_030)}
+		serve := telemetry.Span{Stream: correlatetest.Stream("back/end"), TraceID: trace, SpanID: correlatetest.Span("2"), ParentID: call.SpanID,
+			Kind: server, Name: "GET /", Start: correlatetest.At(60_005), End: correlatetest.At(60_025)}
+		s.AddSpans("acme", call, serve)
+	}
+	e := servicemap.New(servicemap.DefaultConfig(), s)
+	deps, err := e.Dependencies(t.Context(), "acme", correlatetest.At(0), correlatetest.At(100_000))
+	if want := []servicemap.Dependency{{Parent: "front", Child: "back/end", CallCount: 2}}; err != nil || !slices.Equal(deps, want) {
+		t.Errorf("dependencies %v, %v, want %v", deps, err, want)
+	}
+	q := e.MetricsQueryable("acme", func() time.Time { return atMinute(12) })
+	want := `{client="front", client_service_namespace="eu", server="back/end"} 1` + "\n" + `{client="front", client_service_namespace="us", server="back/end"} 1`
+	if got := eval(t, q, `increase(traces_service_graph_request_total[10m])`, atMinute(10)); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	want = `{service="back/end"} 2` + "\n" + `{service="front", service_namespace="eu"} 1` + "\n" + `{service="front", service_namespace="us"} 1`
+	if got := eval(t, q, `sum by (service, service_namespace) (increase(traces_spanmetrics_calls_total[10m]))`, atMinute(10)); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}

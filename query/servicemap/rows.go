@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/clewhq/clew/storage"
@@ -38,7 +39,29 @@ type table struct {
 	rows     []row
 	names    []node
 	byName   map[node]int32
+	spaces   map[int32]string // namespaces of the services that have one
 	warnings []string
+}
+
+// plain returns the service.name and the service.namespace of a node: what
+// the rest of the world calls a service by. Other nodes have their id alone.
+func (t *table) plain(i int32) (name, namespace string) {
+	namespace = t.spaces[i]
+	if namespace == "" {
+		return t.names[i].id, ""
+	}
+	return strings.TrimPrefix(t.names[i].id, namespace+"/"), namespace
+}
+
+// internService interns the service of a stream.
+func (t *table) internService(s *telemetry.Stream) int32 {
+	i := t.intern(node{serviceOf(s), TypeService})
+	if s != nil && t.spaces[i] == "" {
+		if space := s.Resource.Attrs.Text(telemetry.AttrServiceNamespace); space != "" && strings.HasPrefix(s.Service, space+"/") {
+			t.spaces[i] = space
+		}
+	}
+	return i
 }
 
 func (t *table) intern(n node) int32 {
@@ -60,7 +83,7 @@ type Query struct {
 // read returns the rows of q's spans and of those around them, sorted by
 // trace. withNames keeps the spans' names too.
 func (e *Engine) read(ctx context.Context, q Query, withNames bool) (*table, error) {
-	t := &table{byName: map[node]int32{}}
+	t := &table{byName: map[node]int32{}, spaces: map[int32]string{}}
 	around := int64(time.Duration(e.cfg.Lookaround))
 	var stats storage.ReadStats
 	sq := storage.SpanQuery{Tenant: q.Tenant, From: max(q.From-around, 0), To: q.To + around, Columns: storage.ColSpan | storage.ColAttrs, Stats: &stats}
@@ -90,7 +113,7 @@ func (e *Engine) read(ctx context.Context, q Query, withNames bool) (*table, err
 func (t *table) add(s *telemetry.Span, q Query, withNames bool) {
 	r := row{
 		trace: s.TraceID, span: s.SpanID, parent: s.ParentID, start: s.Start, dur: int64(s.Duration()), peer: -1, name: -1,
-		service: t.intern(node{serviceOf(s.Stream), TypeService}), protocol: t.intern(node{id: protocolOf(s)}),
+		service: t.internService(s.Stream), protocol: t.intern(node{id: protocolOf(s)}),
 		kind: s.Kind, status: s.Status, inRange: s.Start >= q.From && s.Start < q.To,
 	}
 	r.outgoing = calls(s.Kind) || s.Kind <= telemetry.SpanKindInternal && t.names[r.protocol].id == ProtocolDB
