@@ -20,6 +20,7 @@ need() { # program, package
 step 'what the tests need'
 need gcc gcc
 need chromium chromium
+need python3 python3-venv
 
 step 'lint'
 scripts/lint.sh

@@ -78,6 +78,7 @@ func TestClientUsage(t *testing.T) {
 		{[]string{"correlate", "a", "b"}, "put it in quotes"},
 		{[]string{"map", "a"}, "takes no arguments"},
 		{[]string{"logs"}, "wants a LogQL query"},
+		{[]string{"export", "a", "b"}, "put it in quotes"},
 		{[]string{"correlate", "x"}, `server "nonsense"`},
 		{[]string{"correlate", "x", "--server", "http://127.0.0.1:1", "--output", "xml"}, `output "xml"`},
 		{[]string{"correlate", "x", "--bananas"}, "bananas"},

@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+
+	"github.com/clewhq/clew/internal/duckdbtest"
 )
 
 // One truth in; every API answers it, before and after the process was killed,
@@ -43,6 +45,7 @@ func TestTheWholeWay(t *testing.T) {
 			checkStory(&i, s)
 			checkMap(&i, s)
 			checkCommands(&i, s)
+			checkExport(&i, s)
 		})
 	}
 }
@@ -269,12 +272,35 @@ func checkCommands(i *instance, s shop) {
 		{[]string{"search", "{ status = error }", server}, 0, []string{s.traceID.String()}},
 		{[]string{"metrics", "checkout_duration_seconds_count", server}, 0, []string{"3"}},
 		{[]string{"correlate", "x1", "--server=http://" + freeAddr(i.t)}, 1, []string{"refused"}},
+		{[]string{"export", `{service_name="nobody"}`, "--output", filepath.Join(i.t.TempDir(), "x"), server}, 3, []string{"nothing is selected"}},
+		{[]string{"export", `{service_name=`, "--output", filepath.Join(i.t.TempDir(), "x"), server}, 2, []string{"line 1, col 15"}},
+		{[]string{"export", "--signal", "metrics", server}, 2, []string{"want logs or traces"}},
 	} {
 		out, code := clew(i.t, c.args...)
 		if code != c.code {
 			i.t.Errorf("clew %q: exit %d, want %d\n%s", c.args, code, c.code, out)
 		}
 		contains(i.t, fmt.Sprintf("clew %q", c.args), out, c.want...)
+	}
+}
+
+// What `clew export` writes, DuckDB reads: to a file, and to standard output.
+func checkExport(i *instance, s shop) {
+	i.t.Helper()
+	logs, spans := filepath.Join(i.t.TempDir(), "logs.parquet"), filepath.Join(i.t.TempDir(), "spans.parquet")
+	for _, args := range [][]string{
+		{"export", `{service_name=~".+"} |= "` + orderID + `"`, "--from", "1h", "--output", logs},
+		{"export", "--signal", "traces", "{ status = error }", "-o", spans},
+	} {
+		if out, code := clew(i.t, append(args, "--server=http://"+i.http)...); code != 0 {
+			i.t.Fatalf("clew %q: exit %d\n%s", args, code, out)
+		}
+	}
+	var got []struct{ Service, Text string }
+	duckdbtest.Query(i.t, fmt.Sprintf("select service as Service, body as Text from '%s' union all select service, status_message from '%s' order by 1", logs, spans), &got)
+	want := fmt.Sprintf("[{mailer no mail for %s: it was not paid} {payment card declined} {warehouse picked %s from shelf 7}]", orderID, orderID)
+	if fmt.Sprint(got) != want {
+		i.t.Errorf("exported %v, want %s", got, want)
 	}
 }
 
