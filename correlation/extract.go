@@ -1,6 +1,7 @@
 package correlation
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 
 	"github.com/clewhq/clew/telemetry"
@@ -67,6 +68,9 @@ func (w *walker) span(s *telemetry.Span) {
 	w.src = source{place: "trace context"}
 	w.trace(s.TraceID)
 	w.spanID(s.SpanID)
+	if s.ParentID.IsZero() || s.Kind == telemetry.SpanKindServer || s.Kind == telemetry.SpanKindConsumer {
+		w.half(s.TraceID)
+	}
 	w.src = source{place: "parent"}
 	w.spanID(s.ParentID)
 	w.attrs("attribute", s.Attrs)
@@ -94,6 +98,14 @@ func (w *walker) trace(t telemetry.TraceID) {
 	w.emitNormal(buf[:], TraceID)
 	if [8]byte(t[:8]) == [8]byte{} {
 		w.emitNormal(buf[spanDigits:], TraceID)
+	}
+}
+
+// half tells the lower half of a trace ID, which is all that Datadog's logs
+// have of it. A service's first span of a trace tells it, for all of them.
+func (w *walker) half(t telemetry.TraceID) {
+	if n := binary.BigEndian.Uint64(t[8:]); n != 0 && [8]byte(t[:8]) != [8]byte{} {
+		w.number(n, TraceID)
 	}
 }
 
@@ -193,26 +205,42 @@ func (w *walker) token(t string) bool {
 // pair implements finder. A trace's key may hold more than its ID: the headers
 // that carry trace context hold the span's, and flags.
 func (w *walker) pair(kind Kind, v string) bool {
-	if kind == TraceID && !isBareTrace(v) {
-		found := 0
-		scan(v, false, tokenFunc(func(t string) bool {
-			w.emit(t, contextKind(t, found))
-			found++
-			return true
-		}))
-		if found > 0 {
-			return true
+	switch {
+	case kind == TraceID && len(v) == traceDigits && allHex(v):
+	case kind == TraceID:
+		return w.context(v)
+	case kind == SpanID:
+		if n, ok := decimalID(v); ok {
+			w.number(n, SpanID)
 		}
 	}
 	w.emit(v, kind)
 	return true
 }
 
-// isBareTrace reports whether v is one trace ID and nothing else: hex of any
-// length, Datadog's decimals included, an UUID, or X-Ray's form.
-func isBareTrace(v string) bool {
-	body, isHex := form(v)
-	return isHex || allHex(body)
+// context tells what a trace's key holds, in all the forms in which those who
+// made it write it.
+func (w *walker) context(v string) bool {
+	if t, s, ok := ParseContext(v); ok {
+		w.trace(t)
+		w.spanID(s)
+		if allDigits(v) && len(v) != spanDigits {
+			w.emit(v, TraceID)
+		}
+		return true
+	}
+	found := 0
+	if body, isHex := form(v); !isHex && !allHex(body) {
+		scan(v, false, tokenFunc(func(t string) bool {
+			w.emit(t, contextKind(t, found))
+			found++
+			return true
+		}))
+	}
+	if found == 0 {
+		w.emit(v, TraceID)
+	}
+	return true
 }
 
 // contextKind tells trace from span in a header that holds both: the first ID
@@ -224,4 +252,13 @@ func contextKind(t string, nth int) Kind {
 	default:
 		return SpanID
 	}
+}
+
+// number tells an ID of 64 bits in hex.
+func (w *walker) number(n uint64, kind Kind) {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], n)
+	var buf [spanDigits]byte
+	hex.Encode(buf[:], raw[:])
+	w.emitNormal(buf[:], kind)
 }
