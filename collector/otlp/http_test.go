@@ -215,8 +215,8 @@ func TestHTTPBadRequests(t *testing.T) {
 	}{
 		{name: "malformed protobuf", kind: pbType, body: []byte{0x0a, 0x05, 0x00}, status: 400, code: 3, says: "resource_logs[0] at byte 1", reason: "malformed"},
 		{name: "JSON called protobuf", kind: pbType, body: []byte(`{"resourceLogs":[]}`), status: 400, code: 3, says: "malformed OTLP", reason: "malformed"},
-		{name: "malformed JSON", kind: jsonType, body: []byte(`{"resourceLogs":[`), status: 400, code: 3, says: "JSON of logs", reason: "malformed"},
-		{name: "JSON of a wrong type", kind: jsonType, body: []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"traceId":"xyz"}]}]}]}`), status: 400, code: 3, says: "JSON of logs", reason: "malformed"},
+		{name: "malformed JSON", kind: jsonType, body: []byte(`{"resourceLogs":[`), status: 400, code: 3, says: "resourceLogs[0] at byte 17: end of the body", reason: "malformed"},
+		{name: "JSON of a wrong type", kind: jsonType, body: []byte(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"traceId":5}]}]}]}`), status: 400, code: 3, says: "resourceLogs[0].scopeLogs[0].logRecords[0].traceId at byte 57: 5, want an ID of 32 hex digits", reason: "malformed"},
 		{name: "no content type", kind: "", body: good, status: 415, code: 12, says: `content type "" is not supported`, reason: "unsupported_media_type"},
 		{name: "wrong content type", kind: "text/plain", body: good, status: 415, code: 12, says: "text/plain", reason: "unsupported_media_type"},
 		{name: "unknown encoding", kind: pbType, encoding: "br", body: good, status: 415, code: 12, says: `"br"`, reason: "unsupported_media_type"},
