@@ -1,0 +1,183 @@
+package correlation
+
+import "strings"
+
+// pairAt takes the key around text[at:at+n] and the value behind it, where
+// there is a = or : between them.
+func (c *candidates) pairAt(text string, at, n int, depth *depthOf) {
+	start, end := keyStart(text, at), at+n
+	if text[at] == '@' {
+		start = at
+	}
+	for end < len(text) && isKeyByte(text[end]) {
+		end++
+	}
+	key := text[start:end]
+	if len(key) > maxKey || inURL(text, start) {
+		return
+	}
+	i := end
+	for i < len(text) && isQuote(text[i]) {
+		i++
+	}
+	quoted := i > end
+	for spaces := 0; i < len(text) && text[i] == ' ' && spaces < 2; spaces++ {
+		i++
+	}
+	if i >= len(text) || class[text[i]]&clAssign == 0 {
+		return
+	}
+	if key == "trace" || key == "span" {
+		if quoted || text[i] == '=' { // "could not find trace: ..." is prose
+			c.plainKey(text, key, i, depth.at(start))
+		}
+		return
+	}
+	value, _ := valueAt(text, i+1)
+	c.keyed("", key, value, depth.at(start))
+}
+
+// plainKey takes the value of a key that is no more than "trace" or "span": an
+// object with an ID ({"trace":{"id":...}}), Google's name of a trace, or hex of
+// the right length.
+func (c *candidates) plainKey(text, key string, assign, depth int) {
+	i := assign + 1
+	for i < len(text) && text[i] == ' ' {
+		i++
+	}
+	value, _ := valueAt(text, assign+1)
+	switch {
+	case i < len(text) && text[i] == '{':
+		object := upTo(text[i:], '}')
+		if at := strings.Index(object, `"id"`); at >= 0 {
+			if colon := strings.IndexByte(object[at:], ':'); colon >= 0 {
+				value, _ = valueAt(object, at+colon+1)
+				c.keyed(key, "id", value, depth)
+			}
+		}
+	case key == "trace" && strings.HasPrefix(value, "projects/"), key == "trace" && len(value) == traceDigits:
+		c.keyed("", "trace_id", value, depth)
+	case key == "span" && len(value) == spanDigits:
+		c.keyed("", "span_id", value, depth)
+	}
+}
+
+// inURL reports whether a key at start is a parameter of a URL.
+func inURL(text string, start int) bool {
+	return start > 0 && (text[start-1] == '?' || text[start-1] == '&')
+}
+
+// depthOf tells how many objects of a JSON text are open at a place, asked
+// from left to right. Braces inside of strings count, too: that is rare, and
+// then no more than the choice between two traces hangs on it.
+type depthOf struct {
+	text   string
+	object bool
+	pos    int
+	depth  int
+}
+
+func (d *depthOf) at(i int) int {
+	if !d.object {
+		return 0
+	}
+	if i < d.pos {
+		d.pos, d.depth = 0, 0
+	}
+	for ; d.pos < i; d.pos++ {
+		switch d.text[d.pos] {
+		case '{':
+			d.depth++
+		case '}':
+			d.depth--
+		}
+	}
+	return d.depth
+}
+
+// layouts knows the places where context stands without a key:
+//
+//	[checkout,4bf92f35...,00f067aa...]  [4bf92f35...-00f067aa...]   Spring
+//	"00-4bf92f35...-00f067aa...-01"                              traceparent, in access logs
+//	"Root=1-5759e988-bd862e3fe1be46a994272793"                      load balancers of AWS
+func (c *candidates) layouts(text string) {
+	for at := 0; ; at++ {
+		i := strings.IndexByte(text[at:], '[')
+		if i < 0 {
+			break
+		}
+		at += i
+		c.bracket(text[at+1:])
+	}
+	for at := 0; ; {
+		i := strings.Index(text[at:], "00-")
+		if i < 0 {
+			break
+		}
+		at += i
+		if c.bareTraceparent(text, at) {
+			at += tracePLen
+		} else {
+			at++
+		}
+	}
+	if i := strings.Index(text, `"Root=1-`); i >= 0 {
+		if t, s, ok := ParseContext(quotedAt(text, i+1, '"')); ok {
+			c.addTrace(t, "X-Amzn-Trace-Id", 0)
+			c.addSpan(s, 0)
+		}
+	}
+}
+
+// bareTraceparent takes a traceparent that stands alone at text[at:].
+func (c *candidates) bareTraceparent(text string, at int) bool {
+	end := at + tracePLen
+	if end > len(text) || !isTraceparent(text[at:end]) || at > 0 && isKeyByte(text[at-1]) || end < len(text) && isKeyByte(text[end]) || at > 0 && text[at-1] == '/' {
+		return false
+	}
+	t, s, ok := ParseContext(text[at:end])
+	if ok {
+		c.addTrace(t, "traceparent", 0)
+		c.addSpan(s, 0)
+	}
+	return ok
+}
+
+// maxBracket is the longest content of brackets that is looked at: a service's
+// name, both IDs and a flag.
+const maxBracket = 128
+
+// bracket takes the trace and span that text begins with, up to a bracket.
+func (c *candidates) bracket(text string) {
+	if len(text) > maxBracket {
+		text = text[:maxBracket]
+	}
+	end := strings.IndexByte(text, ']')
+	if end < spanDigits+1+spanDigits {
+		return
+	}
+	text = text[:end]
+	layout := "[trace-span]"
+	trace, span, ok := strings.Cut(text, "-")
+	if strings.IndexByte(text, ',') >= 0 {
+		parts := strings.Split(text, ",")
+		layout = "[trace,span]"
+		if len(parts) > 2 && !isHexID(strings.TrimSpace(parts[0])) {
+			parts, layout = parts[1:], "[service,trace,span]"
+		}
+		trace, span, ok = strings.TrimSpace(parts[0]), strings.TrimSpace(parts[1]), len(parts) <= 3
+	}
+	if !ok || !isHexID(trace) || len(span) != spanDigits || !allHex(span) {
+		return
+	}
+	if t, ok := traceOf(trace); ok {
+		s, _ := spanOf(span)
+		c.addTrace(t, layout, 0)
+		c.addSpan(s, 0)
+	}
+}
+
+// isHexID reports whether s is hex of the length of a trace ID.
+func isHexID(s string) bool {
+	return (len(s) == traceDigits || len(s) == spanDigits) && allHex(s)
+}
