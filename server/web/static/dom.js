@@ -52,9 +52,17 @@ export function nanos(text, baseMs) {
   return (ms - baseMs) * 1e6 + Number(frac);
 }
 
-/** colour gives a name the same colour everywhere. */
-export function colour(name) {
-  let h = 0;
-  for (const c of name) h = (h * 31 + c.codePointAt(0)) % 360;
-  return `hsl(${(h * 137) % 360} 55% 50%)`;
+/**
+ * palette gives each name a colour that is far from its neighbours': steps of
+ * the golden angle never come close to each other for long. Red is left to
+ * errors.
+ */
+export function palette(names) {
+  const at = new Map(names.map((n, i) => [n, i]));
+  return name => `hsl(${28 + Math.round(122.2 * (at.get(name) ?? names.length)) % 310} 58% 48%)`;
+}
+
+/** plural writes a number with its noun. */
+export function plural(n, noun) {
+  return `${n.toLocaleString()} ${noun}${n === 1 ? '' : 's'}`;
 }

@@ -1,5 +1,5 @@
 // The service map: who calls whom.
-import { el, svg, ask } from './dom.js';
+import { el, svg, ask, plural } from './dom.js';
 
 const ranges = { '15m': 'last 15 minutes', '1h': 'last hour', '6h': 'last 6 hours', '24h': 'last day', '168h': 'last week' };
 
@@ -24,7 +24,7 @@ export async function map(view) {
   return () => clearInterval(timer);
 }
 
-const W = 190, H = 84, BOX = 150;
+const W = 226, H = 84, BOX = 178;
 
 function picture(m) {
   const place = layout(m);
@@ -40,20 +40,27 @@ function picture(m) {
   });
   const nodes = m.nodes.map(n => {
     const p = at(n.id);
-    const shape = n.type === 'service' ? svg('rect', { x: p.x - BOX / 2, y: p.y - 22, width: BOX, height: 44, rx: 8 })
-      : svg('ellipse', { cx: p.x, cy: p.y, rx: BOX / 2, ry: 24 });
-    const short = n.id.length > 22 ? n.id.slice(0, 21) + '…' : n.id;
+    const shape = svg('rect', { x: p.x - BOX / 2, y: p.y - 22, width: BOX, height: 44, rx: n.type === 'service' ? 6 : 22 });
+    const [name, what] = label(n);
     return svg('g.node.' + n.health, {}, svg('title', {}, `${n.id} (${n.type}): ${n.calls} calls, ${n.errors} errors`), shape,
-      svg('text', { x: p.x, y: p.y - 2 }, short),
-      svg('text.sub', { x: p.x, y: p.y + 13 }, `${n.type === 'service' ? '' : n.type + ' · '}${n.calls} calls${n.errors ? ` · ${n.errors} errors` : ''}`));
+      svg('text', { x: p.x, y: p.y - 2 }, name),
+      svg('text.sub', { x: p.x, y: p.y + 13 }, [what, n.calls ? plural(n.calls, 'call') : '', n.errors ? plural(n.errors, 'error') : ''].filter(Boolean).join(' · ')));
   });
   const arrow = svg('marker', { id: 'tip', viewBox: '0 0 8 8', refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' },
     svg('path', { d: 'M0 0 L8 4 L0 8 z', fill: 'currentColor' }));
   return svg('svg.map', { viewBox: `0 0 ${cols * W} ${tall * H}`, role: 'img', 'aria-label': 'service map' }, svg('defs', {}, arrow), lines, nodes);
 }
 
-// layout puts every node one column right of its furthest caller; calls in a
-// circle stop at the number of nodes.
+// label splits postgresql:catalog-db.shop.internal/catalog into what tells it
+// from its like, cut in the middle, and what it is.
+function label(n) {
+  const [, system, rest] = n.type === 'service' ? [] : /^([^:/]+):(.+)$/.exec(n.id) || [];
+  const name = rest || n.id, most = 24, end = 11;
+  return [name.length > most ? name.slice(0, most - end - 1) + '…' + name.slice(-end) : name, system || (n.type === 'service' || n.type === n.id ? '' : n.type)];
+}
+
+// layout puts every node one column right of its furthest caller, as high as
+// its callers stand; calls in a circle stop at the number of nodes.
 function layout(m) {
   const col = new Map(m.nodes.map(n => [n.id, 0]));
   for (let pass = 0, moved = true; moved && pass < m.nodes.length; pass++) {
@@ -65,14 +72,15 @@ function layout(m) {
     }
   }
   const used = [...new Set(col.values())].sort((a, b) => a - b);
-  const rows = new Map();
   const place = new Map();
-  for (const n of [...m.nodes].sort((a, b) => b.calls - a.calls)) {
-    const c = used.indexOf(col.get(n.id));
-    const r = rows.get(c) || 0;
-    rows.set(c, r + 1);
-    place.set(n.id, { col: c, row: r });
-  }
+  const height = n => {
+    const rows = m.edges.filter(e => e.target === n.id && place.has(e.source)).map(e => place.get(e.source).row);
+    return rows.length ? rows.reduce((a, b) => a + b) / rows.length : Infinity;
+  };
+  used.forEach((at, c) => m.nodes.filter(n => col.get(n.id) === at)
+    .map(n => ({ id: n.id, calls: n.calls, height: height(n) }))
+    .sort((a, b) => (a.height === b.height ? b.calls - a.calls : a.height - b.height))
+    .forEach((n, row) => place.set(n.id, { col: c, row })));
   return place;
 }
 

@@ -1,5 +1,5 @@
 // One ID's story: everything that carries it, in order.
-import { el, svg, duration, nanos, colour } from './dom.js';
+import { el, svg, duration, nanos, palette, plural } from './dom.js';
 
 /** story draws the answer of /api/v1/correlate/{id}. */
 export function story(s) {
@@ -8,24 +8,25 @@ export function story(s) {
   const start = nanos(s.range.from, base);
   const total = Math.max(1, nanos(s.range.to, base) - start);
   const depth = depths(s.timeline);
+  const colour = palette(s.services.map(v => v.name));
   const rows = el('div.story', {});
   const kinds = { span: true, log: true, event: true, exemplar: true };
-  const draw = () => rows.replaceChildren(...s.timeline.filter(t => kinds[t.type]).map(t => row(t, nanos(t.time, base) - start, total, depth)));
+  const draw = () => rows.replaceChildren(...s.timeline.filter(t => kinds[t.type]).map(t => row(t, nanos(t.time, base) - start, total, depth, colour(t.service))));
   draw();
   const toggles = Object.keys(kinds).map(k => {
     const count = s.timeline.filter(t => t.type === k).length;
     const box = el('input', { type: 'checkbox', onchange: e => { kinds[k] = e.target.checked; draw(); } });
     box.checked = true;
-    return count ? el('label', {}, box, ` ${count} ${k}${count === 1 ? '' : 's'}`) : null;
+    return count ? el('label', {}, box, ' ' + plural(count, k)) : null;
   });
   return el('section', {},
     el('h1', {}, el('span.quiet', {}, s.kind.replaceAll('_', ' ') + ' '), el('span.mono', {}, s.id)),
-    el('p.quiet', {}, `${new Date(base).toLocaleString()} · ${duration(total)} · ${s.services.length} services · ${s.traces.length} traces`),
+    el('p.quiet', {}, `${new Date(base).toLocaleString()} · ${duration(total)} · ${plural(s.services.length, 'service')} · ${plural(s.traces.length, 'trace')}`),
     s.warnings.map(w => el('p.warn', {}, w)),
     s.partial ? el('p.bad', {}, 'This is not the whole story; see the warnings above.') : null,
     s.truncated ? el('p.warn', {}, 'There is more than the limit shows.') : null,
-    el('div.chips', {}, s.services.map(v => el('span.chip', {}, swatch(v.name), `${v.name} · ${v.spans} spans, ${v.logs} logs`,
-      v.errors ? el('b.bad', {}, ` ${v.errors} errors`) : null))),
+    el('div.chips', {}, s.services.map(v => el('span.chip', {}, swatch(colour(v.name)), `${v.name} · ${plural(v.spans, 'span')}, ${plural(v.logs, 'log')}`,
+      v.errors ? el('b.bad', {}, ' ' + plural(v.errors, 'error')) : null))),
     s.edges.length ? el('p.quiet', {}, s.edges.map(e => `${e.source} → ${e.target} ×${e.calls}`).join('   ')) : null,
     el('div.tools', {}, toggles),
     rows,
@@ -34,9 +35,9 @@ export function story(s) {
       el('td.mono', {}, el('a', { href: '#/id/' + encodeURIComponent(i.id) }, i.id)), el('td.quiet', {}, i.via)))));
 }
 
-function swatch(name) {
+function swatch(colour) {
   const i = el('i', {});
-  i.style.background = colour(name);
+  i.style.background = colour;
   return i;
 }
 
@@ -52,7 +53,7 @@ function depths(timeline) {
   return out;
 }
 
-function row(t, at, total, depth) {
+function row(t, at, total, depth, colour) {
   const indent = (depth.get(t.span_id) || 0) + (t.type === 'span' ? 0 : 1);
   const bad = t.status === 'error' || /^(error|fatal)/i.test(t.severity || '');
   const cls = ['button', 'row', t.type, bad ? 'error' : /^warn/i.test(t.severity || '') ? 'warning' : ''].filter(Boolean).join('.');
@@ -60,16 +61,15 @@ function row(t, at, total, depth) {
     (t.type === 'span' ? '  ' + duration(t.duration_ns || 0) : ''));
   what.style.paddingLeft = indent + 'em';
   const who = el('span.who', {}, t.service);
-  who.style.color = colour(t.service);
+  who.style.color = colour;
   const node = el(cls, { type: 'button', 'aria-expanded': 'false', onclick: () => toggle(node, t) },
-    el('span.when', {}, '+' + duration(at)), who, what, lane(t, at, total));
+    el('span.when', {}, '+' + duration(at)), who, what, lane(t, at, total, colour));
   return node;
 }
 
 // lane places a span as a bar, anything else as a mark, on the common axis.
-function lane(t, at, total) {
+function lane(t, at, total, fill) {
   const x = 1000 * at / total;
-  const fill = colour(t.service);
   const mark = t.type === 'span'
     ? svg('rect', { x, y: 3, width: Math.max(3, 1000 * (t.duration_ns || 0) / total), height: 10, rx: 2, fill })
     : svg('rect', { x: Math.min(996, x), y: 2, width: 4, height: 12, fill });
