@@ -26,6 +26,8 @@ func ParseContext(v string) (trace telemetry.TraceID, span telemetry.SpanID, ok 
 	v = trim(v)
 	switch {
 	case len(v) < minDecimalID:
+	case len(v) == traceDigits && allHex(v):
+		trace, ok = telemetry.ParseTraceID(v)
 	case strings.Contains(v, "Root="):
 		return xrayContext(v)
 	case isXRay(v):

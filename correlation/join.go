@@ -15,9 +15,19 @@ const AttrJoined = "clew.trace.source"
 type Context struct {
 	TraceID telemetry.TraceID
 	SpanID  telemetry.SpanID // zero where none is told
-	// Source is where it stood: "attribute dd.trace_id", "body, trace_id",
-	// "body, traceparent", "body, [service,trace,span]".
-	Source string
+	InBody  bool
+	// Key is the key or layout under which it stood: dd.trace_id, traceparent,
+	// [service,trace,span].
+	Key string
+}
+
+// Source says where the context stood: "attribute dd.trace_id", "body,
+// trace_id".
+func (c Context) Source() string {
+	if c.InBody {
+		return "body, " + c.Key
+	}
+	return "attribute " + c.Key
 }
 
 // maxJoinText is how much of a text is looked at: context stands near the
@@ -39,9 +49,6 @@ func FindContext(l *telemetry.Log) (Context, bool) {
 		c.attr("", &l.Attrs[i], 0)
 	}
 	if ctx, found := c.best(); found || c.ambiguous {
-		if found {
-			ctx.Source = "attribute " + ctx.Source
-		}
 		return ctx, found
 	}
 	c = candidates{}
@@ -56,9 +63,7 @@ func FindContext(l *telemetry.Log) (Context, bool) {
 		return Context{}, false
 	}
 	ctx, found := c.best()
-	if found {
-		ctx.Source = "body, " + ctx.Source
-	}
+	ctx.InBody = true
 	return ctx, found
 }
 
@@ -80,7 +85,7 @@ func (c *candidates) best() (Context, bool) {
 	if c.traces != 1 {
 		return Context{}, false
 	}
-	ctx := Context{TraceID: c.trace, Source: c.source}
+	ctx := Context{TraceID: c.trace, Key: c.source}
 	if c.spans == 1 {
 		ctx.SpanID = c.span
 	}

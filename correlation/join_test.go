@@ -20,7 +20,7 @@ func rendered(l *telemetry.Log) string {
 	if !ok {
 		return ""
 	}
-	return strings.Join(strings.Fields(fmt.Sprintf("%s %s (%s)", c.TraceID, c.SpanID, c.Source)), " ")
+	return strings.Join(strings.Fields(fmt.Sprintf("%s %s (%s)", c.TraceID, c.SpanID, c.Source())), " ")
 }
 
 // The lines of testdata/join.txt are what services write in the formats that
@@ -112,7 +112,7 @@ func FuzzFindContext(f *testing.F) {
 		if ok == c.TraceID.IsZero() {
 			t.Fatalf("FindContext(%q) = %+v, %v", text, c, ok)
 		}
-		if ok && c.Source == "" {
+		if ok && c.Key == "" {
 			t.Fatalf("FindContext(%q) = %+v does not say where", text, c)
 		}
 	})

@@ -23,6 +23,10 @@ type Config struct {
 	// MaxRecordBytes is how large one record may be: body, name, attributes,
 	// events and links.
 	MaxRecordBytes int `yaml:"max_record_bytes"`
+	// JoinTraceContext gives a log record that came without a trace ID the one
+	// that its attributes or its text name, and notes where it stood in the
+	// attribute clew.trace.source.
+	JoinTraceContext bool `yaml:"join_trace_context"`
 	// Limits holds for every tenant that has none of its own.
 	Limits Limits `yaml:"limits"`
 	// RetryAfter is when a client that was refused for a passing reason is
@@ -58,11 +62,12 @@ func DefaultConfig() Config {
 		MaxAge: MaxAge{
 			Logs: model.Duration(30 * day), Traces: model.Duration(14 * day), Metrics: model.Duration(90 * day),
 		},
-		MaxAttributes:  256,
-		MaxRecordBytes: 1 << 20,
-		Limits:         Limits{BurstSeconds: 10},
-		RetryAfter:     model.Duration(5 * time.Second),
-		RetryWindow:    model.Duration(30 * time.Second),
+		MaxAttributes:    256,
+		MaxRecordBytes:   1 << 20,
+		JoinTraceContext: true,
+		Limits:           Limits{BurstSeconds: 10},
+		RetryAfter:       model.Duration(5 * time.Second),
+		RetryWindow:      model.Duration(30 * time.Second),
 	}
 }
 

@@ -90,6 +90,7 @@ func (g *Gate) Logs(ctx context.Context, protocol string, raw []byte) (Outcome, 
 func (g *Gate) admitLogs(tenant string, b *telemetry.LogBatch, out *Outcome) (*telemetry.LogBatch, error) {
 	check := g.checker(time.Duration(g.cfg.MaxAge.Logs))
 	changed := false
+	join := joiner{on: g.cfg.JoinTraceContext, records: len(b.Logs)}
 	good := b.Logs[:0] // the batch is still ours alone
 	for i := range b.Logs {
 		l := &b.Logs[i]
@@ -103,12 +104,14 @@ func (g *Gate) admitLogs(tenant string, b *telemetry.LogBatch, out *Outcome) (*t
 			out.rejectItem(i, "log record", v)
 			continue
 		}
+		join.log(i, l)
 		if good = good[:len(good)+1]; len(good) <= i {
 			good[len(good)-1] = *l
 		}
 	}
+	g.metrics.joined.Add(float64(join.found))
 	if !changed && out.Rejected == 0 {
-		return b, nil
+		return join.complete(b)
 	}
 	if len(good) == 0 {
 		return &telemetry.LogBatch{}, nil

@@ -14,6 +14,7 @@ type metrics struct {
 	rejected  *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 	duplicate *prometheus.CounterVec
+	joined    prometheus.Counter
 	duration  *prometheus.HistogramVec
 }
 
@@ -27,6 +28,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		rejected:  counter("rejected_records_total", "Records that were rejected alone, by reason.", "signal", "reason"),
 		refused:   counter("refused_requests_total", "Requests that were refused as a whole, by reason.", "signal", "protocol", "reason"),
 		duplicate: counter("duplicate_requests_total", "Requests that were acknowledged before and not stored again.", "signal"),
+		joined: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "clew", Subsystem: "collector", Name: "joined_records_total",
+			Help: "Log records that came without a trace ID and got the one that stands in their attributes or text.",
+		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "clew", Subsystem: "collector", Name: "request_duration_seconds",
 			Help:    "Time from the first byte read to the answer.",
@@ -34,7 +39,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"signal", "protocol"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.received, m.bytes, m.rejected, m.refused, m.duplicate, m.duration)
+		reg.MustRegister(m.received, m.bytes, m.rejected, m.refused, m.duplicate, m.joined, m.duration)
 	}
 	return m
 }
