@@ -183,14 +183,12 @@ func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T
 	}()
 	all := sig.heads(g)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		days := byDay(sig, all[name].Snapshot())
+		days := head.ByDay(all[name].Snapshot())
 		for _, day := range slices.Sorted(maps.Keys(days)) {
-			rows := days[day]
-			slices.SortStableFunc(rows, sig.kind.Compare)
 			meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: name, Signal: sig.kind.Signal, Day: day}
 			opts := s.segmentOptions(segment.Quick)
 			opts.Covers = segment.Covers(g.covers)
-			h, err := writeSegment(s, sig, meta, opts, infallible(rows))
+			h, err := writeSegment(s, sig, meta, opts, days[day].Rows())
 			if err != nil {
 				return out, fmt.Errorf("flush %s of tenant %s: %w", sig.kind.Signal, name, err)
 			}
@@ -200,24 +198,13 @@ func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T
 	return out, nil
 }
 
-func byDay[T any](sig *signal[T], runs []*head.Run[T]) map[record.Day][]*T {
-	days := map[record.Day][]*T{}
-	for _, r := range runs {
-		for i := range r.Rows {
-			d := record.DayOf(sig.kind.Time(&r.Rows[i]))
-			days[d] = append(days[d], &r.Rows[i])
-		}
-	}
-	return days
-}
-
 func (s *Store) segmentOptions(e segment.Effort) segment.Options {
 	return segment.Options{BlockRows: s.cfg.BlockRows, BlockBytes: s.cfg.BlockBytes, Effort: e}
 }
 
 // writeSegment writes one segment and makes it and its directory durable.
 // meta's figures are filled in.
-func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts segment.Options, rows iter.Seq2[*T, error]) (*handle[T], error) {
+func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts segment.Options, rows iter.Seq2[head.Row[T], error]) (*handle[T], error) {
 	dir, path := s.paths.partition(&meta), s.paths.segment(&meta)
 	if err := s.paths.ensure(dir); err != nil {
 		return nil, err
@@ -228,7 +215,7 @@ func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts s
 	}
 	for r, err := range rows {
 		if err == nil {
-			err = w.Add(r)
+			err = w.AddHashed(r.Record, r.Hashes)
 		}
 		if err != nil {
 			w.Abort()
@@ -289,11 +276,15 @@ func (s *Store) overBudget() bool {
 	return 2*s.budget.used > s.budget.limit
 }
 
-// infallible turns plain rows into what writeSegment takes.
-func infallible[T any](rows []*T) iter.Seq2[*T, error] {
-	return func(yield func(*T, error) bool) {
-		for _, r := range rows {
-			if !yield(r, nil) {
+// hashed extracts the IDs of rows that were read from segments.
+func hashed[T any](k *record.Kind[T], rows iter.Seq2[*T, error]) iter.Seq2[head.Row[T], error] {
+	return func(yield func(head.Row[T], error) bool) {
+		var ids []uint64
+		for r, err := range rows {
+			if err == nil {
+				ids = k.Hashes(ids[:0], r)
+			}
+			if !yield(head.Row[T]{Record: r, Hashes: ids}, err) {
 				return
 			}
 		}

@@ -4,13 +4,13 @@ import (
 	"container/heap"
 	"context"
 	"slices"
-	"sort"
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/head"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/storage/local/segment"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/otlp"
 )
 
 // merge reads a snapshot in the order of a query, opening as little as it can.
@@ -180,22 +180,28 @@ func (m *merge[T]) partCursor(src source[T]) (*cursor[T], error) {
 
 // runCursor selects the rows of a run. Its rows are in order of time.
 func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
-	k, q := m.sig.kind, m.q
+	q := m.q
 	var sel []int
+	rows := &runRows[T]{m: m, run: r, at: -1}
+	exact := q.Core != nil || q.Match != nil
 	take := func(i int) {
-		row := &r.Rows[i]
-		if q.InRange(k.Time(row)) && m.wants(k.Stream(row)) &&
-			(q.Core == nil || q.Core(row)) && (q.Match == nil || q.Match(row)) {
-			sel = append(sel, i)
+		if !q.InRange(r.Time(i)) || !m.wants(r.Stream(i)) {
+			return
 		}
+		if exact {
+			row := rows.row(i)
+			if q.Core != nil && !q.Core(row) || q.Match != nil && !q.Match(row) {
+				return
+			}
+		}
+		sel = append(sel, i)
 	}
 	if q.Hashes != nil {
 		for _, i := range r.Find(q.Hashes) {
 			take(i)
 		}
 	} else {
-		first := sort.Search(len(r.Rows), func(i int) bool { return k.Time(&r.Rows[i]) >= q.From })
-		for i := first; i < len(r.Rows) && q.InRange(k.Time(&r.Rows[i])); i++ {
+		for i := r.From(q.From); i < r.Len() && q.InRange(r.Time(i)); i++ {
 			take(i)
 		}
 	}
@@ -205,7 +211,28 @@ func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
 	if q.Stats != nil {
 		q.Stats.Rows += int64(len(sel))
 	}
-	return &cursor[T]{rows: len(sel), row: func(i int) *T { return &r.Rows[sel[i]] }}
+	return &cursor[T]{rows: len(sel), row: func(i int) *T { return rows.row(sel[i]) }}
+}
+
+// runRows decodes the rows of a run, one at a time. The cursor looks at a row
+// several times before it goes on.
+type runRows[T any] struct {
+	m      *merge[T]
+	run    *head.Run[T]
+	picker otlp.Picker
+	at     int
+	last   T
+}
+
+func (d *runRows[T]) row(i int) *T {
+	if i != d.at {
+		var zero T
+		d.at, d.last = i, zero
+		if err := d.run.Decode(&d.picker, &d.last, i); err != nil {
+			d.m.s.damaged(fileHead, err)
+		}
+	}
+	return &d.last
 }
 
 // wants asks the query's predicate once a stream.

@@ -234,9 +234,12 @@ func replayBatch[T any](s *Store, sig *signal[T], rec wal.Record, missing bool, 
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	bytes := memoryOf(rec.Data, rows)
-	s.budget.force(bytes)
-	insert(s, sig, rec.Tenant, head.NewRun(sig.kind, rows, bytes))
+	run, err := head.NewRun(sig.kind, rec.Data, rows)
+	if err != nil {
+		return err
+	}
+	s.budget.force(run.Bytes)
+	insert(s, sig, rec.Tenant, run)
 	s.metrics.replayed.Add(float64(len(rows)))
 	return nil
 }

@@ -173,6 +173,7 @@ const (
 	fileWAL      = "wal"
 	fileSegment  = "segment"
 	fileManifest = "manifest"
+	fileHead     = "memory"
 )
 
 // synced is told by the log of every group.

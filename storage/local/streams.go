@@ -44,7 +44,7 @@ func streams[T any](ctx context.Context, s *Store, sig *signal[T], tenant string
 		st.First, st.Last = min(st.First, in.First), max(st.Last, in.Last)
 	}
 	for _, r := range v.runs {
-		for _, st := range r.Streams(sig.kind) {
+		for _, st := range r.Streams() {
 			add(storage.StreamInfo(st))
 		}
 	}

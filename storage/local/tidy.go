@@ -200,7 +200,7 @@ func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *part
 	meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: p.tenant, Signal: sig.kind.Signal, Day: p.day}
 	opts := s.segmentOptions(segment.Thorough)
 	opts.Replaces = removed(inputs)
-	out, err := writeSegment(s, sig, meta, opts, compact.Merge(ctx, sig.kind, readers))
+	out, err := writeSegment(s, sig, meta, opts, hashed(sig.kind, compact.Merge(ctx, sig.kind, readers)))
 	if err != nil {
 		return nil, err
 	}

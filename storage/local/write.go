@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-	"unsafe"
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
@@ -18,20 +17,24 @@ import (
 
 // WriteLogs implements storage.Writer.
 func (s *Store) WriteLogs(ctx context.Context, tenant string, b *telemetry.LogBatch) (storage.WriteResult, error) {
-	raw := b.Raw
-	if len(raw) == 0 {
-		raw = otlp.AppendLogs(nil, b.Logs)
+	if len(b.Raw) == 0 && len(b.Logs) > 0 {
+		var err error
+		if b, err = otlp.DecodeLogs(otlp.AppendLogs(nil, b.Logs)); err != nil {
+			return storage.WriteResult{}, err
+		}
 	}
-	return write(ctx, s, s.logs, tenant, raw, b.Logs)
+	return write(ctx, s, s.logs, tenant, b.Raw, b.Logs)
 }
 
 // WriteSpans implements storage.Writer.
 func (s *Store) WriteSpans(ctx context.Context, tenant string, b *telemetry.SpanBatch) (storage.WriteResult, error) {
-	raw := b.Raw
-	if len(raw) == 0 {
-		raw = otlp.AppendSpans(nil, b.Spans)
+	if len(b.Raw) == 0 && len(b.Spans) > 0 {
+		var err error
+		if b, err = otlp.DecodeSpans(otlp.AppendSpans(nil, b.Spans)); err != nil {
+			return storage.WriteResult{}, err
+		}
 	}
-	return write(ctx, s, s.spans, tenant, raw, b.Spans)
+	return write(ctx, s, s.spans, tenant, b.Raw, b.Spans)
 }
 
 // write is the way in: check for a duplicate, write ahead, wait for the fsync,
@@ -88,14 +91,21 @@ func (s *Store) announce(ctx context.Context, h dedup.Hash, received int64) (*de
 // writeAhead takes the batch from here to its acknowledgement. It or the
 // committer ends the flight, exactly once.
 func writeAhead[T any](ctx context.Context, s *Store, sig *signal[T], rec wal.Record, rows []T, flight *dedup.Flight) error {
-	bytes := memoryOf(rec.Data, rows)
+	bytes := estimate(rec.Data, len(rows))
 	if err := s.admit(ctx, bytes); err != nil {
 		flight.End(rec.Received, err)
 		return err
 	}
-	run := head.NewRun(sig.kind, rows, bytes)
+	run, err := head.NewRun(sig.kind, rec.Data, rows)
+	if err != nil {
+		s.budget.give(bytes)
+		flight.End(rec.Received, err)
+		return err
+	}
+	s.budget.force(run.Bytes - bytes)
+	bytes = run.Bytes
 	outcome := make(chan error, 1)
-	err := s.wal.Append(ctx, rec, func(_ wal.Position, err error) {
+	err = s.wal.Append(ctx, rec, func(_ wal.Position, err error) {
 		if err = s.disk.wrote(err); err == nil {
 			insert(s, sig, rec.Tenant, run)
 			s.metrics.acknowledged(sig.kind.Signal, len(rows))
@@ -146,16 +156,12 @@ func (s *Store) admit(ctx context.Context, bytes int64) error {
 		storage.ErrOverloaded, s.cfg.HeadBytes, bytes, s.cfg.WriteWait)
 }
 
-// rowOverhead is what a row takes beside its struct and its share of the raw
-// bytes: entries of the ID index, mostly.
-const rowOverhead = 96
+// rowOverhead is what a row takes beside its share of the request, roughly.
+const rowOverhead = 120
 
-// memoryOf estimates what a batch takes in the head: its bytes, which strings
-// point into, about as much again for attributes, and its rows.
-func memoryOf[T any](raw []byte, rows []T) int64 {
-	var row T
-	return 2*int64(len(raw)) + int64(len(rows))*(int64(unsafe.Sizeof(row))+rowOverhead)
-}
+// estimate is about what a batch will take in the head: it must be known
+// before the work is done that tells it exactly.
+func estimate(raw []byte, rows int) int64 { return int64(len(raw)) + int64(rows)*rowOverhead }
 
 // reason is the label of a refused batch.
 func reason(err error) string {

@@ -7,10 +7,10 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-// mergeRows is how many rows a run has before it is left alone. It is the
-// size of a block of a segment: big enough that a look-up asks few runs, small
-// enough that merging takes about a millisecond.
-const mergeRows = 4096
+// mergeRows is how many rows a run has before it is left alone: what agents
+// send at once, so that their requests are not touched again, and enough that
+// a look-up asks few runs.
+const mergeRows = 1000
 
 // Head is the records of one tenant and signal. One goroutine inserts;
 // Insert's plan and commit are apart so that it merges outside the lock that
@@ -33,7 +33,7 @@ func (h *Head[T]) Plan(r *Run[T]) (commit func()) {
 	small := append(h.small, r)
 	rows := 0
 	for _, s := range small {
-		rows += len(s.Rows)
+		rows += s.Len()
 	}
 	done := h.done
 	if rows >= mergeRows {
@@ -45,7 +45,7 @@ func (h *Head[T]) Plan(r *Run[T]) (commit func()) {
 	}
 	return func() {
 		h.done, h.small = done, small
-		h.rows += len(r.Rows)
+		h.rows += r.Len()
 		h.bytes += r.Bytes
 	}
 }
@@ -61,22 +61,6 @@ func (h *Head[T]) Snapshot() []*Run[T] {
 
 // Rows is how many records there are.
 func (h *Head[T]) Rows() int { return h.rows }
-
-// Sorted returns all rows in the order of a segment.
-func Sorted[T any](k *record.Kind[T], runs []*Run[T]) []*T {
-	n := 0
-	for _, r := range runs {
-		n += len(r.Rows)
-	}
-	out := make([]*T, 0, n)
-	for _, r := range runs {
-		for i := range r.Rows {
-			out = append(out, &r.Rows[i])
-		}
-	}
-	slices.SortStableFunc(out, k.Compare)
-	return out
-}
 
 // StreamStats is what a set of runs holds of one stream.
 type StreamStats struct {

@@ -3,19 +3,48 @@ package head_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage/local/head"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/storage/storagetest"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/otlp"
 )
 
-func rowsOf(runs []*head.Run[telemetry.Log]) (out []telemetry.Log) {
+func rowsOf(t *testing.T, runs ...*head.Run[telemetry.Log]) (out []telemetry.Log) {
+	t.Helper()
+	var p otlp.Picker
 	for _, r := range runs {
-		out = append(out, r.Rows...)
+		for i := range r.Len() {
+			var l telemetry.Log
+			if err := r.Decode(&p, &l, i); err != nil {
+				t.Fatal(err)
+			}
+			if l.Time != r.Time(i) || l.Stream != r.Stream(i) {
+				t.Fatalf("row %d is of another time or stream than it says", i)
+			}
+			out = append(out, l)
+		}
 	}
 	return out
+}
+
+func newRun(t *testing.T, logs []telemetry.Log) *head.Run[telemetry.Log] {
+	t.Helper()
+	b, err := otlp.DecodeLogs(otlp.AppendLogs(nil, logs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := head.NewRun(record.Logs, b.Raw, b.Logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Bytes < int64(len(b.Raw)) {
+		t.Errorf("a run of %d bytes says it takes %d", len(b.Raw), r.Bytes)
+	}
+	return r
 }
 
 // TestHead inserts batches of all sizes. Snapshots don't change, runs are
@@ -35,7 +64,7 @@ func TestHead(t *testing.T) {
 			slices.Reverse(logs)
 		}
 		before := slices.Clone(logs)
-		commit := h.Plan(head.NewRun(record.Logs, logs, 10))
+		commit := h.Plan(newRun(t, logs))
 		if h.Rows() != len(all) {
 			t.Fatal("a plan changed the head")
 		}
@@ -47,19 +76,24 @@ func TestHead(t *testing.T) {
 		snapshots = append(snapshots, kept{h.Snapshot(), len(all)})
 	}
 	for i, s := range snapshots {
-		if n := len(rowsOf(s.runs)); n != s.rows {
+		if n := len(rowsOf(t, s.runs...)); n != s.rows {
 			t.Fatalf("snapshot %d has %d rows now, %d before", i, n, s.rows)
 		}
 	}
-	if d := storagetest.DiffLogs(rowsOf(h.Snapshot()), all); d != "" {
+	if d := storagetest.DiffLogs(rowsOf(t, h.Snapshot()...), all); d != "" {
 		t.Fatal(d)
 	}
 	for _, r := range h.Snapshot() {
-		if !slices.IsSortedFunc(r.Rows, func(a, b telemetry.Log) int { return int(a.Time - b.Time) }) {
+		rows := rowsOf(t, r)
+		if !slices.IsSortedFunc(rows, func(a, b telemetry.Log) int { return int(a.Time - b.Time) }) {
 			t.Error("a run is not sorted")
 		}
-		if r.Min != r.Rows[0].Time || r.Max != r.Rows[len(r.Rows)-1].Time {
+		if r.Min != rows[0].Time || r.Max != rows[len(rows)-1].Time {
 			t.Error("a run's bounds are wrong")
+		}
+		middle := rows[len(rows)/2].Time
+		if from := r.From(middle); rows[from].Time != middle || from > 0 && rows[from-1].Time == middle {
+			t.Errorf("the first row from %d on is %d", middle, from)
 		}
 		checkIDs(t, r)
 	}
@@ -70,8 +104,9 @@ func TestHead(t *testing.T) {
 
 func checkIDs(t *testing.T, r *head.Run[telemetry.Log]) {
 	t.Helper()
-	for i := 0; i < len(r.Rows); i += 13 {
-		for _, id := range correlation.AppendLog(nil, &r.Rows[i]) {
+	rows := rowsOf(t, r)
+	for i := 0; i < len(rows); i += 13 {
+		for _, id := range correlation.AppendLog(nil, &rows[i]) {
 			if !slices.Contains(r.Find([]uint64{correlation.Hash(id.Value)}), i) {
 				t.Fatalf("ID %s does not lead to row %d", id.Value, i)
 			}
@@ -85,15 +120,61 @@ func checkIDs(t *testing.T, r *head.Run[telemetry.Log]) {
 func TestStreams(t *testing.T) {
 	g := storagetest.NewGen(2)
 	logs := g.Logs(200).Logs
-	r := head.NewRun(record.Logs, logs, 1)
+	r := newRun(t, logs)
 	var n int64
-	for _, s := range r.Streams(record.Logs) {
+	seen := map[telemetry.StreamID]bool{}
+	for _, s := range r.Streams() {
+		seen[s.Stream.ID] = true
 		n += s.Records
 		if s.First > s.Last || s.Bytes <= 0 {
 			t.Errorf("%+v", s)
 		}
 	}
-	if n != 200 || len(r.Streams(record.Logs)) != len(g.Streams) {
-		t.Errorf("%d records in %d streams", n, len(r.Streams(record.Logs)))
+	if n != 200 || len(seen) != len(g.Streams) {
+		t.Errorf("%d records in %d streams", n, len(seen))
+	}
+}
+
+// TestByDay: what a flush writes is every row once, with the hashes of its
+// IDs, in the order of a segment.
+func TestByDay(t *testing.T) {
+	g := storagetest.NewGen(3)
+	var runs []*head.Run[telemetry.Log]
+	var all, got []telemetry.Log
+	for i := range 20 {
+		logs := g.Logs(1 + i*7).Logs
+		for j := range logs {
+			if j%3 == 0 {
+				logs[j].Time += int64(j) * int64(time.Hour)
+			}
+		}
+		all = append(all, logs...)
+		runs = append(runs, newRun(t, logs))
+	}
+	for day, rows := range head.ByDay(runs) {
+		var before *telemetry.Log
+		for r, err := range rows.Rows() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if record.DayOf(r.Record.Time) != day || before != nil && record.Logs.Compare(before, r.Record) > 0 {
+				t.Fatalf("row of %d on day %s is out of order", r.Record.Time, day)
+			}
+			if want := correlation.AppendLogHashes(nil, r.Record); !slices.Equal(r.Hashes, want) {
+				t.Fatalf("hashes %v, want %v", r.Hashes, want)
+			}
+			before = r.Record
+			got = append(got, *r.Record)
+		}
+	}
+	if d := storagetest.DiffLogs(got, all); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestRunRefusesAnotherRequest(t *testing.T) {
+	logs := storagetest.NewGen(4).Logs(3).Logs
+	if _, err := head.NewRun(record.Logs, otlp.AppendLogs(nil, logs[:2]), logs); err == nil {
+		t.Error("three rows of a request that holds two were taken")
 	}
 }

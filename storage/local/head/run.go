@@ -2,157 +2,197 @@ package head
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"sort"
 	"sync"
+	"unsafe"
 
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/otlp"
 )
 
-// Run is some records sorted by time, with an index of their IDs. It is
-// immutable.
+// Run is some records in the order of their times. It keeps the requests as
+// they came, and beside them what is asked of every record: its time, its
+// stream and its IDs. A record that is wanted is decoded again, which takes
+// about as long as reading one from a segment; kept decoded, records would
+// take three times the memory, all of it for the garbage collector to walk.
+// It is immutable.
 type Run[T any] struct {
 	// Seq orders runs by arrival.
 	Seq      uint64
-	Rows     []T
 	Min, Max int64 // times of the first and the last row
-	Bytes    int64 // estimated memory, raw bytes included
-	ids      []posting
+	Bytes    int64 // memory, roughly
 
-	once    sync.Once
-	streams []StreamStats
+	kind    *record.Kind[T]
+	rows    []row
+	raws    [][]byte
+	streams []*telemetry.Stream
+	ids     []uint64 // hashes of the rows' IDs
+	filter  filter
+
+	once  sync.Once
+	stats []StreamStats
 }
 
-type posting struct {
-	hash uint64
-	row  uint32
+// row is what is known of a record without decoding it.
+type row struct {
+	time            int64
+	key             record.Key
+	raw, place      uint32 // where the record stands
+	stream          uint32
+	firstID, lastID uint32 // ids[firstID:lastID]
+	size            uint32
 }
 
-// NewRun returns the run of a batch's rows. It doesn't change rows, and does
-// the costly work (sorting, extracting IDs), so it is called before any lock
-// is taken. bytes is the memory the batch keeps alive.
-func NewRun[T any](k *record.Kind[T], rows []T, bytes int64) *Run[T] {
-	rows = sortedByTime(k, rows)
-	r := &Run[T]{Rows: rows, Bytes: bytes}
-	r.Min, r.Max = k.Time(&rows[0]), k.Time(&rows[len(rows)-1])
-	var buf []uint64
-	r.ids = make([]posting, 0, 4*len(rows))
+// runOverhead is what a run takes beside its rows and requests, and
+// streamOverhead what a stream does, roughly: requests don't share them.
+const (
+	runOverhead    = int64(unsafe.Sizeof(Run[telemetry.Log]{}))
+	streamOverhead = 512
+)
+
+// idOverhead is what a hash takes, in the list and in the filter.
+const idOverhead = 8 + 2*filterBits/8
+
+// NewRun returns the run of a request: raw, which decodes to rows. It does the
+// costly work (extracting IDs), so it is called before any lock is taken. The
+// run keeps raw and the streams of rows, not rows.
+func NewRun[T any](k *record.Kind[T], raw []byte, rows []T) (*Run[T], error) {
+	places := otlp.Places(make([]uint32, 0, len(rows)), raw)
+	if len(places) != len(rows) {
+		return nil, fmt.Errorf("the request holds %d records, the batch %d", len(places), len(rows))
+	}
+	r := &Run[T]{kind: k, raws: [][]byte{raw}, rows: make([]row, len(rows))}
+	r.ids = make([]uint64, 0, idsPerRow*len(rows))
+	var last *telemetry.Stream
 	for i := range rows {
-		buf = k.Hashes(buf[:0], &rows[i])
-		for _, h := range buf {
-			r.ids = append(r.ids, posting{h, uint32(i)})
+		in, out := &rows[i], &r.rows[i]
+		if s := k.Stream(in); s != last {
+			// Nearly all rows of a stream stand together.
+			r.streams, last = append(r.streams, s), s
 		}
+		out.time, out.key, out.place = k.Time(in), k.Key(in), places[i]
+		out.stream, out.size = uint32(len(r.streams)-1), uint32(min(k.Size(in), 1<<32-1))
+		out.firstID = uint32(len(r.ids))
+		r.ids = k.Hashes(r.ids, in)
+		out.lastID = uint32(len(r.ids))
 	}
-	r.index()
-	return r
+	r.seal(int64(len(raw)))
+	return r, nil
 }
 
-// sortedByTime returns rows, or a sorted copy where they are not in order.
-func sortedByTime[T any](k *record.Kind[T], rows []T) []T {
-	type ref struct {
-		time int64
-		row  int
+// idsPerRow is how many IDs a record is expected to have.
+const idsPerRow = 6
+
+// seal sorts the rows and fills in what follows from them.
+func (r *Run[T]) seal(raw int64) {
+	order := func(a, b row) int {
+		switch {
+		case a.time != b.time:
+			return cmp.Compare(a.time, b.time)
+		case a.raw != b.raw:
+			return cmp.Compare(a.raw, b.raw)
+		}
+		return cmp.Compare(a.place, b.place)
 	}
-	sorted := true
-	refs := make([]ref, len(rows))
-	for i := range rows {
-		refs[i] = ref{k.Time(&rows[i]), i}
-		sorted = sorted && (i == 0 || refs[i-1].time <= refs[i].time)
+	if !slices.IsSortedFunc(r.rows, order) {
+		slices.SortFunc(r.rows, order)
 	}
-	if sorted {
-		return rows
+	r.Min, r.Max = r.rows[0].time, r.rows[len(r.rows)-1].time
+	r.filter = newFilter(r.ids)
+	r.Bytes = runOverhead + raw + int64(len(r.streams))*streamOverhead +
+		int64(len(r.rows))*int64(unsafe.Sizeof(row{})) + int64(len(r.ids))*idOverhead
+}
+
+// merge returns one run of the rows of several.
+func merge[T any](k *record.Kind[T], runs []*Run[T]) *Run[T] {
+	out := &Run[T]{Seq: runs[0].Seq, kind: k}
+	rows, ids, raw := 0, 0, int64(0)
+	for _, r := range runs {
+		rows, ids = rows+len(r.rows), ids+len(r.ids)
 	}
-	slices.SortStableFunc(refs, func(a, b ref) int { return cmp.Compare(a.time, b.time) })
-	out := make([]T, len(rows))
-	for i, r := range refs {
-		out[i] = rows[r.row]
+	out.rows, out.ids = make([]row, 0, rows), make([]uint64, 0, ids)
+	for _, r := range runs {
+		raws, streams, firstID := uint32(len(out.raws)), uint32(len(out.streams)), uint32(len(out.ids))
+		for _, row := range r.rows {
+			row.raw += raws
+			row.stream += streams
+			row.firstID += firstID
+			row.lastID += firstID
+			out.rows = append(out.rows, row)
+		}
+		for _, b := range r.raws {
+			raw += int64(len(b))
+		}
+		out.raws, out.streams, out.ids = append(out.raws, r.raws...), append(out.streams, r.streams...), append(out.ids, r.ids...)
 	}
+	out.seal(raw)
 	return out
 }
 
-func (r *Run[T]) index() {
-	slices.SortFunc(r.ids, func(a, b posting) int {
-		if c := cmp.Compare(a.hash, b.hash); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.row, b.row)
-	})
-	r.ids = slices.Compact(r.ids)
+// Len is how many rows there are.
+func (r *Run[T]) Len() int { return len(r.rows) }
+
+// Time is the time of row i.
+func (r *Run[T]) Time(i int) int64 { return r.rows[i].time }
+
+// Stream is the stream of row i.
+func (r *Run[T]) Stream(i int) *telemetry.Stream { return r.streams[r.rows[i].stream] }
+
+// Decode decodes row i into dst, which must be zero.
+func (r *Run[T]) Decode(p *otlp.Picker, dst *T, i int) error {
+	at := &r.rows[i]
+	if err := r.kind.Pick(p, dst, r.raws[at.raw], at.place, r.streams[at.stream]); err != nil {
+		return fmt.Errorf("decode a record in memory: %w", err)
+	}
+	return nil
+}
+
+// From returns the first row that is not before t.
+func (r *Run[T]) From(t int64) int {
+	return sort.Search(len(r.rows), func(i int) bool { return r.rows[i].time >= t })
 }
 
 // Find returns the rows that carry an ID of one of the hashes, in order.
 func (r *Run[T]) Find(hashes []uint64) []int {
+	hashes = r.filter.pick(hashes)
+	if len(hashes) == 0 {
+		return nil
+	}
 	var out []int
-	for _, h := range hashes {
-		i, _ := slices.BinarySearchFunc(r.ids, h, func(p posting, h uint64) int { return cmp.Compare(p.hash, h) })
-		for ; i < len(r.ids) && r.ids[i].hash == h; i++ {
-			out = append(out, int(r.ids[i].row))
+	for i := range r.rows {
+		for _, h := range r.hashes(i) {
+			if _, ok := slices.BinarySearch(hashes, h); ok {
+				out = append(out, i)
+				break
+			}
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// merge returns one run of the rows of several. Rows of the same nanosecond
-// keep their order.
-func merge[T any](k *record.Kind[T], runs []*Run[T]) *Run[T] {
-	type ref struct {
-		time     int64
-		run, row int
-	}
-	out := &Run[T]{Seq: runs[0].Seq, Min: runs[0].Min, Max: runs[0].Max}
-	total, ids := 0, 0
-	for _, r := range runs {
-		total += len(r.Rows)
-		ids += len(r.ids)
-		out.Bytes += r.Bytes
-		out.Min, out.Max = min(out.Min, r.Min), max(out.Max, r.Max)
-	}
-	refs := make([]ref, 0, total)
-	for i, r := range runs {
-		for j := range r.Rows {
-			refs = append(refs, ref{k.Time(&r.Rows[j]), i, j})
-		}
-	}
-	slices.SortStableFunc(refs, func(a, b ref) int { return cmp.Compare(a.time, b.time) })
-	out.Rows = make([]T, total)
-	moved := make([][]uint32, len(runs))
-	for i, r := range runs {
-		moved[i] = make([]uint32, len(r.Rows))
-	}
-	for i, f := range refs {
-		out.Rows[i] = runs[f.run].Rows[f.row]
-		moved[f.run][f.row] = uint32(i)
-	}
-	out.ids = make([]posting, 0, ids)
-	for i, r := range runs {
-		for _, p := range r.ids {
-			out.ids = append(out.ids, posting{p.hash, moved[i][p.row]})
-		}
-	}
-	out.index()
 	return out
 }
 
+func (r *Run[T]) hashes(i int) []uint64 { return r.ids[r.rows[i].firstID:r.rows[i].lastID] }
+
 // Streams returns what the run holds of each stream, in no order. It counts
 // once and remembers.
-func (r *Run[T]) Streams(k *record.Kind[T]) []StreamStats {
+func (r *Run[T]) Streams() []StreamStats {
 	r.once.Do(func() {
 		byPtr := map[*telemetry.Stream]int{}
-		for i := range r.Rows {
-			row := &r.Rows[i]
-			s, t := k.Stream(row), k.Time(row)
+		for i := range r.rows {
+			s, t := r.Stream(i), r.rows[i].time
 			n, ok := byPtr[s]
 			if !ok {
-				n = len(r.streams)
+				n = len(r.stats)
 				byPtr[s] = n
-				r.streams = append(r.streams, StreamStats{Stream: s, First: t, Last: t})
+				r.stats = append(r.stats, StreamStats{Stream: s, First: t, Last: t})
 			}
-			st := &r.streams[n]
+			st := &r.stats[n]
 			st.Records++
-			st.Bytes += k.Size(row)
+			st.Bytes += int64(r.rows[i].size)
 			st.First, st.Last = min(st.First, t), max(st.Last, t)
 		}
 	})
-	return r.streams
+	return r.stats
 }

@@ -3,10 +3,12 @@ package record
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"time"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/otlp"
 )
 
 // Kind is what the store knows of one kind of record.
@@ -15,14 +17,32 @@ type Kind[T any] struct {
 	// Time is the time that ranges and partitions go by.
 	Time   func(*T) int64
 	Stream func(*T) *telemetry.Stream
-	// Compare is the order of the rows of a segment.
+	// Compare is the order of the rows of a segment: by key, then time.
 	Compare func(a, b *T) int
+	Key     func(*T) Key
+	// Pick decodes the record at a place of a request into dst.
+	Pick func(p *otlp.Picker, dst *T, raw []byte, place uint32, s *telemetry.Stream) error
 	// Hashes appends the hashes of the record's correlation IDs.
 	Hashes func(dst []uint64, r *T) []uint64
 	// IDs appends the record's correlation IDs themselves.
 	IDs func(dst []correlation.ID, r *T) []correlation.ID
 	// Size is the bytes of the record's bodies and attributes.
 	Size func(*T) int64
+}
+
+// Key is 16 bytes that order rows as bytes.Compare does.
+type Key struct{ hi, lo uint64 }
+
+func keyOf(b [16]byte) Key {
+	return Key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+// Compare orders keys.
+func (k Key) Compare(o Key) int {
+	if k.hi != o.hi {
+		return cmp.Compare(k.hi, o.hi)
+	}
+	return cmp.Compare(k.lo, o.lo)
 }
 
 // Logs is the kind of log records: sorted by stream, then time.
@@ -38,6 +58,8 @@ var Logs = &Kind[telemetry.Log]{
 		}
 		return cmp.Compare(a.Time, b.Time)
 	},
+	Key:    func(l *telemetry.Log) Key { return keyOf(l.Stream.ID) },
+	Pick:   (*otlp.Picker).Log,
 	Hashes: correlation.AppendLogHashes,
 	IDs:    correlation.AppendLog,
 	Size: func(l *telemetry.Log) int64 {
@@ -56,6 +78,8 @@ var Spans = &Kind[telemetry.Span]{
 		}
 		return cmp.Compare(a.Start, b.Start)
 	},
+	Key:    func(s *telemetry.Span) Key { return keyOf(s.TraceID) },
+	Pick:   (*otlp.Picker).Span,
 	Hashes: correlation.AppendSpanHashes,
 	IDs:    correlation.AppendSpan,
 	Size:   spanSize,

@@ -57,7 +57,7 @@ func SpanQuery(q storage.SpanQuery) *Query[telemetry.Span] {
 		ids := normalized(q.IDs)
 		out.Hashes = hashes(ids)
 		out.Match = matchIDs(Spans, ids, out.Hashes)
-		out.Needs = storage.ColAttrs | storage.ColEvents
+		out.Needs = storage.ColAttrs | storage.ColEvents | storage.ColSpan
 	}
 	if len(q.TraceIDs) == 0 && q.MinDuration <= 0 {
 		return out

@@ -43,6 +43,7 @@ type Writer[T any] struct {
 	bytes   int64
 	table   *streamBuilder
 	ids     idBuilder
+	hashes  []uint64 // of the row at hand
 	index   []byte
 	blocks  int
 }
@@ -68,6 +69,13 @@ func Create[T any](fs vfs.FS, path string, codec *Codec[T], opts Options) (*Writ
 
 // Add appends a row, which must not change until Finish.
 func (w *Writer[T]) Add(r *T) error {
+	w.hashes = w.codec.Kind.Hashes(w.hashes[:0], r)
+	return w.AddHashed(r, w.hashes)
+}
+
+// AddHashed is Add for a row whose IDs' hashes are known already. The writer
+// doesn't keep their slice.
+func (w *Writer[T]) AddHashed(r *T, hashes []uint64) error {
 	k := w.codec.Kind
 	t, size := k.Time(r), k.Size(r)
 	if w.foot.rows == 0 {
@@ -78,7 +86,7 @@ func (w *Writer[T]) Add(r *T) error {
 	w.streams = append(w.streams, int64(w.table.add(k.Stream(r), t, size)))
 	w.rows = append(w.rows, r)
 	w.bytes += size
-	w.ids.unit = k.Hashes(w.ids.unit, r)
+	w.ids.unit = append(w.ids.unit, hashes...)
 	w.ids.endRow()
 	if len(w.rows) >= w.opts.BlockRows || w.bytes >= w.opts.BlockBytes {
 		return w.endBlock()

@@ -1,0 +1,84 @@
+package head
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/telemetry/otlp"
+)
+
+// Ordered is rows of several runs in the order of a segment.
+type Ordered[T any] struct {
+	runs []*Run[T]
+	refs []ref
+}
+
+type ref struct {
+	key      record.Key
+	time     int64
+	run, row uint32
+}
+
+// ByDay sorts the rows of runs by partition and, in each, as a segment wants
+// them. Equal rows stay in the order of their arrival.
+func ByDay[T any](runs []*Run[T]) map[record.Day]*Ordered[T] {
+	days := map[record.Day]*Ordered[T]{}
+	for i, r := range runs {
+		for j := range r.rows {
+			at := &r.rows[j]
+			d := record.DayOf(at.time)
+			o := days[d]
+			if o == nil {
+				o = &Ordered[T]{runs: runs}
+				days[d] = o
+			}
+			o.refs = append(o.refs, ref{at.key, at.time, uint32(i), uint32(j)})
+		}
+	}
+	for _, o := range days {
+		slices.SortFunc(o.refs, func(a, b ref) int {
+			if c := a.key.Compare(b.key); c != 0 {
+				return c
+			}
+			if a.time != b.time {
+				return cmp.Compare(a.time, b.time)
+			}
+			if a.run != b.run {
+				return cmp.Compare(a.run, b.run)
+			}
+			return cmp.Compare(a.row, b.row)
+		})
+	}
+	return days
+}
+
+// Row is a decoded row and the hashes of its IDs, which may repeat.
+type Row[T any] struct {
+	Record *T
+	Hashes []uint64
+}
+
+// decodeRows is how many rows are decoded into one piece of memory.
+const decodeRows = 512
+
+// Rows decodes the rows one after the other.
+func (o *Ordered[T]) Rows() iter.Seq2[Row[T], error] {
+	return func(yield func(Row[T], error) bool) {
+		var picker otlp.Picker
+		var block []T
+		for _, at := range o.refs {
+			if len(block) == cap(block) {
+				block = make([]T, 0, decodeRows)
+			}
+			block = block[:len(block)+1]
+			rec := &block[len(block)-1]
+			run := o.runs[at.run]
+			err := run.Decode(&picker, rec, int(at.row))
+			if !yield(Row[T]{rec, run.hashes(int(at.row))}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
