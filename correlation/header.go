@@ -110,6 +110,17 @@ func decimalID(v string) (uint64, bool) {
 	return n, err == nil && n != 0
 }
 
+// DecimalID returns in hex what Datadog writes in decimal: a number of 64 bits
+// that looks drawn at random.
+func DecimalID(v string) (hexID string, ok bool) {
+	n, ok := decimalID(v)
+	if !ok {
+		return "", false
+	}
+	s := strconv.FormatUint(n, 16)
+	return strings.Repeat("0", spanDigits-len(s)) + s, true
+}
+
 func allDigits(s string) bool {
 	for i := range len(s) {
 		if class[s[i]]&clDigit == 0 {

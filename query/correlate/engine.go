@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/clewhq/clew/correlation"
@@ -29,6 +28,9 @@ type Request struct {
 	Hops int
 	// Limit is the number of timeline entries, 0 for the default.
 	Limit int
+	// Follow names kinds of IDs that are followed beside those that join by
+	// themselves: session_id, order_id.
+	Follow []correlation.Kind
 }
 
 // Engine answers questions about IDs. It is safe for concurrent use.
@@ -92,12 +94,9 @@ func (e *Engine) complete(q *Request) error {
 	return nil
 }
 
-// minDecimal is the length from which on a decimal number may be a 64-bit ID.
-const minDecimal = 15
-
 // spellings returns the normal forms that id may stand under, the likeliest
-// first: as it is; a trace or span ID whose leading zeroes were left out, or in
-// decimal as Datadog writes it; the IDs of a trace context header.
+// first: as it is; a trace or span ID whose leading zeroes were left out; the
+// hex of a decimal as Datadog writes it; the IDs of a trace context header.
 func spellings(id string) []string {
 	out := []string{correlation.Normalize(id)}
 	add := func(s string) {
@@ -105,14 +104,18 @@ func spellings(id string) []string {
 			out = append(out, s)
 		}
 	}
+	if hexID, ok := correlation.DecimalID(out[0]); ok {
+		out = []string{hexID, out[0]} // records that carry the number carry this, too
+	}
 	if t, ok := telemetry.ParseTraceID(out[0]); ok {
 		if s, ok := telemetry.ParseSpanID(out[0]); ok {
 			add(s.String())
 		}
 		add(t.String())
 	}
-	if n, err := strconv.ParseUint(out[0], 10, 64); err == nil && len(out[0]) >= minDecimal {
-		add(fmt.Sprintf("%016x", n))
+	if t, s, ok := correlation.ParseContext(id); ok {
+		add(t.String())
+		add(s.String())
 	}
 	if len(out[0]) > 2*len(telemetry.TraceID{}) {
 		correlation.Tokens(id, func(t string) bool {

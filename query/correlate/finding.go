@@ -1,9 +1,12 @@
 package correlate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
@@ -24,7 +27,7 @@ type finding struct {
 	ids     []string
 	logs    []telemetry.Log
 	spans   []telemetry.Span
-	found   []idInfo
+	found   map[string]*idInfo
 	kinds   map[correlation.Kind]int
 	traces  map[telemetry.TraceID]bool
 }
@@ -65,7 +68,7 @@ func (f *finding) addSpan(s *telemetry.Span) error {
 		return err
 	}
 	f.spans = append(f.spans, *s)
-	f.note("span", s.Stream)
+	f.note("span", s.Stream, s.Start)
 	return nil
 }
 
@@ -78,7 +81,7 @@ func (f *finding) addLog(l *telemetry.Log) error {
 		return err
 	}
 	f.logs = append(f.logs, *l)
-	f.note("log", l.Stream)
+	f.note("log", l.Stream, l.Time)
 	return nil
 }
 
@@ -87,10 +90,10 @@ func (f *finding) addLog(l *telemetry.Log) error {
 func (f *finding) takes() bool {
 	answers := f.reach == reachAll // the store read nothing else
 	for _, id := range f.g.scratch {
-		if f.g.taken[id.Value].takes(id) {
+		if f.g.takes(f.g.taken[id.Value], id) {
 			return false
 		}
-		answers = answers || id.Value == f.ids[0] && f.reach.takes(id)
+		answers = answers || id.Value == f.ids[0] && f.g.takes(f.reach, id)
 	}
 	return answers
 }
@@ -114,26 +117,47 @@ func (f *finding) admit(t telemetry.TraceID) error {
 }
 
 // note remembers the IDs in scratch that the story tells of. Span IDs stand in
-// the timeline; tokens are no IDs before somebody asks for them.
-func (f *finding) note(what string, s *telemetry.Stream) {
+// the timeline; tokens are no IDs before somebody asks for them; the halves and
+// decimals of trace IDs are other spellings.
+func (f *finding) note(what string, s *telemetry.Stream, time int64) {
 	g := f.g
-	for _, id := range g.scratch {
+	for i, id := range g.scratch {
 		if id.Value == g.id {
 			f.kinds[id.Kind]++
 			continue
 		}
-		if id.Kind == correlation.Token || id.Kind == correlation.SpanID || g.ids[id.Value] != nil {
+		if id.Kind == correlation.Token || id.Kind == correlation.SpanID || g.ids[id.Value] != nil || isSpelling(id) || g.halves[id.Value] {
 			continue
 		}
-		if len(f.found) > 0 && f.found[len(f.found)-1].Value == id.Value {
-			continue // the next span of the same trace
+		at := place{time, what, service(s), i}
+		if have := f.found[id.Value]; have != nil && have.at.compare(at) <= 0 {
+			continue
 		}
-		service := telemetry.UnknownService
-		if s != nil {
-			service = s.Service
-		}
-		f.found = append(f.found, idInfo{ID: id, via: what + " of " + service + ", " + id.Source, depth: f.hop + 1})
+		f.found[id.Value] = &idInfo{ID: id, via: what + " of " + at.service + ", " + id.Source, depth: f.hop + 1, at: at}
 	}
+}
+
+// isSpelling reports whether id is a trace ID in a form that stands beside its
+// whole one.
+func isSpelling(id correlation.ID) bool {
+	if id.Kind != correlation.TraceID {
+		return false
+	}
+	_, decimal := correlation.DecimalID(id.Value)
+	return decimal || len(id.Value) == 2*len(telemetry.SpanID{})
+}
+
+// place is where an ID was found. Of several the first counts, in an order that
+// does not depend on how the records lie in the store.
+type place struct {
+	time    int64
+	what    string
+	service string
+	nth     int // of the record's IDs
+}
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.time, o.time), -strings.Compare(p.what, o.what), strings.Compare(p.service, o.service), cmp.Compare(p.nth, o.nth))
 }
 
 // commit takes what was found.
@@ -144,8 +168,12 @@ func (f *finding) commit() {
 	for k, n := range f.kinds {
 		g.kinds[k] += n
 	}
-	for i := range f.found {
-		id := &f.found[i]
+	found := make([]*idInfo, 0, len(f.found))
+	for _, id := range f.found {
+		found = append(found, id)
+	}
+	slices.SortFunc(found, func(a, b *idInfo) int { return cmp.Or(a.at.compare(b.at), strings.Compare(a.Value, b.Value)) })
+	for _, id := range found {
 		if g.ids[id.Value] == nil {
 			g.ids[id.Value] = id
 			g.order = append(g.order, id)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
@@ -15,6 +17,7 @@ type idInfo struct {
 	correlation.ID
 	via   string
 	depth int // hops from the question
+	at    place
 }
 
 // reach is which records a look-up takes. A value such as 42 may be a request
@@ -30,9 +33,12 @@ const (
 
 // takes reports whether a look-up of id's value takes a record that carries it
 // as id says.
-func (r reach) takes(id correlation.ID) bool {
-	return r == reachAll || r == reachKin && (id.Kind.Joins() || id.Kind == correlation.Token)
+func (g *gather) takes(r reach, id correlation.ID) bool {
+	return r == reachAll || r == reachKin && (g.follows(id.Kind) || id.Kind == correlation.Token)
 }
+
+// follows reports whether IDs of a kind that are found are looked up.
+func (g *gather) follows(k correlation.Kind) bool { return k.Joins() || slices.Contains(g.q.Follow, k) }
 
 // isShaped reports whether id is an ID by its shape alone.
 func isShaped(id string) bool {
@@ -62,6 +68,7 @@ type gather struct {
 	order    []*idInfo        // ids, as they were found
 	done     map[string]bool  // looked up, or refused
 	taken    map[string]reach // looked up with success
+	halves   map[string]bool  // the lower halves of the traces looked up, in both forms
 	kinds    map[correlation.Kind]int
 	followed int
 
@@ -73,7 +80,7 @@ type gather struct {
 
 func newGather(e *Engine, q Request, id string) *gather {
 	g := &gather{Engine: e, q: q, id: id, traces: map[string]bool{}, ids: map[string]*idInfo{}, done: map[string]bool{},
-		taken: map[string]reach{}, kinds: map[correlation.Kind]int{}}
+		taken: map[string]reach{}, halves: map[string]bool{}, kinds: map[correlation.Kind]int{}}
 	g.order = append(g.order, &idInfo{ID: correlation.ID{Value: id}, via: "query"})
 	g.ids[id] = g.order[0]
 	return g
@@ -106,7 +113,7 @@ func (g *gather) run(ctx context.Context) error {
 func (g *gather) follow(ctx context.Context, hop int) error {
 	var traces []string
 	for _, info := range g.order {
-		if info.depth != hop || !info.Kind.Joins() || g.done[info.Value] {
+		if info.depth != hop || !g.follows(info.Kind) || g.done[info.Value] {
 			continue
 		}
 		if isConstant(info.Value) {
@@ -177,9 +184,13 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 	for _, id := range ids {
 		g.done[id] = true
 	}
-	f := &finding{g: g, hop: hop, guarded: guarded, reach: reachAll, ids: ids, traces: map[telemetry.TraceID]bool{}, kinds: map[correlation.Kind]int{}}
+	f := &finding{g: g, hop: hop, guarded: guarded, reach: reachAll, ids: ids, found: map[string]*idInfo{},
+		traces: map[telemetry.TraceID]bool{}, kinds: map[correlation.Kind]int{}}
 	if guarded && !isShaped(ids[0]) {
 		f.reach = reachKin
+	}
+	if !guarded {
+		f.ids = g.withHalves(ids)
 	}
 	err := f.read(ctx)
 	switch {
@@ -193,10 +204,31 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 		return err
 	}
 	f.commit()
-	for _, id := range ids {
+	for _, id := range f.ids {
 		g.taken[id] = f.reach
 	}
 	return nil
+}
+
+// withHalves adds to the traces among ids what Datadog's logs call them: their
+// lower half.
+func (g *gather) withHalves(ids []string) []string {
+	const digits = 2 * len(telemetry.SpanID{})
+	out := slices.Clone(ids)
+	for _, id := range ids {
+		if _, ok := telemetry.ParseTraceID(id); !ok || len(id) != 2*digits || isConstant(id[digits:]) {
+			continue
+		}
+		half := id[digits:]
+		if padded := strings.Repeat("0", digits) + half; padded != g.id {
+			g.halves[padded] = true
+		}
+		g.halves[half] = true
+		if !slices.Contains(out, half) {
+			out = append(out, half)
+		}
+	}
+	return out
 }
 
 func (g *gather) warn(format string, args ...any) {
