@@ -2,16 +2,19 @@ package remotewrite
 
 import (
 	"fmt"
+	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"github.com/clewhq/clew/collector/samples"
 )
 
-// decodeV1 reads a WriteRequest. Its metadata come without series and say
-// nothing that a series stored here could carry, so they are passed over.
+// decodeV1 reads a WriteRequest. Its metadata come by metric family, mostly
+// in requests of their own; each makes a Series of nothing else.
 func decodeV1(raw []byte) ([]samples.Series, int, error) {
 	var req prompb.WriteRequest
 	if err := req.Unmarshal(raw); err != nil {
@@ -40,6 +43,16 @@ func decodeV1(raw []byte) ([]samples.Series, int, error) {
 			s.Exemplars = append(s.Exemplars, ts.Exemplars[j].ToExemplar(&b, nil))
 		}
 		total += s.Samples
+	}
+	for i := range req.Metadata {
+		md := &req.Metadata[i]
+		if md.MetricFamilyName == "" {
+			continue
+		}
+		out = append(out, samples.Series{
+			Labels:   labels.FromStrings(model.MetricNameLabel, md.MetricFamilyName),
+			Metadata: metadata.Metadata{Type: model.MetricType(strings.ToLower(md.Type.String())), Unit: md.Unit, Help: md.Help},
+		})
 	}
 	return out, total, nil
 }

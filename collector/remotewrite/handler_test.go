@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/snappy"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -119,6 +120,8 @@ func v1(t *testing.T, now int64, bad bool) []byte {
 			Timestamp: now, Count: &prompb.Histogram_CountInt{CountInt: 1}, ZeroCount: &prompb.Histogram_ZeroCountInt{},
 			PositiveSpans: []prompb.BucketSpan{{Length: 1}}, PositiveDeltas: []int64{1},
 		}}},
+	}, Metadata: []prompb.MetricMetadata{
+		{Type: prompb.MetricMetadata_HISTOGRAM, MetricFamilyName: "elsewhere", Help: "In another request.", Unit: "seconds"}, {Help: "no name"},
 	}}
 	if bad {
 		req.Timeseries = append(req.Timeseries,
@@ -163,6 +166,14 @@ func TestWriteV1(t *testing.T) {
 	}
 	if r.count(t, "good") != 1 || r.count(t, "native") != 1 {
 		t.Errorf("%d samples, %d histograms", r.count(t, "good"), r.count(t, "native"))
+	}
+	tm, err := r.store.Tenant("anonymous")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := metadata.Metadata{Type: "histogram", Unit: "seconds", Help: "In another request."}
+	if got := tm.Metadata(""); len(got) != 1 || got["elsewhere"] != want {
+		t.Errorf("metadata %+v", got)
 	}
 	if w := r.post(kindV1, v1(t, now+1000, false)); w.Code != 204 {
 		t.Errorf("without a content encoding: %d %s", w.Code, w.Body)

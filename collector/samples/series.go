@@ -17,7 +17,8 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-// Series is one series of a remote write request.
+// Series is one series of a remote write request, or the metadata of a metric
+// family without samples.
 type Series struct {
 	Labels     labels.Labels
 	Metadata   metadata.Metadata
@@ -131,7 +132,7 @@ func (a *seriesAppender) series(s *Series) error {
 			a.written.Exemplars++
 		}
 	}
-	if !s.Metadata.IsEmpty() && ref != 0 {
+	if !s.Metadata.IsEmpty() && (ref != 0 || s.Samples == 0) {
 		if _, err := a.app.UpdateMetadata(ref, s.Labels, s.Metadata); err != nil {
 			a.out.Warn(fmt.Sprintf("metadata of %s is not stored: %v", s.Labels, err))
 		}
