@@ -15,6 +15,15 @@ type Answer struct {
 	Traces    []Trace   `json:"traces"`
 	Timeline  []Entry   `json:"timeline"`
 	Truncated bool      `json:"truncated"`
+	// CriticalPath is what the end of every trace waited for, Gaps when nothing
+	// is known to have happened, ClockSkew whose clocks disagree, Missing what
+	// should be here and is not, and Nearby what happened around the story
+	// without carrying its IDs.
+	CriticalPath []Step    `json:"critical_path"`
+	Gaps         []Gap     `json:"gaps"`
+	ClockSkew    []Skew    `json:"clock_skew"`
+	Missing      []Missing `json:"missing"`
+	Nearby       []Entry   `json:"nearby"`
 }
 
 // Range is the time the story takes.
@@ -70,16 +79,19 @@ const (
 
 // Entry is one thing that happened.
 type Entry struct {
-	Time         time.Time      `json:"time"`
-	Type         string         `json:"type"`
-	Service      string         `json:"service"`
-	Severity     string         `json:"severity"`
-	Text         string         `json:"text"`
-	TraceID      string         `json:"trace_id"`
-	SpanID       string         `json:"span_id"`
-	ParentSpanID string         `json:"parent_span_id"`
-	DurationNS   int64          `json:"duration_ns"`
-	Status       string         `json:"status"`
-	Attributes   map[string]any `json:"attributes"`
-	Resource     map[string]any `json:"resource"`
+	Time         time.Time `json:"time"`
+	Type         string    `json:"type"`
+	Service      string    `json:"service"`
+	Severity     string    `json:"severity"`
+	Text         string    `json:"text"`
+	TraceID      string    `json:"trace_id"`
+	SpanID       string    `json:"span_id"`
+	ParentSpanID string    `json:"parent_span_id"`
+	DurationNS   int64     `json:"duration_ns"`
+	// ClockOffsetNS is how far the clock that took the time is ahead of that of
+	// the first caller, where that is known.
+	ClockOffsetNS int64          `json:"clock_offset_ns,omitempty"`
+	Status        string         `json:"status"`
+	Attributes    map[string]any `json:"attributes"`
+	Resource      map[string]any `json:"resource"`
 }

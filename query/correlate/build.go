@@ -40,7 +40,12 @@ func (g *gather) answer() *Answer {
 	a.Services = g.services()
 	a.Edges = g.edges()
 	a.Traces = g.traceList()
-	a.Timeline = g.timeline()
+	traces := g.byTrace()
+	skew := findSkews(traces)
+	a.CriticalPath = criticalPath(traces, skew, g.cfg.MaxListed)
+	a.ClockSkew = skew.list
+	a.Missing = g.missing(traces, g.cfg.MaxListed)
+	a.Timeline = g.timeline(skew)
 	return a
 }
 

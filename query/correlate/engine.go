@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
@@ -53,9 +54,10 @@ func (e *Engine) Correlate(ctx context.Context, q Request) (*Answer, error) {
 		return nil, err
 	}
 	var g *gather
+	var err error
 	for _, id := range spellings(q.ID) {
 		g = newGather(e, q, id)
-		if err := g.run(ctx); err != nil {
+		if err = g.run(ctx); err != nil {
 			return nil, err
 		}
 		if !g.empty() {
@@ -67,7 +69,15 @@ func (e *Engine) Correlate(ctx context.Context, q Request) (*Answer, error) {
 	}
 	a := g.answer()
 	e.addExemplars(ctx, q, g, a)
+	a.Gaps = gaps(a.Timeline, time.Duration(e.cfg.GapAtLeast), e.cfg.MaxGaps)
 	finish(a, q.Limit)
+	if a.Nearby, err = g.nearby(ctx, a.Range.From, a.Range.To); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		a.Partial = true
+		a.Warnings = append(a.Warnings, "what happened nearby is missing: "+err.Error())
+	}
 	return a, nil
 }
 

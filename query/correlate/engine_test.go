@@ -403,7 +403,7 @@ func TestJSONHasTheContractsKeys(t *testing.T) {
 		`"services":[{"name":"audit","spans":0,"logs":1,"errors":0,"first":"2031-03-01T10:00:00.5Z","last":"2031-03-01T10:00:00.5Z"}],` +
 		`"edges":[],"traces":[],"timeline":[{"time":"2031-03-01T10:00:00.5Z","type":"log","service":"audit","severity":"info",` +
 		`"text":"{\"requestId\":\"req-other1\",\"actor\":\"jo\"}","trace_id":"","span_id":"","parent_span_id":"","duration_ns":0,"status":"",` +
-		`"attributes":{},"resource":{"service.name":"audit"}}],"truncated":false}`
+		`"attributes":{},"resource":{"service.name":"audit"}}],"truncated":false,"critical_path":[],"gaps":[],"clock_skew":[],"missing":[],"nearby":[]}`
 	if string(text) != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}

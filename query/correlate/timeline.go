@@ -6,7 +6,7 @@ import (
 )
 
 // timeline makes the entries of all records, in no order.
-func (g *gather) timeline() []Entry {
+func (g *gather) timeline(skew *skews) []Entry {
 	resources := map[*telemetry.Stream]map[string]any{}
 	resource := func(s *telemetry.Stream) map[string]any {
 		if s == nil {
@@ -22,14 +22,24 @@ func (g *gather) timeline() []Entry {
 	out := make([]Entry, 0, len(g.spans)+len(g.logs))
 	for i := range g.spans {
 		s := &g.spans[i]
+		at := len(out)
 		out = append(out, spanEntry(s, resource(s.Stream)))
 		for j := range s.Events {
 			out = append(out, eventEntry(s, &s.Events[j], resource(s.Stream)))
 		}
+		if offset := skew.of(s); offset != 0 {
+			for j := range out[at:] {
+				out[at+j].ClockOffsetNS = offset
+			}
+		}
 	}
 	for i := range g.logs {
 		l := &g.logs[i]
-		out = append(out, logEntry(l, resource(l.Stream)))
+		e := logEntry(l, resource(l.Stream))
+		if len(skew.offset) > 0 {
+			e.ClockOffsetNS = skew.offset[clockOf(l.Stream)]
+		}
+		out = append(out, e)
 	}
 	return out
 }
