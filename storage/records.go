@@ -88,6 +88,26 @@ type ReadStats struct {
 	Warnings []string
 }
 
+// LogField names a field of a log record that is a text.
+type LogField uint8
+
+// The fields.
+const (
+	FieldNone LogField = iota
+	FieldSeverityText
+	FieldEventName
+)
+
+// Condition is on one text of a log record: its Field or, where that is empty,
+// the text of the first attribute whose key Key accepts and whose text is not
+// empty, or else "". Key and Accept must be pure: the store may ask them once
+// for each key or text there is, from any goroutine.
+type Condition struct {
+	Field  LogField
+	Key    func(key string) bool // nil for no attribute
+	Accept func(text string) bool
+}
+
 // LogQuery selects log records.
 type LogQuery struct {
 	Tenant string
@@ -105,6 +125,8 @@ type LogQuery struct {
 	// Text lists literals that all stand in the body's text, byte for byte.
 	// It lets the store skip; it may still return records without them.
 	Text []string
+	// Where lists conditions that all hold. It lets the store skip as Text does.
+	Where []Condition
 	// MinSeverity lets the store skip records below it, 0 for none. Records
 	// without a severity are always returned.
 	MinSeverity telemetry.Severity
@@ -161,6 +183,18 @@ type Reader interface {
 	Streams(ctx context.Context, tenant string, signal telemetry.Signal, from, to int64) ([]StreamInfo, error)
 	// Tenants lists the names of all tenants that have data, sorted.
 	Tenants(ctx context.Context) ([]string, error)
+}
+
+// LogCounter is what a Reader may also be: it counts log records without
+// handing them out.
+type LogCounter interface {
+	// CountLogs counts the records that q selects, by stream and by time: bin
+	// i is From + i*width <= Time < From + (i+1)*width. Other than in a
+	// Reader, Text and Where are exact, too; MinSeverity is not looked at, and
+	// To must be set. A width of 0 or less is one bin. It calls add, from one
+	// goroutine, with every number that is not 0, for a stream and bin once or
+	// more.
+	CountLogs(ctx context.Context, q LogQuery, width int64, add func(s *telemetry.Stream, bin int, n int64)) error
 }
 
 // Health is what a store says of itself.

@@ -43,13 +43,31 @@ type source[T any] struct {
 	cursor  *cursor[T]
 }
 
-// cursor goes through rows in the query's order.
+// cursor goes through rows in the query's order. It makes records of them some
+// at a time, more with every time: most readers stop early.
 type cursor[T any] struct {
 	rows  int
 	next  int
-	row   func(int) *T
-	load  func() error // before the first row, nil for nothing to do
+	time  func(i int) int64
+	take  func(from, to int) ([]T, error)
+	batch []T // rows up to upto
+	upto  int
+	size  int
 	owner *handle[T]
+}
+
+// row returns the next row.
+func (c *cursor[T]) row() (*T, error) {
+	if c.next == c.upto {
+		c.size = min(max(2*c.size, firstBatch), lastBatch)
+		to := min(c.next+c.size, c.rows)
+		batch, err := c.take(c.next, to)
+		if err != nil {
+			return nil, err
+		}
+		c.batch, c.upto = batch, to
+	}
+	return &c.batch[len(c.batch)-(c.upto-c.next)], nil
 }
 
 // runRank puts runs behind all segments among rows of the same nanosecond.
@@ -149,7 +167,7 @@ func (m *merge[T]) push(src source[T], c *cursor[T]) {
 	if c.rows == 0 {
 		return
 	}
-	src.cursor, src.time = c, m.sig.kind.Time(c.row(0))
+	src.cursor, src.time = c, c.time(0)
 	if m.q.Order == storage.OrderAny {
 		// It stays at the top until it is through.
 		src.time = maxTime
@@ -172,9 +190,9 @@ func (m *merge[T]) partCursor(src source[T]) (*cursor[T], error) {
 		rows.SortByTime(m.sources.newestFirst)
 	}
 	return &cursor[T]{
-		rows: len(rows.Rows), owner: src.handle,
-		row:  func(i int) *T { return &rows.Rows[i] },
-		load: func() error { return rows.Load(m.q.Columns) },
+		rows: rows.Len(), owner: src.handle,
+		time: func(i int) int64 { return rows.Times[i] },
+		take: func(from, to int) ([]T, error) { return rows.Take(from, to, m.q.Columns) },
 	}, nil
 }
 
@@ -182,14 +200,14 @@ func (m *merge[T]) partCursor(src source[T]) (*cursor[T], error) {
 func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
 	q := m.q
 	var sel []int
-	rows := &runRows[T]{m: m, run: r, at: -1}
+	rows := &runRows[T]{m: m, run: r}
 	exact := q.Core != nil || q.Match != nil
 	take := func(i int) {
 		if !q.InRange(r.Time(i)) || !m.wants(r.Stream(i)) {
 			return
 		}
 		if exact {
-			row := rows.row(i)
+			row := rows.one(i)
 			if q.Core != nil && !q.Core(row) || q.Match != nil && !q.Match(row) {
 				return
 			}
@@ -211,28 +229,41 @@ func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
 	if q.Stats != nil {
 		q.Stats.Rows += int64(len(sel))
 	}
-	return &cursor[T]{rows: len(sel), row: func(i int) *T { return rows.row(sel[i]) }}
+	return &cursor[T]{
+		rows: len(sel),
+		time: func(i int) int64 { return r.Time(sel[i]) },
+		take: func(from, to int) ([]T, error) { return rows.take(sel[from:to]), nil },
+	}
 }
 
-// runRows decodes the rows of a run, one at a time. The cursor looks at a row
-// several times before it goes on.
+// runRows decodes the rows of a run.
 type runRows[T any] struct {
 	m      *merge[T]
 	run    *head.Run[T]
 	picker otlp.Picker
-	at     int
 	last   T
 }
 
-func (d *runRows[T]) row(i int) *T {
-	if i != d.at {
-		var zero T
-		d.at, d.last = i, zero
-		if err := d.run.Decode(&d.picker, &d.last, i); err != nil {
-			d.m.s.damaged(fileHead, err)
-		}
-	}
+// one decodes a row; it is good until the next.
+func (d *runRows[T]) one(i int) *T {
+	var zero T
+	d.last = zero
+	d.decode(&d.last, i)
 	return &d.last
+}
+
+func (d *runRows[T]) take(sel []int) []T {
+	out := make([]T, len(sel))
+	for i, row := range sel {
+		d.decode(&out[i], row)
+	}
+	return out
+}
+
+func (d *runRows[T]) decode(dst *T, row int) {
+	if err := d.run.Decode(&d.picker, dst, row); err != nil {
+		d.m.s.damaged(fileHead, err)
+	}
 }
 
 // wants asks the query's predicate once a stream.
@@ -252,21 +283,18 @@ func (m *merge[T]) wants(s *telemetry.Stream) bool {
 // It reports false where the reader wants no more.
 func (m *merge[T]) emit(top *source[T], yield func([]T, error) bool) bool {
 	c := top.cursor
-	if c.load != nil {
-		err := c.load()
-		c.load = nil
+	rival := m.sources.second()
+	for c.next < c.rows && (rival < 0 || m.sources.Less(0, rival)) {
+		row, err := c.row()
 		if err != nil {
 			warn(m.s, c.owner, m.q.Stats, err)
 			heap.Pop(&m.sources)
 			return true
 		}
-	}
-	rival := m.sources.second()
-	for c.next < c.rows && (rival < 0 || m.sources.Less(0, rival)) {
-		m.out = append(m.out, *c.row(c.next))
+		m.out = append(m.out, *row)
 		c.next++
 		if c.next < c.rows && m.q.Order != storage.OrderAny {
-			top.time = m.sig.kind.Time(c.row(c.next))
+			top.time = c.time(c.next)
 		}
 		if len(m.out) >= m.size {
 			out := m.out

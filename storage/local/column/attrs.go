@@ -66,40 +66,53 @@ func (e *attrEncoder) add(l telemetry.Attrs) int64 {
 	return int64(ref)
 }
 
+// Attrs is a column of attribute lists that is being read. It is not safe for
+// concurrent use.
+type Attrs struct {
+	c      *Cursor
+	keys   []string
+	shapes [][]int
+	refs   Ints
+	values []Values // by key
+}
+
 // Attrs reads n attribute lists.
-func (c *Cursor) Attrs(n int) []telemetry.Attrs {
-	keys := make([]string, c.Count(1))
-	for i := range keys {
-		keys[i] = c.String()
+func (c *Cursor) Attrs(n int) (v Attrs) {
+	v.c = c
+	v.keys = make([]string, c.Count(1))
+	for i := range v.keys {
+		v.keys[i] = c.String()
 	}
-	shapes := c.shapes(len(keys))
-	refs := c.Ints(n)
+	v.shapes = c.shapes(len(v.keys))
+	v.refs = c.Ints(n)
 	if c.err != nil {
-		return nil
+		return v
 	}
-	counts := make([]int, len(keys))
+	counts := make([]int, len(v.shapes))
+	for i := range n {
+		ref := v.refs.At(i)
+		if ref < 0 || ref >= int64(len(v.shapes)) {
+			c.Fail("attribute shape %d of %d", ref, len(v.shapes))
+			return v
+		}
+		counts[ref]++
+	}
+	held := make([]int, len(v.keys))
 	total := 0
-	for _, ref := range refs {
-		if ref < 0 || ref >= int64(len(shapes)) {
-			c.Fail("attribute shape %d of %d", ref, len(shapes))
-			return nil
+	for s, shape := range v.shapes {
+		for _, k := range shape {
+			held[k] += counts[s]
 		}
-		for _, k := range shapes[ref] {
-			counts[k]++
-		}
-		if total += len(shapes[ref]); total > maxAttrs {
+		if total += counts[s] * len(shape); total > maxAttrs {
 			c.Fail("more than %d attributes", maxAttrs)
-			return nil
+			return v
 		}
 	}
-	values := make([][]telemetry.Value, len(keys))
-	for k := range keys {
-		values[k] = c.Values(counts[k])
+	v.values = make([]Values, len(v.keys))
+	for k := range v.keys {
+		v.values[k] = c.Values(held[k])
 	}
-	if c.err != nil {
-		return nil
-	}
-	return assemble(keys, shapes, refs, values, total)
+	return v
 }
 
 func (c *Cursor) shapes(keys int) [][]int {
@@ -119,20 +132,101 @@ func (c *Cursor) shapes(keys int) [][]int {
 	return shapes
 }
 
-// assemble puts every row's attributes together, all in one allocation.
-func assemble(keys []string, shapes [][]int, refs []int64, values [][]telemetry.Value, total int) []telemetry.Attrs {
-	out := make([]telemetry.Attrs, len(refs))
-	all := make(telemetry.Attrs, 0, total)
-	next := make([]int, len(keys))
-	for i, ref := range refs {
-		start := len(all)
-		for _, k := range shapes[ref] {
-			all = append(all, telemetry.Attr{Key: keys[k], Value: values[k][next[k]]})
-			next[k]++
+// places calls visit for every row of sel, which ascend, with its place in sel,
+// its shape, and how many values of each key the rows before it have.
+func (v *Attrs) places(sel []int, visit func(i int, shape []int, before []int)) {
+	if v.c.err != nil {
+		return
+	}
+	before := make([]int, len(v.keys))
+	passed := make([]int, len(v.shapes)) // rows of each shape since the last visit
+	var touched []int64
+	row := 0
+	for i, want := range sel {
+		for ; row < want; row++ {
+			ref := v.refs.At(row)
+			if passed[ref] == 0 {
+				touched = append(touched, ref)
+			}
+			passed[ref]++
 		}
-		if len(all) > start {
-			out[i] = all[start:len(all):len(all)]
+		for _, ref := range touched {
+			for _, k := range v.shapes[ref] {
+				before[k] += passed[ref]
+			}
+			passed[ref] = 0
+		}
+		touched = touched[:0]
+		visit(i, v.shapes[v.refs.At(row)], before)
+	}
+}
+
+// Select calls set for every row of sel, which ascend, with its place in sel
+// and its attributes.
+func (v *Attrs) Select(sel []int, set func(i int, attrs telemetry.Attrs)) {
+	v.places(sel, func(i int, shape, before []int) {
+		if len(shape) == 0 {
+			set(i, nil)
+			return
+		}
+		list := make(telemetry.Attrs, len(shape))
+		for j, k := range shape {
+			// A key may stand in a list more than once.
+			at := before[k] + repeats(shape[:j], k)
+			list[j] = telemetry.Attr{Key: v.keys[k], Value: v.values[k].At(at)}
+		}
+		set(i, list)
+	})
+}
+
+// Keys tells of each key of the column whether accept is true of it; nil
+// where it is of none.
+func (v *Attrs) Keys(accept func(string) bool) (out []bool) {
+	for i, key := range v.keys {
+		if accept(key) {
+			if out == nil {
+				out = make([]bool, len(v.keys))
+			}
+			out[i] = true
 		}
 	}
 	return out
+}
+
+// Test returns the rows of sel, which ascend, whose text accept is true of:
+// that of field, which may be nil, or where it is empty the first one that is
+// not among the attributes of these keys.
+func (v *Attrs) Test(sel []int, keys []bool, field *Strings, accept func(string) bool) []int {
+	out := make([]int, 0, len(sel))
+	known := map[string]bool{}
+	v.places(sel, func(i int, shape, before []int) {
+		text := ""
+		if field != nil {
+			text = field.At(sel[i])
+		}
+		for j := 0; text == "" && j < len(shape); j++ {
+			if k := shape[j]; keys[k] {
+				text = v.values[k].At(before[k] + repeats(shape[:j], k)).Text()
+			}
+		}
+		good, ok := known[text]
+		if !ok {
+			good = accept(text)
+			known[text] = good
+		}
+		if good {
+			out = append(out, sel[i])
+		}
+	})
+	return out
+}
+
+// repeats counts a key's earlier places in a list.
+func repeats(earlier []int, key int) (n int) {
+	for _, k := range earlier {
+		if k == key {
+			n++
+		}
+	}
+	return n
 }

@@ -39,12 +39,14 @@ func TestInts(t *testing.T) {
 				t.Errorf("%d bytes, want at most %d", len(b), c.most)
 			}
 			cur := column.NewCursor(b)
-			got := cur.Ints(len(c.vals))
+			ints := cur.Ints(len(c.vals))
+			got := ints.All()
 			if cur.Err() != nil || cur.Len() != 0 {
 				t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
 			}
 			for i := range c.vals {
-				if got[i] != c.vals[i] {
+				again := column.NewCursor(b).Ints(len(c.vals))
+				if got[i] != c.vals[i] || again.At(i) != c.vals[i] {
 					t.Fatalf("value %d is %d, want %d", i, got[i], c.vals[i])
 				}
 			}
@@ -56,7 +58,8 @@ func TestIDs(t *testing.T) {
 	a, b := [16]byte{1}, [16]byte{2}
 	ids := [][16]byte{{}, a, a, a, b, {}, a, b, b}
 	cur := column.NewCursor(column.AppendIDs(nil, ids))
-	got := column.IDs[[16]byte](cur, len(ids))
+	read := column.ReadIDs[[16]byte](cur, len(ids))
+	got := read.All()
 	if cur.Err() != nil || cur.Len() != 0 {
 		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
 	}
@@ -101,8 +104,8 @@ func TestStrings(t *testing.T) {
 			t.Fatalf("%s: %v, %d bytes left", name, cur.Err(), cur.Len())
 		}
 		for i := range vals {
-			if got[i] != vals[i] {
-				t.Errorf("%s: string %d is %q, want %q", name, i, got[i], vals[i])
+			if got.At(i) != vals[i] {
+				t.Errorf("%s: string %d is %q, want %q", name, i, got.At(i), vals[i])
 			}
 		}
 	}
@@ -132,8 +135,8 @@ func TestValues(t *testing.T) {
 		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
 	}
 	for i := range vals {
-		if !got[i].Equal(vals[i]) {
-			t.Errorf("value %d is %s, want %s", i, got[i].Text(), vals[i].Text())
+		if v := got.At(i); !v.Equal(vals[i]) {
+			t.Errorf("value %d is %s, want %s", i, v.Text(), vals[i].Text())
 		}
 		one := column.NewCursor(column.AppendValue(nil, vals[i]))
 		if v := one.Value(); one.Err() != nil || !v.Equal(vals[i]) {
@@ -169,7 +172,8 @@ func TestAttrs(t *testing.T) {
 		lists = append(lists, l)
 	}
 	cur := column.NewCursor(column.AppendAttrs(nil, lists))
-	got := cur.Attrs(len(lists))
+	read := cur.Attrs(len(lists))
+	got := selectAll(&read, len(lists))
 	if cur.Err() != nil || cur.Len() != 0 {
 		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
 	}
@@ -180,16 +184,42 @@ func TestAttrs(t *testing.T) {
 	}
 }
 
+func rows(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+func selectAll(v *column.Attrs, n int) []telemetry.Attrs {
+	out := make([]telemetry.Attrs, n)
+	v.Select(rows(n), func(i int, a telemetry.Attrs) { out[i] = a })
+	return out
+}
+
 // decode runs every decoder over the same bytes; none may panic.
 func decode(b []byte, n int) {
 	for _, f := range []func(*column.Cursor){
-		func(c *column.Cursor) { c.Ints(n) },
-		func(c *column.Cursor) { c.Strings(n) },
-		func(c *column.Cursor) { c.Values(n) },
-		func(c *column.Cursor) { c.Attrs(n) },
+		func(c *column.Cursor) { v := c.Ints(n); v.All() },
+		func(c *column.Cursor) {
+			v := c.Strings(n)
+			for i := range n {
+				v.At(i)
+			}
+			v.Containing(rows(n), "b")
+			v.Test(rows(n), func(s string) bool { return s == "a" })
+		},
+		func(c *column.Cursor) {
+			v := c.Values(n)
+			for i := range n {
+				v.At(i)
+			}
+		},
+		func(c *column.Cursor) { v := c.Attrs(n); selectAll(&v, n) },
 		func(c *column.Cursor) { c.Value() },
 		func(c *column.Cursor) { c.AttrList() },
-		func(c *column.Cursor) { column.IDs[[16]byte](c, n) },
+		func(c *column.Cursor) { v := column.ReadIDs[[16]byte](c, n); v.All() },
 		func(c *column.Cursor) {
 			spans := make([][8]byte, n)
 			column.Parents(c, spans, column.Groups(spans))
@@ -209,12 +239,15 @@ func TestDamage(t *testing.T) {
 		column.AppendStrings(nil, []string{"a", "bc", "def", "g", "h", "i"}),
 		column.AppendValues(nil, vals),
 		column.AppendAttrs(nil, attrs),
+		column.AppendStrings(nil, texts(rand.New(rand.NewPCG(7, 8)), 40)),
+		column.AppendIDs(nil, [][16]byte{{1}, {2}, {1}, {3}, {}, {2}}),
 	} {
 		for i := range b {
 			for _, flip := range []byte{1, 0x80, 0xff} {
 				c := append([]byte(nil), b...)
 				c[i] ^= flip
 				decode(c, 6)
+				decode(c, 40)
 			}
 			decode(b[:i], 6)
 		}

@@ -1,25 +1,28 @@
 package column
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // How a column of integers is written.
 const (
-	intsConst = iota // one value for all
-	intsPlain        // zigzag varints
-	intsDelta        // zigzag varints of the differences
-	intsRuns         // pairs of value and run length
+	intsConst  = iota // one value for all
+	intsPlanes        // the least value, and bytes of the differences to it
+	intsDelta         // the first value, and bytes of the differences to the one before
+	intsRuns          // the runs' values and lengths, both columns of integers
 )
+
+// A list of numbers of w bytes each is written in planes: the lowest bytes of
+// all of them, then the second lowest, and so on. The high planes hardly ever
+// change, which compresses well, and every number can be read on its own.
 
 func zigzag(v int64) uint64 { return uint64(v)<<1 ^ uint64(v>>63) }
 
-func uvarintLen(v uint64) int {
-	n := 1
-	for v >= 0x80 {
-		v >>= 7
-		n++
-	}
-	return n
-}
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
+
+// width is how many bytes a number takes.
+func width(u uint64) int { return (bits.Len64(u) + 7) / 8 }
 
 // AppendInts appends vals in the smallest of the encodings. The number of
 // values is not written: the reader knows it.
@@ -27,111 +30,217 @@ func AppendInts(dst []byte, vals []int64) []byte {
 	if len(vals) == 0 {
 		return append(dst, intsConst, 0)
 	}
-	switch chooseInts(vals) {
-	case intsConst:
-		return binary.AppendUvarint(append(dst, intsConst), zigzag(vals[0]))
-	case intsRuns:
-		return appendRuns(append(dst, intsRuns), vals)
-	case intsDelta:
-		dst = append(dst, intsDelta)
-		prev := int64(0)
-		for _, v := range vals {
-			dst = binary.AppendUvarint(dst, zigzag(v-prev))
-			prev = v
-		}
-		return dst
+	s := measureInts(vals)
+	if s.runs > 1 && s.runs*(s.plain+2) <= len(vals)*min(s.plain, s.delta)/2 {
+		return appendRuns(append(dst, intsRuns), vals, s.runs)
 	}
-	dst = append(dst, intsPlain)
-	for _, v := range vals {
-		dst = binary.AppendUvarint(dst, zigzag(v))
+	return s.append(dst, vals)
+}
+
+// append writes vals, which s is of, as anything but runs.
+func (s intStats) append(dst []byte, vals []int64) []byte {
+	n := len(vals)
+	switch {
+	case s.runs == 1:
+		return binary.AppendUvarint(append(dst, intsConst), zigzag(vals[0]))
+	case s.delta < s.plain:
+		dst = binary.AppendUvarint(append(dst, intsDelta), zigzag(vals[0]))
+		return appendPlanes(append(dst, byte(s.delta)), n-1, s.delta, func(i int) uint64 { return zigzag(vals[i+1] - vals[i]) })
+	}
+	dst = binary.AppendUvarint(append(dst, intsPlanes), zigzag(s.min))
+	return appendPlanes(append(dst, byte(s.plain)), n, s.plain, func(i int) uint64 { return uint64(vals[i] - s.min) })
+}
+
+// intStats is what the choice of an encoding depends on.
+type intStats struct {
+	min          int64
+	runs         int
+	plain, delta int // bytes a value
+}
+
+func measureInts(vals []int64) intStats {
+	s := intStats{min: vals[0], runs: 1}
+	top, all := vals[0], uint64(0)
+	for i := 1; i < len(vals); i++ {
+		v := vals[i]
+		s.min, top = min(s.min, v), max(top, v)
+		if d := v - vals[i-1]; d != 0 {
+			s.runs++
+			all |= zigzag(d)
+		}
+	}
+	s.plain, s.delta = width(uint64(top-s.min)), width(all)
+	return s
+}
+
+func appendPlanes(dst []byte, n, w int, get func(int) uint64) []byte {
+	start := len(dst)
+	dst = append(dst, make([]byte, n*w)...)
+	out := dst[start:]
+	for i := range n {
+		u := get(i)
+		for p := i; p < len(out); p += n {
+			out[p] = byte(u)
+			u >>= 8
+		}
 	}
 	return dst
 }
 
-func chooseInts(vals []int64) int {
-	plain, delta, runs, run := 0, 0, 0, 0
-	prev := int64(0)
-	for i, v := range vals {
-		plain += uvarintLen(zigzag(v))
-		delta += uvarintLen(zigzag(v - prev))
-		if i == 0 || v != prev {
-			run++
-			runs += uvarintLen(zigzag(v)) + 2
-		}
-		prev = v
-	}
-	switch {
-	case run == 1:
-		return intsConst
-	case runs <= plain && runs <= delta:
-		return intsRuns
-	case delta < plain:
-		return intsDelta
-	}
-	return intsPlain
-}
-
-func appendRuns(dst []byte, vals []int64) []byte {
+func appendRuns(dst []byte, vals []int64, runs int) []byte {
+	values, lengths := make([]int64, 0, runs), make([]int64, 0, runs)
 	for i := 0; i < len(vals); {
 		j := i + 1
 		for j < len(vals) && vals[j] == vals[i] {
 			j++
 		}
-		dst = binary.AppendUvarint(dst, zigzag(vals[i]))
-		dst = binary.AppendUvarint(dst, uint64(j-i))
+		values, lengths = append(values, vals[i]), append(lengths, int64(j-i))
 		i = j
 	}
-	return dst
+	dst = binary.AppendUvarint(dst, uint64(runs))
+	dst = measureInts(values).append(dst, values)
+	return measureInts(lengths).append(dst, lengths)
+}
+
+// Ints is a column of integers that is being read. It is not safe for
+// concurrent use: what cannot be read by place is decoded when first needed.
+type Ints struct {
+	mode   byte
+	n, w   int
+	base   int64
+	planes []byte
+	all    []int64
 }
 
 // Ints reads n integers.
-func (c *Cursor) Ints(n int) []int64 {
-	mode := c.Byte()
-	// All but the short encodings take a byte a value at least.
-	if (mode == intsPlain || mode == intsDelta) && n > len(c.b) {
-		c.Fail("%d integers in %d bytes", n, len(c.b))
+func (c *Cursor) Ints(n int) (v Ints) {
+	v.n, v.mode = n, c.Byte()
+	switch v.mode {
+	case intsConst:
+		v.base = c.Varint()
+	case intsPlanes, intsDelta:
+		v.base, v.w = c.Varint(), int(c.Byte())
+		if v.w > 8 {
+			c.Fail("integers of %d bytes", v.w)
+			break
+		}
+		held := n
+		if v.mode == intsDelta {
+			held = max(n-1, 0)
+		}
+		v.planes = c.Bytes(held * v.w)
+	case intsRuns:
+		v.all = c.runs(n)
+	default:
+		c.Fail("integer encoding %d is unknown", v.mode)
 	}
+	if c.err != nil {
+		// Reads that come before the error is seen get zeroes.
+		return Ints{n: n}
+	}
+	return v
+}
+
+func (c *Cursor) runs(n int) []int64 {
+	k := c.Count(0)
+	if k > n {
+		c.Fail("%d runs of %d values", k, n)
+		return nil
+	}
+	values, lengths := c.plainInts(k), c.plainInts(k)
 	if c.err != nil {
 		return nil
 	}
-	out := make([]int64, n)
-	switch mode {
-	case intsConst:
-		v := c.Varint()
-		for i := range out {
-			out[i] = v
+	out := make([]int64, 0, n)
+	for i := range k {
+		v, l := values.At(i), lengths.At(i)
+		if l <= 0 || l > int64(n-len(out)) {
+			c.Fail("run of %d values where %d are left", l, n-len(out))
+			return nil
 		}
-	case intsPlain:
-		for i := range out {
-			out[i] = c.Varint()
+		for range l {
+			out = append(out, v)
 		}
-	case intsDelta:
-		prev := int64(0)
-		for i := range out {
-			prev += c.Varint()
-			out[i] = prev
-		}
-	case intsRuns:
-		c.runs(out)
-	default:
-		c.Fail("integer encoding %d is unknown", mode)
 	}
-	if c.err != nil {
+	if len(out) != n {
+		c.Fail("runs of %d values, want %d", len(out), n)
 		return nil
 	}
 	return out
 }
 
-func (c *Cursor) runs(out []int64) {
-	for len(out) > 0 && c.err == nil {
-		v, n := c.Varint(), c.Uvarint()
-		if n == 0 || n > uint64(len(out)) {
-			c.Fail("run of %d values where %d are left", n, len(out))
-			return
+// plainInts reads integers that are no runs: runs of runs could nest without end.
+func (c *Cursor) plainInts(n int) Ints {
+	if len(c.b) > 0 && c.b[0] == intsRuns {
+		c.Fail("runs inside runs")
+	}
+	return c.Ints(n)
+}
+
+// Len is the number of values.
+func (v *Ints) Len() int { return v.n }
+
+// Const returns the value that all have, if they do by their encoding.
+func (v *Ints) Const() (int64, bool) { return v.base, v.mode == intsConst }
+
+// At returns value i, which must be one of the column's.
+func (v *Ints) At(i int) int64 {
+	switch {
+	case v.all != nil:
+		return v.all[i]
+	case v.mode == intsConst:
+		return v.base
+	case v.mode == intsDelta:
+		return v.All()[i]
+	}
+	return v.base + int64(gather(v.planes, i, v.n))
+}
+
+func gather(planes []byte, i, n int) (u uint64) {
+	for shift := 0; i < len(planes); i += n {
+		u |= uint64(planes[i]) << shift
+		shift += 8
+	}
+	return u
+}
+
+// All returns all values. The list must not be changed.
+func (v *Ints) All() []int64 {
+	if v.all != nil || v.n == 0 {
+		return v.all
+	}
+	out := make([]int64, v.n)
+	v.all = out
+	switch v.mode {
+	case intsDelta:
+		if v.n > 1 {
+			joinPlanes(out[1:], v.planes)
 		}
-		for i := range out[:n] {
-			out[i] = v
+		prev := v.base
+		out[0] = prev
+		for i := 1; i < len(out); i++ {
+			prev += unzigzag(uint64(out[i]))
+			out[i] = prev
 		}
-		out = out[n:]
+	case intsPlanes:
+		joinPlanes(out, v.planes)
+		for i := range out {
+			out[i] += v.base
+		}
+	default:
+		for i := range out {
+			out[i] = v.base
+		}
+	}
+	return out
+}
+
+// joinPlanes puts the numbers together, a plane at a time.
+func joinPlanes(out []int64, planes []byte) {
+	for shift := 0; len(planes) >= len(out); shift += 8 {
+		for i, b := range planes[:len(out)] {
+			out[i] |= int64(uint64(b) << shift)
+		}
+		planes = planes[len(out):]
 	}
 }

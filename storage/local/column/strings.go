@@ -1,26 +1,40 @@
 package column
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"sort"
+	"strings"
+)
 
 // How a column of strings is written.
 const (
-	stringsPlain = iota // lengths, then all bytes
-	stringsDict         // distinct strings in order of appearance, then one number a row
+	stringsPlain     = iota // lengths, then all bytes
+	stringsDict             // distinct strings as a column, then one number a row
+	stringsTemplates        // see template.go
 )
 
 // AppendStrings appends a column of strings. Where at most half of them are
-// distinct they stand in a dictionary.
+// distinct they stand in a dictionary; texts that differ in their numbers and
+// IDs only are taken apart.
 func AppendStrings(dst []byte, vals []string) []byte {
-	if len(vals) > 0 {
-		if dict, refs := dictionary(vals); dict != nil {
-			dst = append(dst, stringsDict)
-			dst = binary.AppendUvarint(dst, uint64(len(dict)))
-			for _, s := range dict {
-				dst = AppendString(dst, s)
-			}
-			return AppendInts(dst, refs)
-		}
+	if dict, refs := dictionary(vals); dict != nil {
+		dst = append(dst, stringsDict)
+		dst = binary.AppendUvarint(dst, uint64(len(dict)))
+		return AppendInts(appendDistinct(dst, dict), refs)
 	}
+	return appendDistinct(dst, vals)
+}
+
+func appendDistinct(dst []byte, vals []string) []byte {
+	if out, ok := appendTemplates(dst, vals); ok {
+		return out
+	}
+	return appendPlain(dst, vals)
+}
+
+func appendPlain(dst []byte, vals []string) []byte {
 	dst = append(dst, stringsPlain)
 	lens := make([]int64, len(vals))
 	for i, s := range vals {
@@ -36,6 +50,9 @@ func AppendStrings(dst []byte, vals []string) []byte {
 // dictionary returns nil where too many strings are distinct to be worth it.
 func dictionary(vals []string) (dict []string, refs []int64) {
 	limit := len(vals)/2 + 1
+	if len(vals) < 2 {
+		return nil, nil
+	}
 	refs = make([]int64, len(vals))
 	index := make(map[string]int64, 64)
 	for i, s := range vals {
@@ -58,53 +75,204 @@ func dictionary(vals []string) (dict []string, refs []int64) {
 	return dict, refs
 }
 
-// Strings reads n strings, which point into the cursor's bytes.
-func (c *Cursor) Strings(n int) []string {
+// Strings is a column of strings that is being read. Short of templates its
+// strings point into the bytes it was read from. It is not safe for concurrent
+// use.
+type Strings struct {
+	c    *Cursor
+	n    int
+	refs Ints     // into dict
+	dict *Strings // if set
+	tmpl *templates
+	ends []int // where each plain string ends in text
+	text []byte
+	made []string // of the dictionary, "" where not yet
+	lens Ints
+}
+
+// Strings reads n strings.
+func (c *Cursor) Strings(n int) Strings {
+	v := Strings{c: c, n: n}
 	switch mode := c.Byte(); {
 	case c.err != nil:
-		return nil
 	case mode == stringsDict:
-		return c.dictStrings(n)
+		size := c.Count(0)
+		v.dict = c.distinct(size)
+		v.refs = c.Ints(n)
+		v.made = make([]string, size)
 	case mode == stringsPlain:
-		return c.plainStrings(n)
+		v.readPlain()
+	case mode == stringsTemplates:
+		v.tmpl = c.templates(n)
 	default:
 		c.Fail("string encoding %d is unknown", mode)
-		return nil
 	}
+	return v
 }
 
-func (c *Cursor) dictStrings(n int) []string {
-	dict := make([]string, c.Count(1))
-	for i := range dict {
-		dict[i] = c.String()
+// distinct reads the strings of a dictionary, which is none itself.
+func (c *Cursor) distinct(n int) *Strings {
+	if len(c.b) > 0 && c.b[0] == stringsDict {
+		c.Fail("a dictionary in a dictionary")
 	}
-	refs := c.Ints(n)
+	v := c.Strings(n)
+	return &v
+}
+
+func (v *Strings) readPlain() {
+	c := v.c
+	v.lens = c.Ints(v.n)
 	if c.err != nil {
-		return nil
+		return
 	}
-	out := make([]string, n)
-	for i, ref := range refs {
-		if ref < 0 || ref >= int64(len(dict)) {
-			c.Fail("string %d of a dictionary of %d", ref, len(dict))
-			return nil
+	if l, ok := v.lens.Const(); ok {
+		if l < 0 || v.n > 0 && l > int64(len(c.b)/v.n) {
+			c.Fail("%d strings of %d bytes where %d are left", v.n, l, len(c.b))
+			return
 		}
-		out[i] = dict[ref]
+		v.text = c.Bytes(int(l) * v.n)
+		return
+	}
+	v.ends = make([]int, v.n)
+	total := 0
+	for i, l := range v.lens.All() {
+		if l < 0 || l > int64(len(c.b)-total) {
+			c.Fail("string of %d bytes where %d are left", l, len(c.b)-total)
+			return
+		}
+		total += int(l)
+		v.ends[i] = total
+	}
+	v.text = c.Bytes(total)
+}
+
+// Len is the number of strings.
+func (v *Strings) Len() int { return v.n }
+
+// At returns string i.
+func (v *Strings) At(i int) string {
+	switch {
+	case v.c.err != nil:
+		return ""
+	case v.dict != nil:
+		return v.entry(v.refs.At(i))
+	case v.tmpl != nil:
+		return v.tmpl.at(i)
+	}
+	from, to := v.bounds(i)
+	return asString(v.text[from:to])
+}
+
+func (v *Strings) bounds(i int) (from, to int) {
+	if v.ends == nil {
+		l := int(v.lens.base)
+		return i * l, (i + 1) * l
+	}
+	if i > 0 {
+		from = v.ends[i-1]
+	}
+	return from, v.ends[i]
+}
+
+// entry returns a string of the dictionary; those of templates are made once.
+func (v *Strings) entry(ref int64) string {
+	if ref < 0 || ref >= int64(len(v.made)) {
+		v.c.Fail("string %d of a dictionary of %d", ref, len(v.made))
+		return ""
+	}
+	if v.dict.tmpl == nil {
+		return v.dict.At(int(ref))
+	}
+	if v.made[ref] == "" {
+		v.made[ref] = v.dict.At(int(ref))
+	}
+	return v.made[ref]
+}
+
+// Test returns the rows of sel, which ascend, whose string accept is true of.
+// It asks once for each string of a dictionary.
+func (v *Strings) Test(sel []int, accept func(string) bool) []int {
+	if v.dict == nil {
+		return slices.DeleteFunc(sel, func(i int) bool { return !accept(v.At(i)) })
+	}
+	known := make([]int8, len(v.made))
+	return slices.DeleteFunc(sel, func(i int) bool {
+		ref := v.refs.At(i)
+		if ref < 0 || ref >= int64(len(known)) {
+			v.c.Fail("string %d of a dictionary of %d", ref, len(known))
+			return true
+		}
+		if known[ref] == 0 {
+			known[ref] = -1
+			if accept(v.entry(ref)) {
+				known[ref] = 1
+			}
+		}
+		return known[ref] < 0
+	})
+}
+
+// Containing returns the rows of sel, which ascend, whose string holds lit.
+func (v *Strings) Containing(sel []int, lit string) []int {
+	switch {
+	case v.c.err != nil || lit == "" || len(sel) == 0:
+		return sel
+	case v.dict != nil:
+		return v.Test(sel, func(s string) bool { return strings.Contains(s, lit) })
+	case v.tmpl != nil:
+		return v.tmpl.containing(sel, lit)
+	}
+	return v.plainContaining(sel, []byte(lit))
+}
+
+// plainContaining searches the bytes of all strings at once.
+func (v *Strings) plainContaining(sel []int, lit []byte) []int {
+	out := sel[:0]
+	at := 0
+	if from, _ := v.bounds(sel[0]); from > 0 {
+		at = from
+	}
+	for next := 0; next < len(sel); {
+		hit := bytes.Index(v.text[at:], lit)
+		if hit < 0 {
+			break
+		}
+		hit += at
+		row := v.rowAt(hit)
+		from, to := v.bounds(row)
+		if hit+len(lit) > to {
+			at = max(hit+1, from) // it begins in one string and ends in another
+			continue
+		}
+		for next < len(sel) && sel[next] < row {
+			next++
+		}
+		if next < len(sel) && sel[next] == row {
+			out = append(out, row)
+			next++
+		}
+		at = to
 	}
 	return out
 }
 
-func (c *Cursor) plainStrings(n int) []string {
-	lens := c.Ints(n)
-	if c.err != nil {
-		return nil
+// rowAt returns the row that the byte at place i belongs to.
+func (v *Strings) rowAt(i int) int {
+	if v.ends == nil {
+		return i / int(v.lens.base)
 	}
-	out := make([]string, n)
-	for i, l := range lens {
-		if l < 0 || l > int64(len(c.b)) {
-			c.Fail("string of %d bytes where %d are left", l, len(c.b))
-			return nil
-		}
-		out[i] = asString(c.Bytes(int(l)))
+	return sort.SearchInts(v.ends, i+1)
+}
+
+// holds reports whether any string holds lit.
+func (v *Strings) holds(lit string) bool {
+	switch {
+	case v.c.err != nil:
+		return false
+	case v.dict != nil:
+		return v.dict.holds(lit)
+	case v.tmpl != nil:
+		return v.tmpl.mayHold(lit)
 	}
-	return out
+	return bytes.Contains(v.text, []byte(lit))
 }

@@ -3,6 +3,8 @@ package column
 import (
 	"encoding/binary"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/clewhq/clew/telemetry"
 )
@@ -61,82 +63,132 @@ func appendDoubles(dst []byte, bits []int64) []byte {
 	return dst
 }
 
-// Values reads n values.
-func (c *Cursor) Values(n int) []telemetry.Value {
-	kinds := c.Ints(n)
-	if c.err != nil {
-		return nil
-	}
-	var strs, ints, doubles, rest int
-	for _, k := range kinds {
-		switch telemetry.Kind(k) {
-		case telemetry.KindEmpty:
-		case telemetry.KindString, telemetry.KindBytes:
-			strs++
-		case telemetry.KindBool, telemetry.KindInt:
-			ints++
-		case telemetry.KindDouble:
-			doubles++
-		case telemetry.KindArray, telemetry.KindMap:
-			rest++
-		default:
-			c.Fail("value kind %d is unknown", k)
-			return nil
-		}
-	}
-	parts := c.valueParts(strs, ints, doubles, rest)
-	if c.err != nil {
-		return nil
-	}
-	out := make([]telemetry.Value, n)
-	for i, k := range kinds {
-		out[i] = parts.take(c, telemetry.Kind(k))
-	}
-	return out
-}
-
-type valueParts struct {
-	strs, rest []string
-	ints       []int64
+// Values is a column of values that is being read. It is not safe for
+// concurrent use.
+type Values struct {
+	c          *Cursor
+	kinds      Ints
+	strs, rest Strings
+	ints       Ints
 	doubles    []byte
+	place      []uint32 // in the column of its kind; nil where all are of one kind
 }
 
-func (c *Cursor) valueParts(strs, ints, doubles, rest int) (p valueParts) {
-	if strs > 0 {
-		p.strs = c.Strings(strs)
+// Values reads n values.
+func (c *Cursor) Values(n int) (v Values) {
+	v.c, v.kinds = c, c.Ints(n)
+	counts := v.count(n)
+	if c.err != nil {
+		return v
 	}
-	if ints > 0 {
-		p.ints = c.Ints(ints)
+	if counts[inStrings] > 0 {
+		v.strs = c.Strings(counts[inStrings])
 	}
-	p.doubles = c.Bytes(8 * doubles)
-	if rest > 0 {
-		p.rest = c.Strings(rest)
+	if counts[inInts] > 0 {
+		v.ints = c.Ints(counts[inInts])
 	}
-	return p
-}
-
-// take returns the next value of kind k.
-func (p *valueParts) take(c *Cursor, k telemetry.Kind) (v telemetry.Value) {
-	switch k {
-	case telemetry.KindString:
-		v, p.strs = telemetry.String(p.strs[0]), p.strs[1:]
-	case telemetry.KindBytes:
-		v, p.strs = telemetry.Bytes(p.strs[0]), p.strs[1:]
-	case telemetry.KindBool:
-		v, p.ints = telemetry.Bool(p.ints[0] != 0), p.ints[1:]
-	case telemetry.KindInt:
-		v, p.ints = telemetry.Int(p.ints[0]), p.ints[1:]
-	case telemetry.KindDouble:
-		v = telemetry.Double(math.Float64frombits(binary.LittleEndian.Uint64(p.doubles)))
-		p.doubles = p.doubles[8:]
-	case telemetry.KindArray, telemetry.KindMap:
-		inner := Cursor{b: []byte(p.rest[0])}
-		v, p.rest = inner.Value(), p.rest[1:]
-		if inner.err != nil && c.err == nil {
-			c.err = inner.err
-		}
+	v.doubles = c.Bytes(doubleSize * counts[inDoubles])
+	if counts[inRest] > 0 {
+		v.rest = c.Strings(counts[inRest])
 	}
 	return v
+}
+
+const doubleSize = 8
+
+// The columns that values of different kinds stand in.
+const (
+	inNone = iota
+	inStrings
+	inInts
+	inDoubles
+	inRest
+	inColumns
+)
+
+// columnOf returns the column of a kind, -1 where there is no such kind.
+func columnOf(kind int64) int {
+	switch telemetry.Kind(kind) {
+	case telemetry.KindEmpty:
+		return inNone
+	case telemetry.KindString, telemetry.KindBytes:
+		return inStrings
+	case telemetry.KindBool, telemetry.KindInt:
+		return inInts
+	case telemetry.KindDouble:
+		return inDoubles
+	case telemetry.KindArray, telemetry.KindMap:
+		return inRest
+	}
+	return -1
+}
+
+// count works out how many values each column has, and where each one stands.
+func (v *Values) count(n int) (counts [inColumns]int) {
+	if kind, ok := v.kinds.Const(); ok || n == 0 {
+		if in := columnOf(kind); in >= 0 && kind >= 0 {
+			counts[in] = n
+		} else {
+			v.c.Fail("value kind %d is unknown", kind)
+		}
+		return counts
+	}
+	v.place = make([]uint32, n)
+	for i, kind := range v.kinds.All() {
+		in := columnOf(kind)
+		if in < 0 || kind < 0 || kind > 255 {
+			v.c.Fail("value kind %d is unknown", kind)
+			return counts
+		}
+		v.place[i] = uint32(counts[in])
+		counts[in]++
+	}
+	return counts
+}
+
+// Texts returns the column of strings that all values are, nil where some are
+// something else.
+func (v *Values) Texts() *Strings {
+	if kind, ok := v.kinds.Const(); ok && telemetry.Kind(kind) == telemetry.KindString {
+		return &v.strs
+	}
+	return nil
+}
+
+// Containing returns the rows of sel whose value's text holds lit.
+func (v *Values) Containing(sel []int, lit string) []int {
+	return slices.DeleteFunc(sel, func(i int) bool { return !strings.Contains(v.At(i).Text(), lit) })
+}
+
+// At returns value i.
+func (v *Values) At(i int) telemetry.Value {
+	if v.c.err != nil {
+		return telemetry.Value{}
+	}
+	k := telemetry.Kind(v.kinds.At(i))
+	if v.place != nil {
+		i = int(v.place[i])
+	}
+	switch k {
+	case telemetry.KindString:
+		return telemetry.String(v.strs.At(i))
+	case telemetry.KindBytes:
+		return telemetry.Bytes(v.strs.At(i))
+	case telemetry.KindBool:
+		return telemetry.Bool(v.ints.At(i) != 0)
+	case telemetry.KindInt:
+		return telemetry.Int(v.ints.At(i))
+	case telemetry.KindDouble:
+		return telemetry.Double(math.Float64frombits(binary.LittleEndian.Uint64(v.doubles[doubleSize*i:])))
+	case telemetry.KindArray, telemetry.KindMap:
+		inner := Cursor{b: []byte(v.rest.At(i))}
+		out := inner.Value()
+		if inner.err != nil {
+			v.c.Fail("%v", inner.err)
+		}
+		return out
+	}
+	return telemetry.Value{}
 }
 
 // AppendValue appends one value with all that is nested in it.

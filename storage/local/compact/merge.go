@@ -78,15 +78,16 @@ func (in *input[T]) fill() error {
 	if len(in.parts) == 0 {
 		return nil
 	}
-	rows, err := in.r.Read(in.q, in.parts[0])
-	if err == nil {
-		err = rows.Load(storage.ColAll)
+	found, err := in.r.Read(in.q, in.parts[0])
+	if err != nil {
+		return err
 	}
+	rows, err := found.Take(0, found.Len(), storage.ColAll)
 	if err != nil {
 		return err
 	}
 	in.parts = in.parts[1:]
-	in.next, in.rows = &rows.Rows[0], rows.Rows[1:]
+	in.next, in.rows = &rows[0], rows[1:]
 	return nil
 }
 

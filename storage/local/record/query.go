@@ -2,6 +2,8 @@ package record
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
@@ -24,10 +26,15 @@ type Query[T any] struct {
 	Order   storage.Order
 	// MinSeverity lets blocks of log records be skipped.
 	MinSeverity telemetry.Severity
-	// Core is the part of Match that the always present fields decide: traces
-	// and duration. Nil for none.
-	Core  func(*T) bool
-	Stats *storage.ReadStats
+	// Text, Where, Traces and MinDuration are conditions that segments test on
+	// their columns. Core is all of them on a row that is in memory; nil where
+	// there are none.
+	Text        []string
+	Where       []storage.Condition
+	Traces      map[telemetry.TraceID]bool // nil for all
+	MinDuration time.Duration
+	Core        func(*T) bool
+	Stats       *storage.ReadStats
 }
 
 // InRange reports whether a row of this time may be part of the answer.
@@ -37,7 +44,11 @@ func (q *Query[T]) InRange(t int64) bool { return t >= q.From && (q.To == 0 || t
 func LogQuery(q storage.LogQuery) *Query[telemetry.Log] {
 	out := &Query[telemetry.Log]{
 		From: q.From, To: q.To, Stream: q.Stream, Columns: columns(q.Columns), Order: q.Order,
-		MinSeverity: q.MinSeverity, Stats: q.Stats,
+		MinSeverity: q.MinSeverity, Stats: q.Stats, Text: slices.DeleteFunc(slices.Clone(q.Text), func(s string) bool { return s == "" }),
+		Where: q.Where,
+	}
+	if len(out.Text)+len(out.Where) > 0 {
+		out.Core = func(l *telemetry.Log) bool { return matchLog(out, l) }
 	}
 	if len(q.IDs) > 0 {
 		ids := normalized(q.IDs)
@@ -74,10 +85,49 @@ func SpanQuery(q storage.SpanQuery) *Query[telemetry.Span] {
 		}
 		slices.Sort(out.Hashes)
 	}
+	out.MinDuration = q.MinDuration
+	if len(wanted) > 0 {
+		out.Traces = wanted
+	}
 	out.Core = func(s *telemetry.Span) bool {
 		return (len(wanted) == 0 || wanted[s.TraceID]) && s.Duration() >= q.MinDuration
 	}
 	return out
+}
+
+// matchLog tests a record on what segments test on their columns.
+func matchLog(q *Query[telemetry.Log], l *telemetry.Log) bool {
+	for i := range q.Where {
+		if !matchCondition(&q.Where[i], l) {
+			return false
+		}
+	}
+	if len(q.Text) == 0 {
+		return true
+	}
+	body := l.Body.Text()
+	for _, lit := range q.Text {
+		if !strings.Contains(body, lit) {
+			return false
+		}
+	}
+	return true
+}
+
+func matchCondition(w *storage.Condition, l *telemetry.Log) bool {
+	text := ""
+	switch w.Field {
+	case storage.FieldSeverityText:
+		text = l.SeverityText
+	case storage.FieldEventName:
+		text = l.EventName
+	}
+	for i := 0; text == "" && w.Key != nil && i < len(l.Attrs); i++ {
+		if w.Key(l.Attrs[i].Key) {
+			text = l.Attrs[i].Value.Text()
+		}
+	}
+	return w.Accept(text)
 }
 
 func columns(c storage.Columns) storage.Columns {

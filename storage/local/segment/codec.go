@@ -2,6 +2,7 @@ package segment
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
@@ -14,22 +15,44 @@ type Codec[T any] struct {
 	// encode returns the columns of a block's rows by chunk, nil for those the
 	// signal doesn't have. streams are the rows' stream numbers.
 	encode func(rows []*T, streams []int64) [chunkCount][]byte
-	// core reads what is behind stream numbers and times in the core chunk,
-	// and returns what fills it in.
-	core func(c *column.Cursor, times []int64) (func(r *T, row int), error)
+	// zone is what the block index says of a stream's rows; the highest counts.
+	zone func(*T) byte
+	// lowest is the zone that a stream needs to hold a row that q selects.
+	lowest func(q *record.Query[T]) byte
+	// text is the row's text that is searched; nil for none.
+	text func(*T) string
+	// columns returns what reads a block's columns.
+	columns func() columns[T]
+	set     func(r *T, s *telemetry.Stream, time int64)
+}
+
+// columns are the columns of one block, as far as they were read. They keep
+// what a cursor gives and make rows of it for some rows at a time.
+type columns[T any] interface {
+	// parse takes a chunk's columns of n rows. The time chunk's are those
+	// behind stream numbers and times.
+	parse(id chunkID, c *column.Cursor, n int)
+	// filter returns the rows of sel, which ascend, that q's conditions hold
+	// for; need makes sure that a chunk was parsed.
+	filter(q *record.Query[T], sel []int, need func(chunkID) error) ([]int, error)
 	// fill sets the fields of a chunk; sel[i] is the row that rows[i] is in
-	// the block, n the block's number of rows.
-	fill      func(id chunkID, c *column.Cursor, rows []T, sel []int, n int) error
-	severity  func(*T) telemetry.Severity
-	setStream func(*T, *telemetry.Stream)
+	// the block.
+	fill(id chunkID, rows []T, sel []int)
 }
 
-// appendCore starts a core chunk.
-func appendCore(streams, times []int64) []byte {
-	return column.AppendInts(column.AppendInts(nil, streams), times)
+// zoneOf turns a duration into a byte that grows with it.
+func zoneOf(d int64) byte {
+	if d <= 0 {
+		return 0
+	}
+	n := bits.Len64(uint64(d))
+	if n < 3 {
+		return byte(n<<2) | byte(d<<(3-n)&3)
+	}
+	return byte(n<<2) | byte(d>>(n-3)&3)
 }
 
-// ints32 gathers a field of all rows into a column.
+// ints gathers a field of all rows into a column.
 func ints[T any](dst []byte, rows []*T, get func(*T) int64) []byte {
 	vals := make([]int64, len(rows))
 	for i, r := range rows {
@@ -52,36 +75,6 @@ func attrs[T any](dst []byte, rows []*T, get func(*T) telemetry.Attrs) []byte {
 		vals[i] = get(r)
 	}
 	return column.AppendAttrs(dst, vals)
-}
-
-func fillInts[T any](c *column.Cursor, rows []T, sel []int, n int, set func(*T, int64)) {
-	vals := c.Ints(n)
-	if c.Err() != nil {
-		return
-	}
-	for i, row := range sel {
-		set(&rows[i], vals[row])
-	}
-}
-
-func fillTexts[T any](c *column.Cursor, rows []T, sel []int, n int, set func(*T, string)) {
-	vals := c.Strings(n)
-	if c.Err() != nil {
-		return
-	}
-	for i, row := range sel {
-		set(&rows[i], vals[row])
-	}
-}
-
-func fillAttrs[T any](c *column.Cursor, rows []T, sel []int, n int, set func(*T, telemetry.Attrs)) {
-	vals := c.Attrs(n)
-	if c.Err() != nil {
-		return
-	}
-	for i, row := range sel {
-		set(&rows[i], vals[row])
-	}
 }
 
 // ended returns the cursor's error, or one where bytes are left over.

@@ -12,7 +12,7 @@ import (
 )
 
 // Version is the format that this code writes. It is the only one it reads.
-const Version = 1
+const Version = 2
 
 // Magic starts and ends every segment.
 var Magic = [8]byte{'C', 'L', 'E', 'W', 'S', 'E', 'G', '\n'}
@@ -53,7 +53,8 @@ func (e *CorruptionError) Unwrap() []error { return []error{ErrCorrupt, e.Err} }
 type chunkID uint8
 
 const (
-	chunkCore     chunkID = iota // stream, times, trace, span and parent IDs
+	chunkTime     chunkID = iota // stream, times; of spans durations
+	chunkIDs                     // trace, span and parent IDs
 	chunkSeverity                // logs
 	chunkBody                    // logs
 	chunkAttrs
@@ -63,10 +64,11 @@ const (
 	chunkCount
 )
 
-// column is the bit that a query asks for a chunk with.
+// column is the bit that a query asks for a chunk with. Times and IDs are
+// always read.
 func (c chunkID) column() storage.Columns {
 	return [chunkCount]storage.Columns{
-		0, storage.ColSeverity, storage.ColBody, storage.ColAttrs,
+		0, 0, storage.ColSeverity, storage.ColBody, storage.ColAttrs,
 		storage.ColSpan, storage.ColEvents, storage.ColRest,
 	}[c]
 }
@@ -104,25 +106,33 @@ type chunk struct {
 type block struct {
 	first, rows int // row numbers
 	min, max    int64
-	severity    telemetry.Severity // highest; anySeverity where a row has none
-	streams     []int
-	chunks      []chunk
+	streams     []blockStream
+	// tokens bounds the ID-shaped runs of letters and digits in the bodies.
+	tokens tokenBounds
+	chunks []chunk
 }
 
-// anySeverity marks a block that cannot be skipped by severity.
-const anySeverity = 255
+// blockStream is a stream that has rows in a block. Its zone is the highest
+// severity of its log records, anySeverity where one has none, or bounds the
+// durations of its spans (see zoneOf).
+type blockStream struct {
+	number int
+	zone   byte
+}
 
 func (b *block) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(b.rows))
 	dst = binary.AppendVarint(dst, b.min)
 	dst = binary.AppendVarint(dst, b.max)
-	dst = append(dst, byte(b.severity))
 	dst = binary.AppendUvarint(dst, uint64(len(b.streams)))
 	prev := 0
 	for _, s := range b.streams {
-		dst = binary.AppendUvarint(dst, uint64(s-prev))
-		prev = s
+		dst = binary.AppendUvarint(dst, uint64(s.number-prev))
+		dst = append(dst, s.zone)
+		prev = s.number
 	}
+	dst = binary.AppendUvarint(dst, uint64(b.tokens.hex))
+	dst = binary.AppendUvarint(dst, uint64(b.tokens.mixed))
 	dst = binary.AppendUvarint(dst, uint64(len(b.chunks)))
 	for _, c := range b.chunks {
 		packed := byte(0)
@@ -146,8 +156,7 @@ const (
 func readBlock(c *column.Cursor, first, streams int) (b block) {
 	b.first, b.rows = first, int(c.Uvarint())
 	b.min, b.max = c.Varint(), c.Varint()
-	b.severity = telemetry.Severity(c.Byte())
-	b.streams = make([]int, c.Count(1))
+	b.streams = make([]blockStream, c.Count(2))
 	prev := 0
 	for i := range b.streams {
 		prev += int(c.Uvarint())
@@ -155,8 +164,9 @@ func readBlock(c *column.Cursor, first, streams int) (b block) {
 			c.Fail("block of stream %d of %d", prev, streams)
 			return b
 		}
-		b.streams[i] = prev
+		b.streams[i] = blockStream{prev, c.Byte()}
 	}
+	b.tokens.hex, b.tokens.mixed = int(c.Uvarint()), int(c.Uvarint())
 	b.chunks = make([]chunk, c.Count(8))
 	for i := range b.chunks {
 		ch := &b.chunks[i]

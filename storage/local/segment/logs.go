@@ -1,8 +1,7 @@
 package segment
 
 import (
-	"fmt"
-
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
@@ -12,25 +11,32 @@ type log = telemetry.Log
 
 // Logs is the codec of log records.
 var Logs = &Codec[log]{
-	Kind:      record.Logs,
-	encode:    encodeLogs,
-	core:      coreLogs,
-	fill:      fillLogs,
-	severity:  func(l *log) telemetry.Severity { return l.Severity },
-	setStream: func(l *log, s *telemetry.Stream) { l.Stream = s },
+	Kind:   record.Logs,
+	encode: encodeLogs,
+	zone: func(l *log) byte {
+		if l.Severity == 0 {
+			return anySeverity
+		}
+		return byte(l.Severity)
+	},
+	lowest:  func(q *record.Query[log]) byte { return byte(q.MinSeverity) },
+	text:    func(l *log) string { return l.Body.Text() },
+	columns: func() columns[log] { return &logColumns{} },
+	set:     func(l *log, s *telemetry.Stream, time int64) { l.Stream, l.Time = s, time },
 }
 
+// anySeverity is the zone of records that cannot be skipped by severity.
+const anySeverity = 255
+
 func encodeLogs(rows []*log, streams []int64) (out [chunkCount][]byte) {
-	times := make([]int64, len(rows))
 	traces := make([]telemetry.TraceID, len(rows))
 	spans := make([]telemetry.SpanID, len(rows))
 	bodies := make([]telemetry.Value, len(rows))
 	for i, l := range rows {
-		times[i], traces[i], spans[i], bodies[i] = l.Time, l.TraceID, l.SpanID, l.Body
+		traces[i], spans[i], bodies[i] = l.TraceID, l.SpanID, l.Body
 	}
-	core := appendCore(streams, times)
-	core = column.AppendIDs(core, traces)
-	out[chunkCore] = column.AppendIDs(core, spans)
+	out[chunkTime] = ints(column.AppendInts(nil, streams), rows, func(l *log) int64 { return l.Time })
+	out[chunkIDs] = column.AppendIDs(column.AppendIDs(nil, traces), spans)
 
 	sev := ints(nil, rows, func(l *log) int64 { return int64(l.Severity) })
 	out[chunkSeverity] = texts(sev, rows, func(l *log) string { return l.SeverityText })
@@ -58,59 +64,156 @@ func appendObserved(dst []byte, rows []*log) []byte {
 	return column.AppendInts(column.AppendInts(dst, has), late)
 }
 
-func coreLogs(c *column.Cursor, times []int64) (func(*log, int), error) {
-	traces := column.IDs[telemetry.TraceID](c, len(times))
-	spans := column.IDs[telemetry.SpanID](c, len(times))
-	if err := ended(c); err != nil {
+// logColumns are the columns of a block of log records.
+type logColumns struct {
+	traces   column.IDs[telemetry.TraceID]
+	spans    column.IDs[telemetry.SpanID]
+	severity column.Ints
+	sevText  column.Strings
+	body     column.Values
+	attrs    column.Attrs
+	has      column.Ints // an observed time
+	late     column.Ints
+	flags    column.Ints
+	dropped  column.Ints
+	event    column.Strings
+}
+
+func (v *logColumns) parse(id chunkID, c *column.Cursor, n int) {
+	switch id {
+	case chunkTime:
+	case chunkIDs:
+		v.traces, v.spans = column.ReadIDs[telemetry.TraceID](c, n), column.ReadIDs[telemetry.SpanID](c, n)
+	case chunkSeverity:
+		v.severity, v.sevText = c.Ints(n), c.Strings(n)
+	case chunkBody:
+		v.body = c.Values(n)
+	case chunkAttrs:
+		v.attrs = c.Attrs(n)
+	case chunkRest:
+		v.parseRest(c, n)
+	default:
+		c.Fail("chunk %d in a block of logs", id)
+	}
+}
+
+func (v *logColumns) parseRest(c *column.Cursor, n int) {
+	v.has = c.Ints(n)
+	count := 0
+	if one, ok := v.has.Const(); !ok {
+		for _, h := range v.has.All() {
+			count += int(h & 1)
+		}
+	} else if one != 0 {
+		count = n
+	}
+	v.late = c.Ints(count)
+	v.flags, v.dropped, v.event = c.Ints(n), c.Ints(n), c.Strings(n)
+}
+
+func (v *logColumns) filter(q *record.Query[log], sel []int, need func(chunkID) error) ([]int, error) {
+	for _, w := range q.Where {
+		if len(sel) == 0 {
+			break
+		}
+		var err error
+		if sel, err = v.where(w, sel, need); err != nil {
+			return nil, err
+		}
+	}
+	if len(q.Text) == 0 || len(sel) == 0 {
+		return sel, nil
+	}
+	if err := need(chunkBody); err != nil {
 		return nil, err
 	}
-	return func(l *log, row int) {
-		l.Time, l.TraceID, l.SpanID = times[row], traces[row], spans[row]
-	}, nil
+	for _, lit := range q.Text {
+		if text := v.body.Texts(); text != nil {
+			sel = text.Containing(sel, lit)
+			continue
+		}
+		sel = v.body.Containing(sel, lit)
+	}
+	return sel, nil
 }
 
-func fillLogs(id chunkID, c *column.Cursor, rows []log, sel []int, n int) error {
+// where returns the rows of sel that a condition holds for.
+func (v *logColumns) where(w storage.Condition, sel []int, need func(chunkID) error) ([]int, error) {
+	var field *column.Strings
+	switch w.Field {
+	case storage.FieldSeverityText:
+		if err := need(chunkSeverity); err != nil {
+			return nil, err
+		}
+		field = &v.sevText
+	case storage.FieldEventName:
+		if err := need(chunkRest); err != nil {
+			return nil, err
+		}
+		field = &v.event
+	}
+	if w.Key != nil {
+		if err := need(chunkAttrs); err != nil {
+			return nil, err
+		}
+		if keys := v.attrs.Keys(w.Key); keys != nil {
+			return v.attrs.Test(sel, keys, field, w.Accept), nil
+		}
+	}
+	if field != nil {
+		return field.Test(sel, w.Accept), nil
+	}
+	if !w.Accept("") {
+		return nil, nil
+	}
+	return sel, nil
+}
+
+func (v *logColumns) fill(id chunkID, rows []log, sel []int) {
 	switch id {
+	case chunkIDs:
+		v.traces.Select(sel, func(i int, id telemetry.TraceID) { rows[i].TraceID = id })
+		v.spans.Select(sel, func(i int, id telemetry.SpanID) { rows[i].SpanID = id })
 	case chunkSeverity:
-		fillInts(c, rows, sel, n, func(l *log, v int64) { l.Severity = telemetry.Severity(v) })
-		fillTexts(c, rows, sel, n, func(l *log, s string) { l.SeverityText = s })
+		for i, row := range sel {
+			rows[i].Severity, rows[i].SeverityText = telemetry.Severity(v.severity.At(row)), v.sevText.At(row)
+		}
 	case chunkBody:
-		vals := c.Values(n)
-		if c.Err() == nil {
-			for i, row := range sel {
-				rows[i].Body = vals[row]
-			}
+		for i, row := range sel {
+			rows[i].Body = v.body.At(row)
 		}
 	case chunkAttrs:
-		fillAttrs(c, rows, sel, n, func(l *log, a telemetry.Attrs) { l.Attrs = a })
+		v.attrs.Select(sel, func(i int, a telemetry.Attrs) { rows[i].Attrs = a })
 	case chunkRest:
-		fillObserved(c, rows, sel, n)
-		fillInts(c, rows, sel, n, func(l *log, v int64) { l.Flags = uint32(v) })
-		fillInts(c, rows, sel, n, func(l *log, v int64) { l.Dropped = uint32(v) })
-		fillTexts(c, rows, sel, n, func(l *log, s string) { l.EventName = s })
-	default:
-		return fmt.Errorf("%w: chunk %d in a block of logs", column.ErrCorrupt, id)
+		v.fillObserved(rows, sel)
+		for i, row := range sel {
+			l := &rows[i]
+			l.Flags, l.Dropped, l.EventName = uint32(v.flags.At(row)), uint32(v.dropped.At(row)), v.event.At(row)
+		}
 	}
-	return ended(c)
 }
 
-// fillObserved needs the rows' times, which the core chunk has set.
-func fillObserved(c *column.Cursor, rows []log, sel []int, n int) {
-	has := c.Ints(n)
-	count := 0
-	for i, h := range has {
-		if h != 0 {
-			count++
-			has[i] = int64(count) // the place in the column of differences, from 1
+// fillObserved needs the rows' times, which are always set.
+func (v *logColumns) fillObserved(rows []log, sel []int) {
+	if one, ok := v.has.Const(); ok {
+		for i, row := range sel {
+			if one != 0 {
+				rows[i].Observed = rows[i].Time + v.late.At(row)
+			}
 		}
-	}
-	late := c.Ints(count)
-	if c.Err() != nil {
 		return
 	}
-	for i, row := range sel {
-		if has[row] != 0 {
-			rows[i].Observed = rows[i].Time + late[has[row]-1]
+	next, count := 0, 0
+	for row, has := range v.has.All() {
+		if next == len(sel) {
+			return
 		}
+		if row == sel[next] {
+			if has&1 != 0 {
+				rows[next].Observed = rows[next].Time + v.late.At(count)
+			}
+			next++
+		}
+		count += int(has & 1)
 	}
 }

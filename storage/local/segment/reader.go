@@ -11,10 +11,7 @@ import (
 
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
-	"github.com/clewhq/clew/telemetry"
 )
-
-type severity = telemetry.Severity
 
 // Reader reads one segment. It is safe for concurrent use.
 type Reader[T any] struct {
@@ -165,15 +162,26 @@ func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err err
 			return nil, 0, err
 		}
 	}
+	texts, err := r.findTexts(q.Text)
+	if err != nil {
+		return nil, 0, err
+	}
+	lowest := r.codec.lowest(q)
 	for i := range r.blocks {
 		b := &r.blocks[i]
 		p := Part{Block: i, Min: b.min, Max: b.max}
-		keep := record.Overlaps(b.min, b.max, q.From, q.To) && (q.MinSeverity == 0 || b.severity >= q.MinSeverity)
-		if keep && wanted != nil {
-			keep = slices.ContainsFunc(b.streams, func(s int) bool { return wanted[s] })
-		}
+		keep := record.Overlaps(b.min, b.max, q.From, q.To) && slices.ContainsFunc(b.streams, func(s blockStream) bool {
+			return s.zone >= lowest && (wanted == nil || wanted[s.number])
+		})
 		if keep && q.Hashes != nil {
 			p.units = units[i]
+			keep = len(p.units) > 0
+		}
+		for t := 0; keep && t < len(texts); t++ {
+			if texts[t].token.mayHide(b.tokens) {
+				continue
+			}
+			p.units = common(p.units, texts[t].units[i])
 			keep = len(p.units) > 0
 		}
 		if keep {
@@ -181,6 +189,34 @@ func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err err
 		}
 	}
 	return parts, len(r.blocks) - len(parts), nil
+}
+
+// foundText is where an ID in a literal stands.
+type foundText struct {
+	token textToken
+	units map[int][]int32
+}
+
+// findTexts looks the IDs in literals up.
+func (r *Reader[T]) findTexts(lits []string) (out []foundText, err error) {
+	for _, lit := range lits {
+		for _, token := range tokensOf(lit) {
+			units, err := r.find([]uint64{token.hash})
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, foundText{token, units})
+		}
+	}
+	return out, nil
+}
+
+// common returns the units in both lists; a nil list a is all.
+func common(a, b []int32) []int32 {
+	if a == nil {
+		return b
+	}
+	return slices.DeleteFunc(slices.Clone(a), func(u int32) bool { return !slices.Contains(b, u) })
 }
 
 // wantedStreams asks the query's predicate once a stream; nil means all.

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,174 +8,222 @@ import (
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/telemetry"
 )
 
-// Rows is what a query wants of one block. Their always present fields are
-// set; Load sets the others.
+// Rows is what a query wants of one block: which rows, and when each was.
+// Take makes records of them.
 type Rows[T any] struct {
-	// Rows are in the order of the file. Load changes them in place.
-	Rows   []T
-	r      *Reader[T]
-	block  *block
-	sel    []int // their numbers in the block
-	loaded storage.Columns
-	stats  *storage.ReadStats
+	// Times are those of the rows, in the order in which Take gives them.
+	Times []int64
+
+	r       *Reader[T]
+	block   *block
+	stats   *storage.ReadStats
+	streams column.Ints
+	cols    columns[T]
+	cursors [chunkCount]*column.Cursor
+	all     []int64 // times of all rows of the block
+	sel     []int   // the rows' numbers in the block, in order of Times
 }
 
-// Read reads the rows of a part that q wants. It loads further columns only
-// where q's condition needs them.
+// Read finds the rows of a part that q wants.
 func (r *Reader[T]) Read(q *record.Query[T], p Part) (*Rows[T], error) {
 	b := &r.blocks[p.Block]
-	out := &Rows[T]{r: r, block: b, stats: q.Stats}
-	raw, err := r.chunk(b, chunkCore, q.Stats)
-	if err != nil {
+	w := &Rows[T]{r: r, block: b, stats: q.Stats, cols: r.codec.columns()}
+	if err := w.need(chunkTime); err != nil {
 		return nil, err
-	}
-	c := column.NewCursor(raw)
-	streams, times := c.Ints(b.rows), c.Ints(b.rows)
-	if c.Err() != nil {
-		return nil, r.badChunk(b, chunkCore, c.Err())
-	}
-	if out.sel, err = r.selectRows(q, p, streams, times); err != nil {
-		return nil, r.badChunk(b, chunkCore, err)
 	}
 	if q.Stats != nil {
 		q.Stats.Rows += int64(b.rows)
 	}
-	if len(out.sel) == 0 {
-		return out, nil
-	}
-	set, err := r.codec.core(c, times)
+	sel, err := w.selectRows(q, p)
 	if err != nil {
-		return nil, r.badChunk(b, chunkCore, err)
+		return nil, r.badChunk(b, chunkTime, err)
 	}
-	out.Rows = make([]T, len(out.sel))
-	for i, row := range out.sel {
-		set(&out.Rows[i], row)
-		r.codec.setStream(&out.Rows[i], r.streams[streams[row]].Stream)
-	}
-	if q.Core != nil {
-		out.keep(q.Core)
-	}
-	if q.Match != nil && len(out.sel) > 0 {
-		if err := out.Load(q.Needs); err != nil {
-			return nil, err
-		}
-		out.keep(q.Match)
-	}
-	return out, nil
-}
-
-// selectRows returns the rows of the block in q's range, streams and units.
-func (r *Reader[T]) selectRows(q *record.Query[T], p Part, streams, times []int64) ([]int, error) {
-	wanted := r.wantedIn(q, &r.blocks[p.Block])
-	sel := make([]int, 0, min(len(times), 1024))
-	take := func(from, to int) error {
-		for row := from; row < to; row++ {
-			if s := streams[row]; s < 0 || s >= int64(len(r.streams)) {
-				return fmt.Errorf("%w: stream %d of %d", column.ErrCorrupt, s, len(r.streams))
-			}
-			if q.InRange(times[row]) && (wanted == nil || wanted[int(streams[row])]) {
-				sel = append(sel, row)
-			}
-		}
-		return nil
-	}
-	if p.units == nil {
-		return sel, take(0, len(times))
-	}
-	for _, first := range p.units {
-		if err := take(max(int(first), 0), min(int(first)+r.foot.unit, len(times))); err != nil {
+	if len(sel) > 0 {
+		if sel, err = w.cols.filter(q, sel, w.need); err != nil {
 			return nil, err
 		}
 	}
-	return sel, nil
+	if err := w.healthy(); err != nil {
+		return nil, err
+	}
+	w.sel = sel
+	if q.Match != nil {
+		if err := w.match(q); err != nil {
+			return nil, err
+		}
+	}
+	w.Times = make([]int64, len(w.sel))
+	for i, row := range w.sel {
+		w.Times[i] = w.all[row]
+	}
+	return w, nil
 }
 
-// wantedIn asks the query's predicate for the streams of one block.
-func (r *Reader[T]) wantedIn(q *record.Query[T], b *block) map[int]bool {
-	if q.Stream == nil {
+// need reads and parses a chunk unless that was done.
+func (w *Rows[T]) need(id chunkID) error {
+	if w.cursors[id] != nil {
 		return nil
 	}
-	out := make(map[int]bool, len(b.streams))
-	all := true
-	for _, s := range b.streams {
-		out[s] = q.Stream(r.streams[s].Stream)
-		all = all && out[s]
+	raw, err := w.r.chunk(w.block, id, w.stats)
+	if err != nil {
+		return err
 	}
-	if all {
-		return nil
+	c := column.NewCursor(raw)
+	if id == chunkTime {
+		times := column.Ints{}
+		w.streams, times = c.Ints(w.block.rows), c.Ints(w.block.rows)
+		w.all = times.All()
 	}
-	return out
+	w.cols.parse(id, c, w.block.rows)
+	if err := ended(c); err != nil {
+		return w.r.badChunk(w.block, id, err)
+	}
+	w.cursors[id] = c
+	return nil
 }
 
-// keep drops the rows that the condition is not true for.
-func (w *Rows[T]) keep(cond func(*T) bool) {
-	n := 0
-	for i := range w.Rows {
-		if !cond(&w.Rows[i]) {
-			continue
+// healthy returns the error of a column that turned out wrong when its values
+// were looked at.
+func (w *Rows[T]) healthy() error {
+	for id, c := range w.cursors {
+		if c != nil && c.Err() != nil {
+			return w.r.badChunk(w.block, chunkID(id), c.Err())
 		}
-		if n != i {
-			w.Rows[n], w.sel[n] = w.Rows[i], w.sel[i]
-		}
-		n++
-	}
-	clear(w.Rows[n:])
-	w.Rows, w.sel = w.Rows[:n], w.sel[:n]
-}
-
-// Load sets the fields of the columns.
-func (w *Rows[T]) Load(cols storage.Columns) error {
-	if len(w.Rows) == 0 {
-		return nil
-	}
-	for id := chunkSeverity; id < chunkCount; id++ {
-		if id.column()&cols == 0 || id.column()&w.loaded != 0 || !w.block.has(id) {
-			continue
-		}
-		raw, err := w.r.chunk(w.block, id, w.stats)
-		if err != nil {
-			return err
-		}
-		if err := w.r.codec.fill(id, column.NewCursor(raw), w.Rows, w.sel, w.block.rows); err != nil {
-			return w.r.badChunk(w.block, id, err)
-		}
-		w.loaded |= id.column()
 	}
 	return nil
 }
 
-// SortByTime puts the rows in order of time. Rows of the same nanosecond stay
-// in the order of the file, whatever the direction.
-func (w *Rows[T]) SortByTime(newestFirst bool) {
-	k := w.r.codec.Kind
-	type ref struct {
-		time int64
-		i    int
+// selectRows returns the rows of the block in q's range, streams and units.
+func (w *Rows[T]) selectRows(q *record.Query[T], p Part) ([]int, error) {
+	b := w.block
+	wanted, err := w.wantedIn(q)
+	if err != nil {
+		return nil, err
 	}
-	refs := make([]ref, len(w.Rows))
-	for i := range w.Rows {
-		refs[i] = ref{k.Time(&w.Rows[i]), i}
+	inside := b.min >= q.From && (q.To == 0 || b.max < q.To)
+	size := b.rows
+	if p.units != nil {
+		size = len(p.units) * w.r.foot.unit
 	}
-	slices.SortFunc(refs, func(a, b ref) int {
-		c := cmp.Compare(a.time, b.time)
-		if newestFirst {
-			c = -c
+	sel := make([]int, 0, size)
+	take := func(from, to int) {
+		for row := from; row < to; row++ {
+			if (inside || q.InRange(w.all[row])) && (wanted == nil || wanted[w.streams.At(row)]) {
+				sel = append(sel, row)
+			}
 		}
-		if c == 0 {
-			c = cmp.Compare(a.i, b.i)
-		}
-		return c
-	})
-	rows, sel := make([]T, len(refs)), make([]int, len(refs))
-	for i, r := range refs {
-		rows[i], sel[i] = w.Rows[r.i], w.sel[r.i]
 	}
-	w.Rows, w.sel = rows, sel
+	if p.units == nil {
+		take(0, b.rows)
+	}
+	for _, first := range p.units {
+		take(max(int(first), 0), min(int(first)+w.r.foot.unit, b.rows))
+	}
+	return sel, nil
 }
 
-func (b *block) has(id chunkID) bool { return b.chunk(id) != nil }
+// wantedIn asks the query's predicate for the streams of the block; nil means
+// all. It makes sure that the rows' streams are those of the block index.
+func (w *Rows[T]) wantedIn(q *record.Query[T]) (map[int64]bool, error) {
+	wanted := make(map[int64]bool, len(w.block.streams))
+	all := true
+	for _, s := range w.block.streams {
+		keep := q.Stream == nil || q.Stream(w.r.streams[s.number].Stream)
+		wanted[int64(s.number)] = keep
+		all = all && keep
+	}
+	last := int64(-1)
+	for row := range w.block.rows {
+		s := w.streams.At(row)
+		if s == last {
+			continue
+		}
+		if _, ok := wanted[s]; !ok {
+			return nil, fmt.Errorf("%w: row %d of stream %d, which the block index does not have", column.ErrCorrupt, row, s)
+		}
+		if last = s; w.constStream() {
+			break
+		}
+	}
+	if all {
+		return nil, nil
+	}
+	return wanted, nil
+}
+
+func (w *Rows[T]) constStream() bool {
+	_, ok := w.streams.Const()
+	return ok
+}
+
+// match keeps the rows that q's exact condition is true of.
+func (w *Rows[T]) match(q *record.Query[T]) error {
+	rows, err := w.make(w.sel, q.Needs)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for i := range rows {
+		if q.Match(&rows[i]) {
+			w.sel[n] = w.sel[i]
+			n++
+		}
+	}
+	w.sel = w.sel[:n]
+	return nil
+}
+
+// Len is the number of rows.
+func (w *Rows[T]) Len() int { return len(w.sel) }
+
+// Take makes records of the rows from to to, with the fields of cols set.
+func (w *Rows[T]) Take(from, to int, cols storage.Columns) ([]T, error) {
+	sel := w.sel[from:to]
+	if slices.IsSorted(sel) {
+		return w.make(sel, cols)
+	}
+	sorted := slices.Clone(sel)
+	slices.Sort(sorted)
+	rows, err := w.make(sorted, cols)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, len(sel))
+	for i, row := range sel {
+		at, _ := slices.BinarySearch(sorted, row)
+		out[i] = rows[at]
+	}
+	return out, nil
+}
+
+// make makes records of rows, which ascend.
+func (w *Rows[T]) make(sel []int, cols storage.Columns) ([]T, error) {
+	rows := make([]T, len(sel))
+	if len(rows) == 0 {
+		return rows, nil
+	}
+	for i, row := range sel {
+		w.r.codec.set(&rows[i], w.r.streams[w.streams.At(row)].Stream, w.all[row])
+	}
+	for id := range chunkCount {
+		if c := id.column(); c != 0 && c&cols == 0 || w.block.chunk(id) == nil {
+			continue
+		}
+		if err := w.need(id); err != nil {
+			return nil, err
+		}
+		w.cols.fill(id, rows, sel)
+	}
+	return rows, w.healthy()
+}
+
+// StreamOf is the stream of row i.
+func (w *Rows[T]) StreamOf(i int) *telemetry.Stream {
+	return w.r.streams[w.streams.At(w.sel[i])].Stream
+}
 
 func (b *block) chunk(id chunkID) *chunk {
 	for i := range b.chunks {

@@ -54,15 +54,16 @@ func readAll[T any](r *segment.Reader[T], q *record.Query[T]) (rows []T, errs []
 		return nil, []error{err}
 	}
 	for _, p := range parts {
-		got, err := r.Read(q, p)
+		found, err := r.Read(q, p)
+		var got []T
 		if err == nil {
-			err = got.Load(q.Columns)
+			got, err = found.Take(0, found.Len(), q.Columns)
 		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		rows = append(rows, got.Rows...)
+		rows = append(rows, got...)
 	}
 	return rows, errs
 }

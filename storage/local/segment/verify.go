@@ -43,19 +43,20 @@ func (r *Reader[T]) Verify(bad func(error)) {
 
 func (r *Reader[T]) verifyBlock(q *record.Query[T], i int) error {
 	b := &r.blocks[i]
-	rows, err := r.Read(q, Part{Block: i})
-	if err == nil {
-		err = rows.Load(storage.ColAll)
+	found, err := r.Read(q, Part{Block: i})
+	if err != nil {
+		return err
 	}
+	rows, err := found.Take(0, found.Len(), storage.ColAll)
 	if err != nil {
 		return err
 	}
 	k := r.codec.Kind
 	var hashes []uint64
-	for j := range rows.Rows {
-		row := &rows.Rows[j]
+	for j := range rows {
+		row := &rows[j]
 		if t := k.Time(row); t < b.min || t > b.max {
-			return r.badChunk(b, chunkCore, fmt.Errorf("row %d is at %d, the block index says %d to %d", b.first+j, t, b.min, b.max))
+			return r.badChunk(b, chunkTime, fmt.Errorf("row %d is at %d, the block index says %d to %d", b.first+j, t, b.min, b.max))
 		}
 		hashes = k.Hashes(hashes[:0], row)
 		if err := r.verifyIndexed(b.first+j, hashes); err != nil {

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -46,6 +47,7 @@ type Writer[T any] struct {
 	hashes  []uint64 // of the row at hand
 	index   []byte
 	blocks  int
+	tokens  tokenBounds // of the block at hand
 }
 
 // writeBytes is how much is gathered for one call.
@@ -87,6 +89,9 @@ func (w *Writer[T]) AddHashed(r *T, hashes []uint64) error {
 	w.rows = append(w.rows, r)
 	w.bytes += size
 	w.ids.unit = append(w.ids.unit, hashes...)
+	if w.codec.text != nil {
+		w.ids.unit = w.tokens.add(w.ids.unit, w.codec.text(r))
+	}
 	w.ids.endRow()
 	if len(w.rows) >= w.opts.BlockRows || w.bytes >= w.opts.BlockBytes {
 		return w.endBlock()
@@ -95,19 +100,18 @@ func (w *Writer[T]) AddHashed(r *T, hashes []uint64) error {
 }
 
 func (w *Writer[T]) endBlock() error {
-	b := block{rows: len(w.rows), min: w.codec.Kind.Time(w.rows[0])}
+	b := block{rows: len(w.rows), min: w.codec.Kind.Time(w.rows[0]), tokens: w.tokens}
 	b.max = b.min
-	seen := map[int64]bool{}
+	zones := map[int]byte{}
 	for i, r := range w.rows {
 		t := w.codec.Kind.Time(r)
 		b.min, b.max = min(b.min, t), max(b.max, t)
-		seen[w.streams[i]] = true
-		b.severity = max(b.severity, w.zone(r))
+		s := int(w.streams[i])
+		zones[s] = max(zones[s], w.codec.zone(r))
 	}
-	for s := range seen {
-		b.streams = append(b.streams, int(s))
+	for _, s := range slices.Sorted(maps.Keys(zones)) {
+		b.streams = append(b.streams, blockStream{s, zones[s]})
 	}
-	slices.Sort(b.streams)
 	for id, raw := range w.codec.encode(w.rows, w.streams) {
 		if raw == nil {
 			continue
@@ -122,21 +126,11 @@ func (w *Writer[T]) endBlock() error {
 	}
 	w.index = b.append(w.index)
 	w.blocks++
-	w.rows, w.streams, w.bytes = w.rows[:0], w.streams[:0], 0
+	w.rows, w.streams, w.bytes, w.tokens = w.rows[:0], w.streams[:0], 0, tokenBounds{}
 	if len(w.buf) >= writeBytes {
 		return w.flush()
 	}
 	return nil
-}
-
-func (w *Writer[T]) zone(r *T) (s severity) {
-	if w.codec.severity == nil {
-		return anySeverity
-	}
-	if s = w.codec.severity(r); s == 0 {
-		return anySeverity
-	}
-	return s
 }
 
 // placed returns the place of what was appended to the buffer from start on.

@@ -1,0 +1,279 @@
+package column
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// Texts that a program writes differ in their variables. A template is what
+// stays: the pieces between the variables. Each variable of each template is a
+// column of its own, of the type that its values have.
+
+const (
+	// minTemplateRows is how many texts make it worth to look for templates,
+	// minRows how many of them a template is for: the others are written whole.
+	minTemplateRows = 8
+	minRows         = 3
+	// maxVariables and maxTemplateText bound what is taken apart.
+	maxVariables    = 100
+	maxTemplateText = 8 << 10
+)
+
+// templateEncoder takes the texts of one column apart.
+type templateEncoder struct {
+	vals  []string
+	index map[string]int // by the pieces
+	shape []shape
+	of    []int    // the shape of each text
+	vars  []string // of all texts
+	from  []int    // where each text's variables start
+	key   []byte
+}
+
+// shape is a template that may be: how many texts have it.
+type shape struct {
+	first, rows, vars int
+	ref               int64
+	kinds             []byte
+}
+
+// whole is the shape of texts that are not taken apart.
+const whole = 0
+
+// appendTemplates reports false where templates don't make vals shorter.
+func appendTemplates(dst []byte, vals []string) ([]byte, bool) {
+	if len(vals) < minTemplateRows {
+		return dst, false
+	}
+	e := templateEncoder{vals: vals, index: map[string]int{}, shape: make([]shape, 1)}
+	plain := 0
+	for _, s := range vals {
+		plain += len(s)
+		e.add(s)
+	}
+	if 2*len(e.vars) < len(vals) || 2*e.settle() < len(vals) {
+		return dst, false
+	}
+	start := len(dst)
+	dst = e.append(append(dst, stringsTemplates))
+	if 10*(len(dst)-start) > 9*plain {
+		return dst[:start], false
+	}
+	return dst, true
+}
+
+// add finds the shape of a text.
+func (e *templateEncoder) add(s string) {
+	e.from = append(e.from, len(e.vars))
+	e.key = e.key[:0]
+	last, n := 0, len(e.vars)
+	for i := 0; len(s) <= maxTemplateText; {
+		start, end := nextVariable(s, i)
+		e.key = append(append(e.key, s[last:start]...), 0)
+		if start == len(s) {
+			break
+		}
+		e.vars = append(e.vars, s[start:end])
+		last, i = end, end
+	}
+	at, ok := e.index[string(e.key)]
+	switch vars := len(e.vars) - n; {
+	case ok:
+	case len(s) > maxTemplateText || vars > maxVariables || hasZero(e.key, vars+1):
+		at = whole
+	default:
+		at = len(e.shape)
+		e.index[string(e.key)] = at
+		e.shape = append(e.shape, shape{first: len(e.of), vars: vars})
+	}
+	if at == whole {
+		e.vars = e.vars[:n]
+	}
+	e.shape[at].rows++
+	e.of = append(e.of, at)
+}
+
+// hasZero reports whether pieces hold the byte that ends each of them.
+func hasZero(key []byte, pieces int) bool {
+	n := 0
+	for _, c := range key {
+		if c == 0 {
+			n++
+		}
+	}
+	return n != pieces
+}
+
+// settle gives up the shapes of few texts and numbers the others in the order
+// in which they come. It returns how many texts are taken apart.
+func (e *templateEncoder) settle() (rows int) {
+	next := int64(1)
+	for i := range e.shape {
+		s := &e.shape[i]
+		if i != whole && s.rows >= minRows {
+			s.ref = next
+			next++
+			rows += s.rows
+		}
+	}
+	return rows
+}
+
+func (e *templateEncoder) append(dst []byte) []byte {
+	columns := e.columns()
+	refs := make([]int64, len(e.of))
+	count := 1
+	for i, at := range e.of {
+		refs[i] = e.shape[at].ref
+		count = max(count, int(refs[i])+1)
+	}
+	dst = binary.AppendUvarint(dst, uint64(count-1))
+	for i := range e.shape {
+		if e.shape[i].ref > 0 {
+			dst = e.appendPieces(dst, &e.shape[i])
+		}
+	}
+	dst = AppendInts(dst, refs)
+	dst = appendNested(dst, columns[whole])
+	at := 1
+	for i := range e.shape {
+		s := &e.shape[i]
+		if s.ref == 0 {
+			continue
+		}
+		for j := range s.vars {
+			dst = appendVariable(dst, s.kinds[j], columns[at+j])
+		}
+		at += s.vars
+	}
+	wide, narrow := e.ids(refs)
+	return AppendIDs(AppendIDs(dst, wide), narrow)
+}
+
+// columns returns the texts that are written whole and then the values of all
+// variables, and sets their kinds.
+func (e *templateEncoder) columns() [][]string {
+	start := make([]int, len(e.shape))
+	total := 1
+	for i := range e.shape {
+		if e.shape[i].ref > 0 {
+			start[i] = total
+			total += e.shape[i].vars
+		}
+	}
+	out := make([][]string, total)
+	kinds := make([]uint8, total)
+	for i, at := range e.of {
+		s := &e.shape[at]
+		if s.ref == 0 {
+			out[whole] = append(out[whole], e.vals[i])
+			continue
+		}
+		for j := range s.vars {
+			k := start[at] + j
+			v := e.vars[e.from[i]+j]
+			if out[k] == nil {
+				out[k] = make([]string, 0, s.rows)
+				kinds[k] = 1<<varKinds - 1
+			}
+			if kinds[k] != 0 {
+				kinds[k] &= kindsOf(v)
+			}
+			out[k] = append(out[k], v)
+		}
+	}
+	for i := range e.shape {
+		s := &e.shape[i]
+		if s.ref == 0 {
+			continue
+		}
+		s.kinds = make([]byte, s.vars)
+		for j := range s.vars {
+			s.kinds[j] = bestKind(kinds[start[i]+j], out[start[i]+j])
+		}
+	}
+	return out
+}
+
+// bestKind chooses among the kinds that suit all values.
+func bestKind(kinds uint8, vals []string) byte {
+	if kinds&(1<<varInts) != 0 {
+		return varInts
+	}
+	if kinds&(1<<varPadded) != 0 {
+		for _, v := range vals {
+			if len(v) != len(vals[0]) {
+				kinds &^= 1 << varPadded
+				break
+			}
+		}
+	}
+	if kinds == 0 {
+		return varStrings
+	}
+	return byte(bits.TrailingZeros8(kinds))
+}
+
+func (e *templateEncoder) appendPieces(dst []byte, s *shape) []byte {
+	text := e.vals[s.first]
+	dst = binary.AppendUvarint(dst, uint64(s.vars))
+	dst = append(dst, s.kinds...)
+	last := 0
+	for range s.vars + 1 {
+		start, end := nextVariable(text, last)
+		dst = AppendString(dst, text[last:start])
+		last = end
+	}
+	return dst
+}
+
+// ids returns the values that are IDs, in the order of the rows: an ID that
+// comes again in the next lines costs little there.
+func (e *templateEncoder) ids(refs []int64) (wide [][16]byte, narrow [][8]byte) {
+	for i, at := range e.of {
+		if refs[i] == whole {
+			continue
+		}
+		for j, kind := range e.shape[at].kinds {
+			v := e.vars[e.from[i]+j]
+			switch kind {
+			case varUUID, varHex32:
+				var id [16]byte
+				packHex(id[:], v)
+				wide = append(wide, id)
+			case varHex16:
+				var id [8]byte
+				packHex(id[:], v)
+				narrow = append(narrow, id)
+			}
+		}
+	}
+	return wide, narrow
+}
+
+func appendVariable(dst []byte, kind byte, vals []string) []byte {
+	switch kind {
+	case varStrings:
+		return appendNested(dst, vals)
+	case varInts, varPadded:
+		if kind == varPadded {
+			dst = append(dst, byte(len(vals[0])))
+		}
+		nums := make([]int64, len(vals))
+		for i, v := range vals {
+			nums[i] = number(v)
+		}
+		return AppendInts(dst, nums)
+	}
+	return dst // it stands among the IDs
+}
+
+// appendNested appends a column of strings that has no templates.
+func appendNested(dst []byte, vals []string) []byte {
+	if dict, refs := dictionary(vals); dict != nil {
+		dst = append(dst, stringsDict)
+		dst = binary.AppendUvarint(dst, uint64(len(dict)))
+		return AppendInts(appendPlain(dst, dict), refs)
+	}
+	return appendPlain(dst, vals)
+}
