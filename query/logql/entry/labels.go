@@ -131,7 +131,7 @@ func AppendMeta(dst []Label, v *Stream, l *telemetry.Log) []Label {
 	if !l.SpanID.IsZero() {
 		dst = append(dst, Label{SpanID, l.SpanID.String()})
 	}
-	if l.Severity != 0 {
+	if l.Severity != 0 && !severityDerived(v, l) {
 		dst = append(dst, Label{"severity_number", strconv.Itoa(int(l.Severity))})
 	}
 	if l.SeverityText != "" {

@@ -12,14 +12,18 @@ func levelRank(key string) int {
 	switch key {
 	case "level", "LEVEL", "Level":
 		return 1
-	case "severity", "SEVERITY", "Severity":
+	case "log.level":
 		return 2
-	case "lvl", "LVL", "Lvl":
+	case "severity", "SEVERITY", "Severity":
 		return 3
-	case "severity_text", "SeverityText":
+	case "SeverityText":
 		return 4
-	case "log_level", "loglevel", "LogLevel", "logLevel":
+	case "lvl", "LVL", "Lvl":
 		return 5
+	case "severity_text", "Severity_Text", "SEVERITY_TEXT":
+		return 6
+	case "log_level", "loglevel", "LogLevel", "logLevel":
+		return 7
 	}
 	return 0
 }
@@ -28,38 +32,61 @@ func levelRank(key string) int {
 const levelUnknown = "unknown"
 
 // levelScan bounds how much of a line is searched for the word of a level.
-const levelScan = 512
+const levelScan = 4096
 
-// Level returns the detected level of a record: from its severity, else from
-// its severity text and the attributes and stream labels that carry levels,
-// else from its text.
+// Level returns the detected level of a record: from its severity, by which
+// stores select, else as Loki does from the stream labels that carry levels,
+// from such attributes, from its text. A level that is no known word stands as
+// it is.
 func Level(v *Stream, l *telemetry.Log) string {
 	if l.Severity != 0 {
 		return l.Severity.String()
 	}
-	if w := normalLevel(l.SeverityText); w != "" {
+	if w, ok := toldLevel(v, l); ok {
 		return w
-	}
-	if w := levelOfAttrs(l.Attrs); w != "" {
-		return w
-	}
-	if v.level != "" {
-		return v.level
 	}
 	return levelOfText(l.Body.Text())
+}
+
+// toldLevel is the level that labels and attributes tell.
+func toldLevel(v *Stream, l *telemetry.Log) (string, bool) {
+	if w := detectedAttr(l.Attrs); w != "" {
+		return w, true
+	}
+	if v.level != "" {
+		return v.level, true
+	}
+	if w := levelOfAttrs(l.Attrs); w != "" {
+		return w, true
+	}
+	return levelOf(l.SeverityText), l.SeverityText != ""
+}
+
+// severityDerived reports whether a record's severity says no more than the
+// level in its labels does, as where the sender had no severities to send.
+func severityDerived(v *Stream, l *telemetry.Log) bool {
+	if l.SeverityText != "" {
+		return false
+	}
+	w, ok := toldLevel(v, l)
+	return ok && telemetry.ParseSeverity(w) == l.Severity
+}
+
+// detectedAttr is the level that a sender has detected.
+func detectedAttr(attrs telemetry.Attrs) string {
+	for i := range attrs {
+		if attrs[i].Key == DetectedLevel {
+			return levelOf(attrs[i].Value.Text())
+		}
+	}
+	return ""
 }
 
 func levelOfAttrs(attrs telemetry.Attrs) string {
 	best, word := 0, ""
 	for i := range attrs {
-		key := Name(attrs[i].Key)
-		if key == DetectedLevel {
-			if w := normalLevel(attrs[i].Value.Text()); w != "" {
-				return w
-			}
-		}
-		if rank := levelRank(key); rank > 0 && (best == 0 || rank < best) {
-			if w := normalLevel(attrs[i].Value.Text()); w != "" {
+		if rank := levelRank(attrs[i].Key); rank > 0 && (best == 0 || rank < best) {
+			if w := levelOf(attrs[i].Value.Text()); w != "" {
 				best, word = rank, w
 			}
 		}
@@ -72,12 +99,19 @@ func levelOfLabels(labels []Label) string {
 	best, word := 0, ""
 	for _, l := range labels {
 		if rank := levelRank(l.Name); rank > 0 && (best == 0 || rank < best) {
-			if w := normalLevel(l.Value); w != "" {
-				best, word = rank, w
-			}
+			best, word = rank, levelOf(l.Value)
 		}
 	}
 	return word
+}
+
+// levelOf returns the word under which a level is known, or what is no known
+// level as it is.
+func levelOf(s string) string {
+	if w := normalLevel(s); w != "" {
+		return w
+	}
+	return s
 }
 
 // normalLevel returns the word under which a level is known, "" for none.
@@ -165,13 +199,18 @@ func logfmtLevel(line string) string {
 	}
 }
 
-// levelWords are the words in running text that tell a level. Words that are
-// also common English, such as fine or notice, are left out.
+// levelWords are the words in running text that tell a level.
 var levelWords = map[string]string{
-	"trace": "trace", "debug": "debug", "dbg": "debug", "info": "info", "information": "info",
-	"warn": "warn", "warning": "warn", "wrn": "warn", "error": "error", "err": "error", "errors": "error",
-	"exception": "error", "fatal": "fatal", "panic": "fatal", "critical": "critical", "crit": "critical",
+	"trace": "trace", "debug": "debug", "info": "info", "warn": "warn", "warning": "warn",
+	"error": "error", "err": "error", "fatal": "fatal", "critical": "critical",
 }
+
+// What may stand before and behind such a word. A colon before it makes it the
+// value of something else.
+const (
+	beforeLevel = " \t\n[({\"'=|"
+	behindLevel = " \t\n[](){}:,!\"'=|"
+)
 
 // wordLevel returns the level that the first such word of the line tells.
 func wordLevel(line string) string {
@@ -184,14 +223,25 @@ func wordLevel(line string) string {
 		for i < len(line) && isLetter(line[i]) {
 			i++
 		}
-		if n := i - start; n < 3 || n > 11 {
+		if n := i - start; n < 3 || n > 8 || start > 0 && strings.IndexByte(beforeLevel, line[start-1]) < 0 ||
+			i < len(line) && strings.IndexByte(behindLevel, line[i]) < 0 {
 			continue
 		}
-		if w, ok := levelWords[strings.ToLower(line[start:i])]; ok {
+		if w, ok := levelWords[strings.ToLower(line[start:i])]; ok && (w != "trace" || !namesTrace(line[i:])) {
 			return w
 		}
 	}
 	return levelUnknown
+}
+
+// namesTrace reports whether what follows the word "trace" makes it the name
+// of a trace, as in "trace 0af7651916cd43dd" or "trace id".
+func namesTrace(rest string) bool {
+	token := strings.TrimLeft(rest, " :=\"")
+	if end := strings.IndexAny(token, " \t\n,;\"'()[]{}"); end >= 0 {
+		token = token[:end]
+	}
+	return strings.EqualFold(token, "id") || len(token) >= 8 && strings.ContainsAny(token, "0123456789")
 }
 
 func isLetter(c byte) bool { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') }
