@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"math"
 	"net/http"
 	"os"
@@ -55,9 +56,12 @@ type health struct {
 	version string
 	started time.Time
 	probes  []probe
+	log     *slog.Logger
 
 	mu      sync.Mutex
 	average float64 // bytes, moving over some minutes
+
+	status map[string]string // of the dependencies, when run looked last
 }
 
 // sampleWeight makes the average follow the last few minutes at one sample
@@ -67,12 +71,13 @@ const (
 	sampleWeight = 0.05
 )
 
-// run samples memory until ctx ends.
+// run samples memory, and logs what changes, until ctx ends.
 func (h *health) run(ctx context.Context) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for {
 		h.sample()
+		h.tell(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -89,6 +94,26 @@ func (h *health) sample() {
 		h.average = now
 	}
 	h.average += (now - h.average) * sampleWeight
+}
+
+// tell logs the dependencies whose status is another than before. Without it
+// a full disk would show in answers and metrics only.
+func (h *health) tell(ctx context.Context) {
+	if h.status == nil {
+		h.status = make(map[string]string, len(h.probes))
+	}
+	for _, p := range h.probes {
+		d := p(ctx)
+		before := h.status[d.Name]
+		h.status[d.Name] = d.Status
+		switch {
+		case d.Status == before || before == "" && d.Status == "ok":
+		case d.Status == "ok":
+			h.log.Info("a dependency is well again", "dependency", d.Name)
+		default:
+			h.log.Warn("a dependency is not well", "dependency", d.Name, "status", d.Status, "err", d.LastError)
+		}
+	}
 }
 
 // report asks every dependency. The whole is down where something it cannot

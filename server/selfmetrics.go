@@ -20,14 +20,16 @@ import (
 // without a scraper.
 type selfMetrics struct {
 	gather   prometheus.Gatherer
-	app      promstorage.Appendable
+	open     func() (promstorage.Appendable, error) // fails while the disk is full
 	every    time.Duration
 	instance string
 	log      *slog.Logger
 }
 
-// run writes a sample of everything each interval until ctx ends.
+// run writes a sample of everything each interval until ctx ends. It tells of
+// the first failure of a row.
 func (s *selfMetrics) run(ctx context.Context) {
+	failed := false
 	tick := time.NewTicker(s.every)
 	defer tick.Stop()
 	for {
@@ -35,9 +37,11 @@ func (s *selfMetrics) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			if err := s.write(ctx, now); err != nil && ctx.Err() == nil {
+			err := s.write(ctx, now)
+			if err != nil && ctx.Err() == nil && !failed {
 				s.log.Warn("store clew's own metrics", "error", err)
 			}
+			failed = err != nil
 		}
 	}
 }
@@ -47,7 +51,11 @@ func (s *selfMetrics) write(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	app := s.app.Appender(ctx)
+	store, err := s.open()
+	if err != nil {
+		return err
+	}
+	app := store.Appender(ctx)
 	for _, f := range families {
 		for _, m := range f.Metric {
 			if err := s.append(app, f, m, now.UnixMilli()); err != nil {

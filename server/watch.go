@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	promstorage "github.com/prometheus/prometheus/storage"
+
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
@@ -20,16 +22,13 @@ type watch struct {
 // clew's own metrics.
 func (s *Server) watchItself(context.Context) error {
 	s.watch = &watch{
-		health: &health{version: s.version, started: time.Now(), probes: s.probes()},
+		health: &health{version: s.version, started: time.Now(), probes: s.probes(), log: s.log},
 		intake: &intake{gather: s.reg, reader: s.stores.records},
 	}
 	loops := []func(context.Context){s.watch.intake.run, s.watch.health.run}
 	if every := time.Duration(s.cfg.Telemetry.StoreMetrics); every > 0 {
-		app, err := s.stores.metrics.Tenant(tenant.Anonymous)
-		if err != nil {
-			return err
-		}
-		m := &selfMetrics{gather: s.reg, app: app, every: every, instance: s.cfg.Server.HTTPListen, log: s.log}
+		open := func() (promstorage.Appendable, error) { return s.stores.metrics.Tenant(tenant.Anonymous) }
+		m := &selfMetrics{gather: s.reg, open: open, every: every, instance: s.cfg.Server.HTTPListen, log: s.log}
 		loops = append(loops, m.run)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -74,7 +73,7 @@ func storeProbe(name string, look func() storage.Health) probe {
 			ResponseTime: ResponseTime{Average: milliseconds(h.Fsync), Expected: expectedFsync},
 		}
 		if !h.Writable {
-			d.Status = "down"
+			d.Status = "degraded" // what is stored can be read
 		}
 		return d
 	}

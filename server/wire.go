@@ -155,18 +155,21 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	return mux, g, web.Register(mux)
 }
 
-// ready tells load balancers whether to send requests here: reads work as long
-// as the process does, so only a store that refuses writes counts against it.
+// ready tells load balancers whether to send requests here. That a store
+// refuses writes, as on a full disk, is said and is no reason not to: queries
+// go on, and senders are told to come again.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	out := struct {
+		Status  string   `json:"status"`
+		Reasons []string `json:"reasons,omitempty"`
+	}{Status: "ready"}
 	if h := s.stores.records.Health(); !h.Writable {
-		writeError(w, http.StatusServiceUnavailable, "logs and spans are not taken: "+h.Err)
-		return
+		out.Status, out.Reasons = "read-only", append(out.Reasons, "logs and spans are not taken: "+h.Err)
 	}
 	if h := s.stores.metrics.Health(); !h.Writable {
-		writeError(w, http.StatusServiceUnavailable, "metrics are not taken: "+h.Err)
-		return
+		out.Status, out.Reasons = "read-only", append(out.Reasons, "metrics are not taken: "+h.Err)
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	writeJSON(w, http.StatusOK, out)
 }
 
 // CheckData verifies a data directory, writes what it finds to out and reports
