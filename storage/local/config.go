@@ -61,9 +61,9 @@ func DefaultConfig() Config {
 	return Config{
 		Dir:           "./data",
 		Retention:     Retention{Logs: model.Duration(30 * day), Traces: model.Duration(14 * day)},
-		FlushBytes:    96 * mib,
+		FlushBytes:    32 * mib,
 		FlushAge:      model.Duration(10 * time.Minute),
-		HeadBytes:     256 * mib,
+		HeadBytes:     72 * mib,
 		WriteWait:     model.Duration(2 * time.Second),
 		BlockRows:     4096,
 		BlockBytes:    4 * mib,
@@ -72,7 +72,7 @@ func DefaultConfig() Config {
 		WALFileBytes:  64 * mib,
 		WALGroupBytes: 8 * mib,
 		MinFreeBytes:  256 * mib,
-		CompactFiles:  8,
+		CompactFiles:  24,
 		CompactRows:   1_000_000,
 		MaintainEvery: model.Duration(2 * time.Second),
 	}

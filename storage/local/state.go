@@ -72,7 +72,9 @@ func insert[T any](s *Store, sig *signal[T], tenant string, r *head.Run[T]) {
 	if h == nil {
 		h = head.New(sig.kind)
 	}
+	before := r.Bytes
 	commit := h.Plan(r)
+	s.budget.force(r.Bytes - before)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sig.heads(active)[tenant] = h

@@ -2,6 +2,7 @@ package otlp
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/clewhq/clew/telemetry"
@@ -203,6 +204,8 @@ func (d *decoder) stream(res *telemetry.Resource, scope *telemetry.Scope) *telem
 	if known, ok := d.streams[s.ID]; ok {
 		return known
 	}
+	// A stream may be kept for long: not with what shares its piece of memory.
+	s.Resource.Attrs, s.Scope.Attrs = slices.Clone(s.Resource.Attrs), slices.Clone(s.Scope.Attrs)
 	if d.streams == nil {
 		d.streams = make(map[telemetry.StreamID]*telemetry.Stream)
 	}

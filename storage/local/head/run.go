@@ -46,12 +46,8 @@ type row struct {
 	size            uint32
 }
 
-// runOverhead is what a run takes beside its rows and requests, and
-// streamOverhead what a stream does, roughly: requests don't share them.
-const (
-	runOverhead    = int64(unsafe.Sizeof(Run[telemetry.Log]{}))
-	streamOverhead = 512
-)
+// runOverhead is what a run takes beside its rows and requests.
+const runOverhead = int64(unsafe.Sizeof(Run[telemetry.Log]{}))
 
 // idOverhead is what a hash takes, in the list and in the filter.
 const idOverhead = 8 + 2*filterBits/8
@@ -65,7 +61,9 @@ func NewRun[T any](k *record.Kind[T], raw []byte, rows []T) (*Run[T], error) {
 		return nil, fmt.Errorf("the request holds %d records, the batch %d", len(places), len(rows))
 	}
 	r := &Run[T]{kind: k, raws: [][]byte{raw}, rows: make([]row, len(rows))}
-	r.ids = make([]uint64, 0, idsPerRow*len(rows))
+	scratch := hashes.Get().(*[]uint64)
+	defer hashes.Put(scratch)
+	ids := (*scratch)[:0]
 	var last *telemetry.Stream
 	for i := range rows {
 		in, out := &rows[i], &r.rows[i]
@@ -75,16 +73,17 @@ func NewRun[T any](k *record.Kind[T], raw []byte, rows []T) (*Run[T], error) {
 		}
 		out.time, out.key, out.place = k.Time(in), k.Key(in), places[i]
 		out.stream, out.size = uint32(len(r.streams)-1), uint32(min(k.Size(in), 1<<32-1))
-		out.firstID = uint32(len(r.ids))
-		r.ids = k.Hashes(r.ids, in)
-		out.lastID = uint32(len(r.ids))
+		out.firstID = uint32(len(ids))
+		ids = k.Hashes(ids, in)
+		out.lastID = uint32(len(ids))
 	}
+	*scratch, r.ids = ids, slices.Clone(ids)
 	r.seal(int64(len(raw)))
 	return r, nil
 }
 
-// idsPerRow is how many IDs a record is expected to have.
-const idsPerRow = 6
+// hashes is memory to gather those of a request in.
+var hashes = sync.Pool{New: func() any { return new([]uint64) }}
 
 // seal sorts the rows and fills in what follows from them.
 func (r *Run[T]) seal(raw int64) {
@@ -102,7 +101,7 @@ func (r *Run[T]) seal(raw int64) {
 	}
 	r.Min, r.Max = r.rows[0].time, r.rows[len(r.rows)-1].time
 	r.filter = newFilter(r.ids)
-	r.Bytes = runOverhead + raw + int64(len(r.streams))*streamOverhead +
+	r.Bytes = runOverhead + raw + int64(len(r.streams))*int64(unsafe.Sizeof(r.streams[0])) +
 		int64(len(r.rows))*int64(unsafe.Sizeof(row{})) + int64(len(r.ids))*idOverhead
 }
 
