@@ -15,3 +15,10 @@ type SpanSelection struct {
 	Query SpanQuery
 	Match func(*telemetry.Span) bool // not safe for concurrent use
 }
+
+// Selectors turn queries into selections: a store that keeps a query, such as
+// that of a deletion, does not know the languages.
+type Selectors struct {
+	Logs  func(query string) (LogSelection, error)
+	Spans func(query string) (SpanSelection, error)
+}

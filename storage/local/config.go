@@ -40,6 +40,12 @@ type Config struct {
 	// merged into one, up to CompactRows records.
 	CompactFiles int   `yaml:"compact_files"`
 	CompactRows  int64 `yaml:"compact_rows"`
+	// TidyBytesPerSecond bounds what merging and deleting read of segments per
+	// second, so that queries and writes find the disk free; 0 is no bound.
+	TidyBytesPerSecond int64 `yaml:"tidy_bytes_per_second"`
+	// DeletionDelay is how long a request to delete records waits, in which it
+	// can be canceled.
+	DeletionDelay model.Duration `yaml:"deletion_delay"`
 	// MaintainEvery is how often it is looked for something to flush, to merge
 	// or to drop.
 	MaintainEvery model.Duration `yaml:"maintain_every"`
@@ -75,6 +81,8 @@ func DefaultConfig() Config {
 		CompactFiles:  24,
 		CompactRows:   1_000_000,
 		MaintainEvery: model.Duration(2 * time.Second),
+
+		TidyBytesPerSecond: 64 * mib,
 	}
 }
 
@@ -102,6 +110,8 @@ func (c Config) Validate() error {
 	check(c.MinFreeBytes >= 0, "min_free_bytes: %d, want 0 or more", c.MinFreeBytes)
 	check(c.CompactFiles >= 2, "compact_files: %d, want 2 or more", c.CompactFiles)
 	check(c.CompactRows > 0, "compact_rows: %d, want more than 0", c.CompactRows)
+	check(c.TidyBytesPerSecond >= 0, "tidy_bytes_per_second: %d, want 0 (no bound) or more", c.TidyBytesPerSecond)
+	check(c.DeletionDelay >= 0, "deletion_delay: %s, want 0 or more", c.DeletionDelay)
 	check(c.MaintainEvery > 0, "maintain_every: %s, want more than 0", c.MaintainEvery)
 	return errors.Join(errs...)
 }

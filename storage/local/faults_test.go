@@ -205,7 +205,7 @@ func TestOverloaded(t *testing.T) {
 }
 
 // files returns the paths of all files below dir.
-func files(t *testing.T, fs vfs.FS, dir string) []string {
+func files(t testing.TB, fs vfs.FS, dir string) []string {
 	t.Helper()
 	names, err := fs.List(dir)
 	if err != nil {
@@ -227,7 +227,7 @@ func files(t *testing.T, fs vfs.FS, dir string) []string {
 	return out
 }
 
-func readFile(t *testing.T, fs vfs.FS, path string) []byte {
+func readFile(t testing.TB, fs vfs.FS, path string) []byte {
 	t.Helper()
 	f, err := fs.Open(path)
 	if err != nil {

@@ -105,6 +105,11 @@ func (s *Store) freeze(ctx context.Context) error {
 	if empty {
 		return nil
 	}
+	return s.rotate(ctx)
+}
+
+// rotate is freeze, also of an empty generation.
+func (s *Store) rotate(ctx context.Context) error {
 	outcome := make(chan error, 1)
 	err := s.wal.Rotate(ctx, s.hashRecords, func(pos wal.Position, err error) {
 		if err == nil {

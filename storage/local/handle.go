@@ -50,6 +50,7 @@ func (h *handle[T]) release() {
 	if h.dropped.Load() {
 		// What stays where this fails is found and removed at the next start.
 		_ = h.fs.Remove(h.path)
+		h.paths.unhold(h.path)
 		h.paths.forget(h.paths.partition(&h.meta))
 	}
 }
@@ -58,6 +59,7 @@ func (h *handle[T]) release() {
 // manifest names any more.
 func (h *handle[T]) drop() {
 	h.dropped.Store(true)
+	h.paths.hold(h.path)
 	h.release()
 }
 

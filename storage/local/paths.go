@@ -29,10 +29,11 @@ type paths struct {
 
 	mu      sync.Mutex
 	durable map[string]bool // directories whose entries up to root are synced
+	held    map[string]bool // segments that go with their last reader
 }
 
 func newPaths(fs vfs.FS, root string) *paths {
-	return &paths{fs: fs, root: root, durable: map[string]bool{}}
+	return &paths{fs: fs, root: root, durable: map[string]bool{}, held: map[string]bool{}}
 }
 
 func (p *paths) join(elem ...string) string {
@@ -91,4 +92,22 @@ func (p *paths) forget(dir string) {
 	if names, err := p.fs.List(dir); err == nil && len(names) == 0 {
 		_ = p.fs.Remove(dir)
 	}
+}
+
+func (p *paths) hold(segment string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held[segment] = true
+}
+
+func (p *paths) unhold(segment string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.held, segment)
+}
+
+func (p *paths) holds(segment string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held[segment]
 }

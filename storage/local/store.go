@@ -26,6 +26,9 @@ type Deps struct {
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil: metrics are counted and not shown
+	// Selectors know the languages of deletions; a store without them refuses
+	// those.
+	Selectors storage.Selectors
 }
 
 func (d *Deps) setDefaults() {
@@ -53,6 +56,7 @@ type Store struct {
 	dedup    *dedup.Table
 	budget   *budget
 	disk     *disk
+	pace     *pace        // of background work
 	fsync    atomic.Int64 // average, nanoseconds
 	runs     uint64       // number of the next run; the inserting goroutine's
 
@@ -69,7 +73,8 @@ type Store struct {
 	cancel     context.CancelFunc
 	loops      sync.WaitGroup
 
-	calls calls
+	deletions deletions
+	calls     calls
 }
 
 var _ storage.Store = (*Store)(nil)

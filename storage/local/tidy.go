@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -30,6 +31,7 @@ func (s *Store) tidy(ctx context.Context) error {
 	return errors.Join(
 		retain(s, s.logs, timeOf(s.cfg.Retention.Logs)),
 		retain(s, s.spans, timeOf(s.cfg.Retention.Traces)),
+		s.delete(ctx),
 		merges(ctx, s, s.logs),
 		merges(ctx, s, s.spans),
 	)
@@ -151,7 +153,7 @@ func mergePartition[T any](ctx context.Context, s *Store, sig *signal[T], p *par
 	if !s.disk.roomFor(bytes) {
 		return false, nil // flushes need the room more
 	}
-	out, err := mergeSegments(ctx, s, sig, p, inputs)
+	out, err := mergeSegments(ctx, s, sig, p, inputs, nil)
 	if err != nil {
 		// Damage in an input stays where it is, readable around it.
 		var bad *segment.CorruptionError
@@ -161,12 +163,7 @@ func mergePartition[T any](ctx context.Context, s *Store, sig *signal[T], p *par
 		}
 		return false, err
 	}
-	s.mu.Lock()
-	publish(s, sig, []*handle[T]{out}, inputs)
-	s.mu.Unlock()
-	for _, h := range inputs {
-		h.drop()
-	}
+	replace(s, sig, out, inputs)
 	s.metrics.compactions.WithLabelValues(string(sig.kind.Signal), outcomeGood).Inc()
 	return true, nil
 }
@@ -184,11 +181,33 @@ func spoil[T any](s *Store, inputs []*handle[T], bad *segment.CorruptionError) {
 	}
 }
 
+// replace has reads see out, nil for nothing, in the place of inputs.
+func replace[T any](s *Store, sig *signal[T], out *handle[T], inputs []*handle[T]) {
+	var add []*handle[T]
+	if out != nil {
+		add = []*handle[T]{out}
+	}
+	s.mu.Lock()
+	publish(s, sig, add, inputs)
+	s.mu.Unlock()
+	for _, h := range inputs {
+		h.drop()
+	}
+}
+
+// filter leaves rows out of a merge.
+type filter[T any] struct {
+	keep func(*T) bool
+	// note adds to the edit that publishes the outcome.
+	note func(*manifest.Edit)
+}
+
 // mergeSegments writes one segment out of several and publishes it in their
-// place.
-func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *partition[T], inputs []*handle[T]) (*handle[T], error) {
+// place, in the manifest. It returns nil where the filter, which may be nil,
+// left no rows.
+func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *partition[T], inputs []*handle[T], f *filter[T]) (*handle[T], error) {
 	readers := make([]*segment.Reader[T], len(inputs))
-	var want int64
+	var want, bytes int64
 	for i, h := range inputs {
 		r, err := h.open()
 		if err != nil {
@@ -196,21 +215,52 @@ func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *part
 		}
 		readers[i] = r
 		want += r.Rows()
+		bytes += h.meta.Bytes
+	}
+	rows := paced(ctx, s.pace, float64(bytes)/float64(max(want, 1)), compact.Merge(ctx, sig.kind, readers))
+	left := int64(0)
+	if f != nil {
+		rows = filtered(rows, f.keep, &left)
 	}
 	meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: p.tenant, Signal: sig.kind.Signal, Day: p.day}
 	opts := s.segmentOptions(segment.Thorough)
 	opts.Replaces = removed(inputs)
-	out, err := writeSegment(s, sig, meta, opts, hashed(sig.kind, compact.Merge(ctx, sig.kind, readers)))
+	out, err := writeSegment(s, sig, meta, opts, hashed(sig.kind, rows))
 	if err != nil {
 		return nil, err
 	}
-	if out.meta.Rows != want {
+	if out.meta.Rows+left != want {
 		out.drop()
-		return nil, fmt.Errorf("merge of %d segments has %d rows, want %d", len(inputs), out.meta.Rows, want)
+		return nil, fmt.Errorf("merge of %d segments has %d rows, want %d", len(inputs), out.meta.Rows, want-left)
+	}
+	edit := manifest.Edit{Remove: opts.Replaces}
+	if f != nil {
+		f.note(&edit)
+	}
+	if out.meta.Rows == 0 {
+		out.drop()
+		out = nil
+	} else {
+		edit.Add = []manifest.Segment{out.meta}
 	}
 	// As in flushGeneration, the file stays where this fails.
-	if err := s.manifest.Apply(manifest.Edit{Add: []manifest.Segment{out.meta}, Remove: opts.Replaces}); err != nil {
+	if err := s.manifest.Apply(edit); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// filtered passes on the rows to keep, and counts the others.
+func filtered[T any](rows iter.Seq2[*T, error], keep func(*T) bool, left *int64) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		for r, err := range rows {
+			if err == nil && !keep(r) {
+				*left++
+				continue
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
 }

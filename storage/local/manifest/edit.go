@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
@@ -30,17 +31,43 @@ type Edit struct {
 	// WAL, if not zero, is the place in the write-ahead log before which
 	// everything stands in segments.
 	WAL wal.Position
+	// Deletions are added, or take the place of those with their IDs; Forget
+	// are the IDs of those that go.
+	Deletions []Deletion
+	Forget    []uint64
+}
+
+// Deletion is a request to remove records: those that were asked for and not
+// yet made good, and the last ones that were.
+type Deletion struct {
+	ID       uint64
+	Tenant   string
+	Signal   telemetry.Signal
+	Query    string // "" once it is done: it often names who is to be forgotten
+	From, To int64
+	Created  int64 // Unix nanoseconds
+	Done     int64 // 0 while it is not
+	Records  int64 // removed so far
 }
 
 // State is what holds.
 type State struct {
-	Segments map[uint64]Segment
-	WAL      wal.Position
-	// NextID is above every segment's ID that was ever published.
+	Segments  map[uint64]Segment
+	Deletions map[uint64]Deletion
+	WAL       wal.Position
+	// NextID is above the ID of every segment and deletion that there ever was.
 	NextID uint64
 }
 
-func newState() State { return State{Segments: map[uint64]Segment{}, NextID: 1} }
+func newState() State {
+	return State{Segments: map[uint64]Segment{}, Deletions: map[uint64]Deletion{}, NextID: 1}
+}
+
+func (s *State) clone() State {
+	c := *s
+	c.Segments, c.Deletions = maps.Clone(s.Segments), maps.Clone(s.Deletions)
+	return c
+}
 
 func (s *State) apply(e *Edit) {
 	for _, id := range e.Remove {
@@ -53,10 +80,17 @@ func (s *State) apply(e *Edit) {
 	if s.WAL.Less(e.WAL) {
 		s.WAL = e.WAL
 	}
+	for _, id := range e.Forget {
+		delete(s.Deletions, id)
+	}
+	for _, d := range e.Deletions {
+		s.Deletions[d.ID] = d
+		s.NextID = max(s.NextID, d.ID+1)
+	}
 }
 
 // version is the layout of an edit.
-const version = 1
+const version = 2
 
 // The kinds of edits.
 const (
@@ -77,8 +111,41 @@ func appendEdit(dst []byte, kind byte, e *Edit, nextID uint64) []byte {
 	for i := range e.Add {
 		dst = appendSegment(dst, &e.Add[i])
 	}
+	dst = binary.AppendUvarint(dst, uint64(len(e.Forget)))
+	for _, id := range e.Forget {
+		dst = binary.AppendUvarint(dst, id)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(e.Deletions)))
+	for i := range e.Deletions {
+		dst = appendDeletion(dst, &e.Deletions[i])
+	}
 	return dst
 }
+
+func appendDeletion(dst []byte, d *Deletion) []byte {
+	dst = binary.AppendUvarint(dst, d.ID)
+	dst = column.AppendString(dst, d.Tenant)
+	dst = column.AppendString(dst, string(d.Signal))
+	dst = column.AppendString(dst, d.Query)
+	for _, n := range []int64{d.From, d.To, d.Created, d.Done, d.Records} {
+		dst = binary.AppendVarint(dst, n)
+	}
+	return dst
+}
+
+func parseDeletion(c *column.Cursor) (d Deletion) {
+	d.ID = c.Uvarint()
+	d.Tenant = text(c)
+	d.Signal = telemetry.Signal(text(c))
+	d.Query = text(c)
+	for _, n := range []*int64{&d.From, &d.To, &d.Created, &d.Done, &d.Records} {
+		*n = c.Varint()
+	}
+	return d
+}
+
+// text copies a string: the edit's bytes are not kept.
+func text(c *column.Cursor) string { return strings.Clone(c.String()) }
 
 func appendSegment(dst []byte, s *Segment) []byte {
 	dst = binary.AppendUvarint(dst, s.ID)
@@ -105,15 +172,15 @@ func parseEdit(b []byte) (kind byte, e Edit, nextID uint64, err error) {
 	}
 	e.Add = make([]Segment, c.Count(8))
 	for i := range e.Add {
-		s := &e.Add[i]
-		s.ID = c.Uvarint()
-		// The edit's bytes are not kept.
-		s.Tenant = string([]byte(c.String()))
-		s.Signal = telemetry.Signal([]byte(c.String()))
-		s.Day = record.Day(c.Varint())
-		s.Rows = int64(c.Uvarint())
-		s.Min, s.Max = c.Varint(), c.Varint()
-		s.Bytes = int64(c.Uvarint())
+		e.Add[i] = parseSegment(c)
+	}
+	e.Forget = make([]uint64, c.Count(1))
+	for i := range e.Forget {
+		e.Forget[i] = c.Uvarint()
+	}
+	e.Deletions = make([]Deletion, c.Count(9))
+	for i := range e.Deletions {
+		e.Deletions[i] = parseDeletion(c)
 	}
 	if c.Err() == nil && c.Len() > 0 {
 		c.Fail("%d bytes left over", c.Len())
@@ -121,11 +188,25 @@ func parseEdit(b []byte) (kind byte, e Edit, nextID uint64, err error) {
 	return kind, e, nextID, c.Err()
 }
 
+func parseSegment(c *column.Cursor) (s Segment) {
+	s.ID = c.Uvarint()
+	s.Tenant = text(c)
+	s.Signal = telemetry.Signal(text(c))
+	s.Day = record.Day(c.Varint())
+	s.Rows = int64(c.Uvarint())
+	s.Min, s.Max = c.Varint(), c.Varint()
+	s.Bytes = int64(c.Uvarint())
+	return s
+}
+
 // snapshot returns the edit that makes s out of nothing.
 func (s *State) snapshot() Edit {
 	e := Edit{WAL: s.WAL}
 	for _, id := range slices.Sorted(maps.Keys(s.Segments)) {
 		e.Add = append(e.Add, s.Segments[id])
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.Deletions)) {
+		e.Deletions = append(e.Deletions, s.Deletions[id])
 	}
 	return e
 }

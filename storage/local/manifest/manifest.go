@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -164,7 +165,11 @@ func Open(opts Options) (*Manifest, []*Damage, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Manifest{opts: opts, state: s, next: next}, damages, nil
+	m := &Manifest{opts: opts, state: s, next: next}
+	if len(damages) == 0 {
+		_ = m.removeBefore(next - 1) // a crash may have come before that
+	}
+	return m, damages, nil
 }
 
 func syncAll(fs vfs.FS, dir string) error {
@@ -184,15 +189,17 @@ func syncAll(fs vfs.FS, dir string) error {
 func (m *Manifest) State() State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.state
-	s.Segments = make(map[uint64]Segment, len(m.state.Segments))
-	for id, seg := range m.state.Segments {
-		s.Segments[id] = seg
-	}
-	return s
+	return m.state.clone()
 }
 
-// NewID returns an ID for a segment to be written.
+// Deletions returns a copy of the deletions that are known.
+func (m *Manifest) Deletions() map[uint64]Deletion {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.state.Deletions)
+}
+
+// NewID returns an ID for a segment to be written, or a deletion.
 func (m *Manifest) NewID() uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -206,6 +213,21 @@ func (m *Manifest) NewID() uint64 {
 func (m *Manifest) Apply(e Edit) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.apply(e)
+}
+
+// ApplyAnew is Apply into a new file. What held before and does not any more
+// is in no file then.
+func (m *Manifest) ApplyAnew(e Edit) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.file != nil {
+		m.giveUp()
+	}
+	return m.apply(e)
+}
+
+func (m *Manifest) apply(e Edit) error {
 	old := m.state
 	if m.file != nil && m.offset > 2*m.base+m.opts.FileBytes {
 		m.giveUp()
@@ -217,10 +239,7 @@ func (m *Manifest) Apply(e Edit) error {
 		m.state.apply(&e)
 		return nil
 	}
-	m.state.Segments = make(map[uint64]Segment, len(old.Segments))
-	for id, seg := range old.Segments {
-		m.state.Segments[id] = seg
-	}
+	m.state = old.clone()
 	m.state.apply(&e)
 	if err := m.begin(); err != nil {
 		next := m.state.NextID
@@ -291,23 +310,32 @@ func (m *Manifest) begin() (err error) {
 		return err
 	}
 	m.file, m.salt, m.offset, m.base = f, h.Salt, int64(len(b)), int64(len(b))
-	m.removeBefore(old)
+	_ = m.removeBefore(old) // see Prune
 	return nil
 }
 
-// removeBefore removes what the new file replaces. What stays because that
-// fails does no harm: the newest file counts.
-func (m *Manifest) removeBefore(seq uint64) {
+// Prune removes the files that newer ones replace. That is done anyway, and
+// what stays because it fails does no harm: the newest file counts. This says
+// whether any is left.
+func (m *Manifest) Prune() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.removeBefore(m.next - 1)
+}
+
+func (m *Manifest) removeBefore(seq uint64) error {
 	names, err := m.opts.FS.List(m.opts.Dir)
 	if err != nil {
-		return
+		return fmt.Errorf("list manifests: %w", err)
 	}
+	var errs []error
 	for _, n := range names {
 		s, ok := parseFileName(strings.TrimSuffix(n, tempSuffix))
 		if ok && s < seq {
-			_ = m.opts.FS.Remove(m.opts.FS.PathJoin(m.opts.Dir, n))
+			errs = append(errs, m.opts.FS.Remove(m.opts.FS.PathJoin(m.opts.Dir, n)))
 		}
 	}
+	return errors.Join(errs...)
 }
 
 // Close closes the file.
