@@ -14,12 +14,23 @@ import (
 // tally is the calls of a node or an edge.
 type tally struct {
 	calls, errors int
+	weight        float64
 	durations     []int64
 	samples       []sample
 }
 
-func (t *tally) add(dur int64, failed bool) {
+// estimate returns how many calls t stands for, 0 where that is as many as it
+// has.
+func (t *tally) estimate() float64 {
+	if math.Abs(t.weight-float64(t.calls)) < 0.5 {
+		return 0
+	}
+	return math.Round(t.weight)
+}
+
+func (t *tally) add(dur int64, failed bool, weight float32) {
 	t.calls++
+	t.weight += float64(weight)
 	if failed {
 		t.errors++
 	}
@@ -73,10 +84,19 @@ type builder struct {
 	nodes map[int32]*tally
 	edges map[edgeKey]*tally
 	known map[string]bool // services that log
+	odds  map[oddKey]*tally
+	// senders are the services that send spans, nil until somebody asks.
+	senders map[int32]bool
+}
+
+// oddKey is what odd spans are counted by; target is -1 where it is unknown.
+type oddKey struct {
+	service, target int32
+	reason          string
 }
 
 func newBuilder(t *table, cfg Config) *builder {
-	return &builder{t: t, cfg: cfg, nodes: map[int32]*tally{}, edges: map[edgeKey]*tally{}, known: map[string]bool{}}
+	return &builder{t: t, cfg: cfg, nodes: map[int32]*tally{}, edges: map[edgeKey]*tally{}, known: map[string]bool{}, odds: map[oddKey]*tally{}}
 }
 
 func (b *builder) node(i int32) *tally {
@@ -89,7 +109,7 @@ func (b *builder) node(i int32) *tally {
 }
 
 // entry implements visitor.
-func (b *builder) entry(r *row) { b.node(r.service).add(r.dur, failed(r)) }
+func (b *builder) entry(r *row) { b.node(r.service).add(r.dur, failed(r), r.weight) }
 
 // call implements visitor.
 func (b *builder) call(c call) {
@@ -100,7 +120,7 @@ func (b *builder) call(c call) {
 	b.node(c.source)
 	target := b.node(c.target)
 	if b.t.names[c.target].kind != TypeService {
-		target.add(c.of.dur, c.failed)
+		target.add(c.of.dur, c.failed, c.of.weight)
 	}
 	key := edgeKey{c.source, c.target, c.protocol}
 	e := b.edges[key]
@@ -108,8 +128,36 @@ func (b *builder) call(c call) {
 		e = &tally{}
 		b.edges[key] = e
 	}
-	e.add(c.of.dur, c.failed)
+	e.add(c.of.dur, c.failed, c.of.weight)
 	e.keep(sample{c.of.trace, c.failed, c.of.dur}, b.cfg.SampleTraces)
+}
+
+// odd implements visitor.
+func (b *builder) odd(r *row, reason string) {
+	key := oddKey{r.service, -1, reason}
+	if reason == ReasonServer {
+		if key.target = b.resolve(r.peer); !b.spans(key.target) {
+			return // it is not known to send any
+		}
+	}
+	t := b.odds[key]
+	if t == nil {
+		t = &tally{}
+		b.odds[key] = t
+	}
+	t.calls++
+	t.keep(sample{r.trace, failed(r), r.dur}, b.cfg.SampleTraces)
+}
+
+// spans reports whether a node is a service that sends spans.
+func (b *builder) spans(i int32) bool {
+	if b.senders == nil {
+		b.senders = map[int32]bool{}
+		for j := range b.t.rows {
+			b.senders[b.t.rows[j].service] = true
+		}
+	}
+	return b.senders[i]
 }
 
 // resolve returns the service that an outside host is, where its name is a
@@ -135,7 +183,7 @@ func (b *builder) resolve(i int32) int32 {
 }
 
 // result puts the map together, sorted.
-func (b *builder) result() *Map {
+func (b *builder) result(more []Edge) *Map {
 	for i := range b.t.rows {
 		if r := &b.t.rows[i]; r.inRange {
 			b.node(r.service)
@@ -148,21 +196,46 @@ func (b *builder) result() *Map {
 	for i, t := range b.nodes {
 		n := Node{ID: b.t.names[i].id, Type: b.t.names[i].kind, Calls: t.calls, Errors: t.errors, Health: b.cfg.health(t.calls, t.errors)}
 		n.P50, n.P95, n.P99 = t.percentiles()
+		n.EstimatedCalls = t.estimate()
 		m.Nodes = append(m.Nodes, n)
 	}
 	for k, t := range b.edges {
 		e := Edge{
 			Source: b.t.names[k.source].id, Target: b.t.names[k.target].id, Protocol: b.t.names[k.protocol].id,
-			Calls: t.calls, Errors: t.errors, Evidence: EvidenceSpans, SampleTraceIDs: []string{},
+			Calls: t.calls, Errors: t.errors, Evidence: EvidenceSpans, SampleTraceIDs: t.traceIDs(),
 		}
 		e.P50, e.P95, e.P99 = t.percentiles()
-		for _, s := range t.samples {
-			e.SampleTraceIDs = append(e.SampleTraceIDs, s.trace.String())
-		}
+		e.EstimatedCalls = t.estimate()
 		m.Edges = append(m.Edges, e)
 	}
+	m.Edges = append(m.Edges, more...)
+	m.Unpaired = b.unpaired()
 	m.sort()
 	return m
+}
+
+// unpaired lists what lacks its other half, sorted.
+func (b *builder) unpaired() []Unpaired {
+	var out []Unpaired
+	for k, t := range b.odds {
+		u := Unpaired{Service: b.t.names[k.service].id, Reason: k.reason, Spans: t.calls, SampleTraceIDs: t.traceIDs()}
+		if k.target >= 0 {
+			u.Target = b.t.names[k.target].id
+		}
+		out = append(out, u)
+	}
+	slices.SortFunc(out, func(a, b Unpaired) int {
+		return cmp.Or(strings.Compare(a.Service, b.Service), strings.Compare(a.Reason, b.Reason), strings.Compare(a.Target, b.Target))
+	})
+	return out
+}
+
+func (t *tally) traceIDs() []string {
+	out := make([]string, 0, len(t.samples))
+	for _, s := range t.samples {
+		out = append(out, s.trace.String())
+	}
+	return out
 }
 
 func (m *Map) sort() {
@@ -170,7 +243,8 @@ func (m *Map) sort() {
 		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Type, b.Type))
 	})
 	slices.SortFunc(m.Edges, func(a, b Edge) int {
-		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Target, b.Target), strings.Compare(a.Protocol, b.Protocol))
+		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Target, b.Target), strings.Compare(a.Protocol, b.Protocol),
+			-strings.Compare(a.Evidence, b.Evidence))
 	})
 }
 

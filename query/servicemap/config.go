@@ -17,6 +17,12 @@ type Config struct {
 	Lookaround model.Duration `yaml:"lookaround"`
 	// MaxSpans is how many spans a map reads; what is beyond makes it partial.
 	MaxSpans int `yaml:"max_spans"`
+	// MaxLogs is how many log records are read to find the calls of services
+	// that send no spans; 0 looks for none.
+	MaxLogs int `yaml:"max_logs"`
+	// MaxLogsPerID is how many records may share an ID that tells of calls; one
+	// in more is a constant or a client's, not a request's.
+	MaxLogsPerID int `yaml:"max_logs_per_id"`
 	// Degraded and Down are the shares of failed calls from which on a node is
 	// called so.
 	Degraded float64 `yaml:"degraded_error_share"`
@@ -38,7 +44,7 @@ type Config struct {
 // DefaultConfig returns the settings that serve without being thought about.
 func DefaultConfig() Config {
 	return Config{
-		DefaultRange: model.Duration(time.Hour), Lookaround: model.Duration(10 * time.Minute), MaxSpans: 2_000_000,
+		DefaultRange: model.Duration(time.Hour), Lookaround: model.Duration(10 * time.Minute), MaxSpans: 2_000_000, MaxLogs: 500_000, MaxLogsPerID: 1000,
 		Degraded: 0.05, Down: 0.5, SampleTraces: 5, MaxDepth: 10, MetricsStep: model.Duration(time.Minute), MaxMetricsSeries: 20_000,
 		MaxMetricsRange: model.Duration(7 * 24 * time.Hour),
 		LatencyBuckets:  []float64{0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384},
@@ -54,6 +60,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("lookaround is %s: want 0 or more", c.Lookaround)
 	case c.MaxSpans < 1:
 		return fmt.Errorf("max_spans is %d: want 1 or more", c.MaxSpans)
+	case c.MaxLogs < 0 || c.MaxLogsPerID < 2:
+		return fmt.Errorf("max_logs is %d and max_logs_per_id %d: want at least 0 and 2", c.MaxLogs, c.MaxLogsPerID)
 	case c.Degraded < 0 || c.Down < c.Degraded || c.Down > 1:
 		return fmt.Errorf("degraded_error_share is %g and down_error_share %g: want 0 <= degraded <= down <= 1", c.Degraded, c.Down)
 	case c.SampleTraces < 0 || c.MaxDepth < 1:

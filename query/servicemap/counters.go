@@ -73,6 +73,9 @@ func (c *counters) add(to counter, r *row, failed bool) {
 // entry implements visitor.
 func (c *counters) entry(*row) {}
 
+// odd implements visitor.
+func (c *counters) odd(*row, string) {}
+
 // call implements visitor.
 func (c *counters) call(x call) {
 	x.source, x.target = c.b.resolve(x.source), c.b.resolve(x.target)

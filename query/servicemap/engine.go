@@ -25,6 +25,20 @@ func (e *Engine) Config() Config { return e.cfg }
 
 // Map returns the map of q's spans.
 func (e *Engine) Map(ctx context.Context, q Query) (*Map, error) {
+	m, err := e.mapOf(ctx, q)
+	if err != nil || q.BeforeTo == 0 {
+		return m, err
+	}
+	before, err := e.mapOf(ctx, Query{Tenant: q.Tenant, From: q.BeforeFrom, To: q.BeforeTo})
+	if err != nil {
+		return nil, err
+	}
+	m.compare(before)
+	return m, nil
+}
+
+// mapOf is Map of one range.
+func (e *Engine) mapOf(ctx context.Context, q Query) (*Map, error) {
 	t, err := e.read(ctx, q, false)
 	if err != nil {
 		return nil, err
@@ -38,7 +52,11 @@ func (e *Engine) Map(ctx context.Context, q Query) (*Map, error) {
 		b.known[serviceOf(s.Stream)] = true
 	}
 	t.run(b)
-	return b.result(), nil
+	edges, err := e.logEdges(ctx, q, b)
+	if err != nil {
+		return nil, err
+	}
+	return b.result(edges), nil
 }
 
 // Dependencies returns how often each service called each other one directly,
@@ -71,6 +89,8 @@ func (e *Engine) Dependencies(ctx context.Context, tenant string, from, to int64
 type directCalls map[[2]int32]uint64
 
 func (d directCalls) entry(*row) {}
+
+func (d directCalls) odd(*row, string) {}
 
 func (d directCalls) call(c call) {
 	if c.direct {

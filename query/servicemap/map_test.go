@@ -43,7 +43,7 @@ func text(m *servicemap.Map) string {
 	return b.String()
 }
 
-const shopMap = `service audit calls=0 errors=0 p50=0 p99=0 unknown
+const shopMap = `service audit calls=1 errors=0 p50=0 p99=0 ok
 service checkout calls=1 errors=0 p50=80 p99=80 ok
 service gateway calls=1 errors=0 p50=100 p99=100 ok
 queue kafka:orders calls=1 errors=0 p50=2 p99=2 ok
@@ -56,6 +56,7 @@ checkout -> kafka:orders messaging calls=1 errors=0 p50=2
 checkout -> pay.example.com http calls=1 errors=0 p50=2
 checkout -> postgresql:db-1/shop db calls=1 errors=0 p50=10
 checkout -> stock grpc calls=1 errors=1 p50=16
+gateway -> audit unknown calls=1 errors=0 p50=0
 gateway -> checkout http calls=1 errors=0 p50=80
 kafka:orders -> shipping messaging calls=1 errors=0 p50=40
 user -> gateway http calls=1 errors=0 p50=100
@@ -67,7 +68,7 @@ func TestShop(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, shopMap)
 	}
 	for _, e := range m.Edges {
-		if len(e.SampleTraceIDs) != 1 || e.Evidence != "spans" {
+		if fromLogs := e.Target == "audit"; (len(e.SampleTraceIDs) != 1 || e.Evidence != "spans") != fromLogs || (e.Evidence == "logs") != fromLogs {
 			t.Errorf("edge %+v", e)
 		}
 	}
@@ -226,7 +227,7 @@ func TestAround(t *testing.T) {
 		depth   int
 		nodes   int
 		edges   int
-	}{{"checkout", 0, 1, 0}, {"checkout", 1, 6, 5}, {"checkout", 2, 8, 7}, {"gateway", 1, 3, 2}, {"audit", 3, 1, 0}, {"nobody", 3, 0, 0}} {
+	}{{"checkout", 0, 1, 0}, {"checkout", 1, 6, 5}, {"checkout", 2, 9, 8}, {"gateway", 1, 4, 3}, {"audit", 3, 8, 7}, {"nobody", 3, 0, 0}} {
 		if got := m.Around(c.service, c.depth); len(got.Nodes) != c.nodes || len(got.Edges) != c.edges {
 			t.Errorf("around %s %d:\n%s", c.service, c.depth, text(got))
 		}

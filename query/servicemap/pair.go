@@ -19,6 +19,8 @@ type visitor interface {
 	call(c call)
 	// entry gets every span in which a service does what it was asked for.
 	entry(r *row)
+	// odd gets every span that lacks its other half, once for every reason.
+	odd(r *row, reason string)
 }
 
 // pairer pairs the spans of one trace after another, reusing its memory.
@@ -163,6 +165,9 @@ func (p *pairer) tell(i int32, r *row, v visitor) {
 		caller = &p.rows[c]
 	}
 	crosses := caller != nil && caller.service != r.service
+	if caller == nil && !r.parent.IsZero() {
+		v.odd(r, ReasonParent)
+	}
 	if p.isEntry(i, r, crosses) {
 		v.entry(r)
 	}
@@ -219,6 +224,9 @@ func (p *pairer) tellCrossing(r, caller *row, v visitor) {
 // messages always go to their queue, other calls to what the span names.
 func (p *pairer) tellOutgoing(i int32, r *row, v visitor) {
 	if r.peer < 0 || p.wrapping[i] {
+		if r.peer < 0 && !p.wrapping[i] && !p.answered[i] {
+			v.odd(r, ReasonPeer)
+		}
 		return
 	}
 	queue := p.t.names[r.peer].kind == TypeQueue
@@ -228,6 +236,9 @@ func (p *pairer) tellOutgoing(i int32, r *row, v visitor) {
 	c := call{source: r.service, target: r.peer, of: r, protocol: r.protocol, failed: failed(r)}
 	if queue && r.receives {
 		c.source, c.target = c.target, c.source
+	}
+	if !p.answered[i] && !queue {
+		v.odd(r, ReasonServer)
 	}
 	v.call(c)
 }

@@ -21,9 +21,10 @@ type row struct {
 	parent     telemetry.SpanID
 	start, dur int64
 	service    int32
-	peer       int32 // into names, -1 for none
-	protocol   int32 // into names
-	name       int32 // into names, the span's; only for metrics
+	peer       int32   // into names, -1 for none
+	protocol   int32   // into names
+	name       int32   // into names, the span's; only for metrics
+	weight     float32 // how many spans it stands for
 	kind       telemetry.SpanKind
 	status     telemetry.StatusCode
 	receives   bool
@@ -78,6 +79,9 @@ func (t *table) intern(n node) int32 {
 type Query struct {
 	Tenant   string
 	From, To int64 // Unix nanoseconds, From <= Start < To
+	// BeforeFrom and BeforeTo are the range that the map is compared with,
+	// none where BeforeTo is zero.
+	BeforeFrom, BeforeTo int64
 }
 
 // read returns the rows of q's spans and of those around them, sorted by
@@ -86,7 +90,7 @@ func (e *Engine) read(ctx context.Context, q Query, withNames bool) (*table, err
 	t := &table{byName: map[node]int32{}, spaces: map[int32]string{}}
 	around := int64(time.Duration(e.cfg.Lookaround))
 	var stats storage.ReadStats
-	sq := storage.SpanQuery{Tenant: q.Tenant, From: max(q.From-around, 0), To: q.To + around, Columns: storage.ColSpan | storage.ColAttrs, Stats: &stats}
+	sq := storage.SpanQuery{Tenant: q.Tenant, From: max(q.From-around, 0), To: q.To + around, Columns: storage.ColSpan | storage.ColAttrs | storage.ColRest, Stats: &stats}
 	for batch, err := range e.reader.Spans(ctx, sq) {
 		if errors.Is(err, storage.ErrBudget) {
 			t.warnings = append(t.warnings, err.Error())
@@ -114,7 +118,7 @@ func (t *table) add(s *telemetry.Span, q Query, withNames bool) {
 	r := row{
 		trace: s.TraceID, span: s.SpanID, parent: s.ParentID, start: s.Start, dur: int64(s.Duration()), peer: -1, name: -1,
 		service: t.internService(s.Stream), protocol: t.intern(node{id: protocolOf(s)}),
-		kind: s.Kind, status: s.Status, inRange: s.Start >= q.From && s.Start < q.To,
+		kind: s.Kind, status: s.Status, inRange: s.Start >= q.From && s.Start < q.To, weight: float32(weightOf(s)),
 	}
 	r.outgoing = calls(s.Kind) || s.Kind <= telemetry.SpanKindInternal && t.names[r.protocol].id == ProtocolDB
 	if r.outgoing || s.Kind == telemetry.SpanKindConsumer {

@@ -1,0 +1,156 @@
+package servicemap
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// mark is a log record that carries an ID.
+type mark struct {
+	time    int64
+	service int32
+	failed  bool
+	trace   telemetry.TraceID
+	record  int32 // tells records apart
+}
+
+// logSteps follows IDs through log records, for services that send no spans.
+type logSteps struct {
+	b        *builder
+	untraced map[int32]bool
+	names    map[string]bool   // of the same; not written to while the store reads
+	marks    map[string][]mark // by ID
+	joins    map[string]bool   // IDs that some record says are a request's
+	scratch  []correlation.ID
+	records  int32
+}
+
+// logEdges returns the calls of services without spans that log records with
+// the same request, correlation or trace ID tell of: the record that is a
+// service's first of the ID was caused by the one before it. Without such
+// services nothing is read.
+func (e *Engine) logEdges(ctx context.Context, q Query, b *builder) ([]Edge, error) {
+	s := &logSteps{b: b, untraced: map[int32]bool{}, names: map[string]bool{}, marks: map[string][]mark{}, joins: map[string]bool{}}
+	for name := range b.known {
+		if i := b.t.intern(node{name, TypeService}); !b.spans(i) {
+			s.untraced[i], s.names[name] = true, true
+		}
+	}
+	if len(s.untraced) == 0 || e.cfg.MaxLogs == 0 {
+		return nil, nil
+	}
+	// First what the services without spans say; the others' records matter
+	// only where they carry the same IDs.
+	if err := e.readLogs(ctx, q, s, true); err != nil || len(s.marks) == 0 {
+		return nil, err
+	}
+	if err := e.readLogs(ctx, q, s, false); err != nil {
+		return nil, err
+	}
+	return s.edges(e.cfg), nil
+}
+
+// readLogs reads the records of the services without spans, or of all others.
+func (e *Engine) readLogs(ctx context.Context, q Query, s *logSteps, untraced bool) error {
+	var stats storage.ReadStats
+	lq := storage.LogQuery{Tenant: q.Tenant, From: q.From, To: q.To, Columns: storage.ColBody | storage.ColAttrs | storage.ColSeverity, Stats: &stats,
+		Stream: func(st *telemetry.Stream) bool { return s.names[serviceOf(st)] == untraced }}
+	for batch, err := range e.reader.Logs(ctx, lq) {
+		if errors.Is(err, storage.ErrBudget) {
+			s.b.t.warnings = append(s.b.t.warnings, err.Error())
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read logs: %w", err)
+		}
+		for i := range batch {
+			s.log(&batch[i], !untraced)
+		}
+		if int(s.records) > e.cfg.MaxLogs {
+			s.b.t.warnings = append(s.b.t.warnings, fmt.Sprintf("more than %d log records in the range: edges that only logs tell of may be missing", e.cfg.MaxLogs))
+			return nil
+		}
+	}
+	s.b.t.warnings = append(s.b.t.warnings, stats.Warnings...)
+	return nil
+}
+
+// log notes the IDs of a record, or only those that are noted already.
+func (s *logSteps) log(l *telemetry.Log, knownOnly bool) {
+	s.records++
+	sev := l.Severity
+	if sev == 0 {
+		sev = telemetry.ParseSeverity(l.SeverityText)
+	}
+	m := mark{l.Time, s.b.t.intern(node{serviceOf(l.Stream), TypeService}), sev >= telemetry.SeverityError, l.TraceID, s.records}
+	s.scratch = correlation.AppendLog(s.scratch[:0], l)
+	for _, id := range s.scratch {
+		if !id.Kind.Joins() && id.Kind != correlation.Token {
+			continue
+		}
+		if _, known := s.marks[id.Value]; knownOnly && !known {
+			continue
+		}
+		s.marks[id.Value] = append(s.marks[id.Value], m)
+		if id.Kind.Joins() {
+			s.joins[id.Value] = true
+		}
+	}
+}
+
+// edges adds the steps up. Records often share several IDs: a step between two
+// of them counts once.
+func (s *logSteps) edges(cfg Config) []Edge {
+	tallies := map[edgeKey]*tally{}
+	counted := map[[2]int32]bool{}
+	for id, marks := range s.marks {
+		if !s.joins[id] || len(marks) < 2 || len(marks) > cfg.MaxLogsPerID {
+			continue
+		}
+		slices.SortFunc(marks, func(a, b mark) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.service, b.service)) })
+		seen := map[int32]bool{marks[0].service: true}
+		for i := 1; i < len(marks); i++ {
+			from, to := marks[i-1], marks[i]
+			if seen[to.service] {
+				continue
+			}
+			seen[to.service] = true
+			if step := [2]int32{from.record, to.record}; s.untraced[to.service] && !counted[step] {
+				counted[step] = true
+				key := edgeKey{source: from.service, target: to.service}
+				t := tallies[key]
+				if t == nil {
+					t = &tally{}
+					tallies[key] = t
+				}
+				for _, t := range []*tally{t, s.b.node(to.service)} {
+					t.calls++
+					t.weight++
+					if to.failed {
+						t.errors++
+					}
+				}
+				if trace := cmp.Or(to.trace, from.trace); !trace.IsZero() {
+					t.keep(sample{trace, to.failed, 0}, cfg.SampleTraces)
+				}
+			}
+		}
+	}
+	var out []Edge
+	for k, t := range tallies {
+		out = append(out, Edge{Source: s.b.t.names[k.source].id, Target: s.b.t.names[k.target].id, Protocol: ProtocolUnknown,
+			Calls: t.calls, Errors: t.errors, Evidence: EvidenceLogs, SampleTraceIDs: t.traceIDs()})
+	}
+	slices.SortFunc(out, func(a, b Edge) int {
+		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Target, b.Target))
+	})
+	return out
+}
