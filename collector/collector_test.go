@@ -168,7 +168,7 @@ func (h *house) metricNames(t *testing.T) string {
 func TestConfigYAML(t *testing.T) {
 	cfg := collector.DefaultConfig()
 	text := `
-admission: {max_future: 10m, limits: {records_per_second: 1000}, retry_after: 1s}
+admission: {max_future: 10m, retry_after: 1s}
 body: {max_body_bytes: 1000000, max_decompressed_bytes: 2000000}
 cors: {allowed_origins: ["https://shop.example"]}
 metrics: {translation_strategy: NoUTF8EscapingWithSuffixes, delta_temporality: reject}

@@ -31,6 +31,7 @@ type Server struct {
 	auth    *auth.Authenticator
 
 	stores *stores
+	limits *limits
 	query  *queries
 	watch  *watch
 	self   *selfTelemetry

@@ -18,14 +18,14 @@ type watch struct {
 	intake *intake
 }
 
-// watchItself starts the loops behind /api/v1/health, /api/v1/status and
-// clew's own metrics.
+// watchItself starts the loops behind /api/v1/health, /api/v1/status, clew's
+// own metrics and the limits in the configuration file.
 func (s *Server) watchItself(context.Context) error {
 	s.watch = &watch{
 		health: &health{version: s.version, started: time.Now(), probes: s.probes(), log: s.log},
 		intake: &intake{gather: s.reg, reader: s.stores.records},
 	}
-	loops := []func(context.Context){s.watch.intake.run, s.watch.health.run}
+	loops := []func(context.Context){s.watch.intake.run, s.watch.health.run, s.limits.run}
 	if every := time.Duration(s.cfg.Telemetry.StoreMetrics); every > 0 {
 		open := func() (promstorage.Appendable, error) { return s.stores.metrics.Tenant(tenant.Anonymous) }
 		m := &selfMetrics{gather: s.reg, open: open, every: every, instance: s.cfg.Server.HTTPListen, log: s.log}

@@ -53,8 +53,9 @@ func (s *Server) openStores(context.Context) error {
 		return err
 	}
 	s.onStop("the store of metrics", func(context.Context) error { return s.stores.metrics.Close() })
+	s.limits = newLimits(s.cfg, s.log)
 	s.stores.collector, err = collector.New(s.cfg.Intake(), collector.Deps{
-		Records: s.stores.records, Metrics: s.stores.metrics, Registerer: s.reg, Logger: s.log,
+		Records: s.stores.records, Metrics: s.stores.metrics, Registerer: s.reg, Logger: s.log, Limits: s.limits.of,
 	})
 	if err != nil {
 		return err

@@ -27,8 +27,9 @@ type Config struct {
 	// that its attributes or its text name, and notes where it stood in the
 	// attribute clew.trace.source.
 	JoinTraceContext bool `yaml:"join_trace_context"`
-	// Limits holds for every tenant that has none of its own.
-	Limits Limits `yaml:"limits"`
+	// Limits holds for every tenant that has none of its own. The server has a
+	// section for them.
+	Limits Limits `yaml:"-"`
 	// RetryAfter is when a client that was refused for a passing reason is
 	// asked to come again.
 	RetryAfter model.Duration `yaml:"retry_after"`

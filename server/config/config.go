@@ -39,6 +39,8 @@ type Config struct {
 
 	// AuthWritten is set where the file or a flag spells auth.type out.
 	AuthWritten bool `yaml:"-"`
+	// File is where it was read from, "" for nowhere.
+	File string `yaml:"-"`
 }
 
 // Server is the `server` section.
@@ -55,14 +57,8 @@ type Server struct {
 	IdleTimeout model.Duration `yaml:"idle_timeout"`
 	// ShutdownTimeout is how long requests may go on after a stop signal.
 	ShutdownTimeout model.Duration `yaml:"shutdown_timeout"`
-	// MemoryLimitBytes is what the process may take; 0 is what the control
-	// group or else the machine has. Near it memory is collected more often.
-	// GOMEMLIMIT in the environment wins.
-	MemoryLimitBytes int64 `yaml:"memory_limit_bytes"`
-	// GCPercent is how much memory may grow over what is in use before it is
-	// collected: less takes less memory and more CPU time. GOGC in the
-	// environment wins.
-	GCPercent int `yaml:"gc_percent"`
+	// ReloadInterval is how often the file is looked at for changed limits.
+	ReloadInterval model.Duration `yaml:"reload_interval"`
 }
 
 // Telemetry is the `telemetry` section.
@@ -91,7 +87,7 @@ func Default() Config {
 			ReadHeaderTimeout: model.Duration(10 * time.Second),
 			IdleTimeout:       model.Duration(2 * time.Minute),
 			ShutdownTimeout:   model.Duration(15 * time.Second),
-			GCPercent:         50,
+			ReloadInterval:    model.Duration(5 * time.Second),
 		},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text", StoreMetrics: model.Duration(15 * time.Second)},
 		Rooms:     defaultRooms(),
@@ -111,6 +107,7 @@ func Load(path string) (Config, error) {
 	if err := strictyaml.Decode(data, &c, nil); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
+	c.File = path
 	c.AuthWritten = strictyaml.Has(data, "auth", "type")
 	return c, nil
 }
@@ -129,11 +126,8 @@ func (c *Config) validateServer() error {
 	if c.Server.HTTPListen == "" {
 		return errors.New("server.http_listen is empty; want host:port, such as 127.0.0.1:2539")
 	}
-	if c.Server.MemoryLimitBytes < 0 {
-		return fmt.Errorf("server.memory_limit_bytes %d: want 0 or more", c.Server.MemoryLimitBytes)
-	}
-	if c.Server.GCPercent < 1 {
-		return fmt.Errorf("server.gc_percent %d: want 1 or more", c.Server.GCPercent)
+	if c.Server.ReloadInterval <= 0 {
+		return fmt.Errorf("server.reload_interval %s: want more than 0, such as 5s", c.Server.ReloadInterval)
 	}
 	for key, addr := range map[string]string{
 		"http_listen": c.Server.HTTPListen, "otlp_grpc_listen": c.Server.OTLPGRPCListen, "otlp_http_listen": c.Server.OTLPHTTPListen,

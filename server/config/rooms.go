@@ -27,7 +27,10 @@ import (
 
 // Rooms are the sections that belong to other rooms.
 type Rooms struct {
-	// Receivers is the way in: what is taken, and its limits.
+	// Limits bound what tenants may send. They alone are read again when the
+	// file changes, without a restart.
+	Limits Limits `yaml:"limits"`
+	// Receivers is the way in: what is taken.
 	Receivers collector.Config `yaml:"receivers"`
 	// Correlation adds to what counts as an ID.
 	Correlation correlation.Config `yaml:"correlation"`
@@ -45,6 +48,9 @@ type Storage struct {
 	Backend string `yaml:"backend"`
 	// Local is the embedded engine.
 	Local local.Config `yaml:"local"`
+	// Elasticsearch is the cluster of the backend elasticsearch; without effect
+	// while the backend is local.
+	Elasticsearch Elasticsearch `yaml:"elasticsearch"`
 	// Metrics is the embedded Prometheus TSDB.
 	Metrics Metrics `yaml:"metrics"`
 	// Retention is how long each signal is kept.
@@ -56,6 +62,29 @@ type Metrics struct {
 	// Backend is where metrics live: local is the one in this version.
 	Backend        string `yaml:"backend"`
 	metrics.Config `yaml:",inline"`
+	// Remote is the store of the backend remote; without effect while the
+	// backend is local.
+	Remote Remote `yaml:"remote"`
+}
+
+// Elasticsearch is the `storage.elasticsearch` section.
+type Elasticsearch struct {
+	// Addresses are the nodes, such as http://127.0.0.1:9200.
+	Addresses []string `yaml:"addresses"`
+	// Username and Password are for basic authentication, or ${VAR}.
+	Username string `yaml:"username"`
+	Password string `yaml:"password"`
+	// APIKey is used instead of them.
+	APIKey string `yaml:"api_key"`
+	// CAFile verifies the cluster's certificate.
+	CAFile string `yaml:"ca_file"`
+}
+
+// Remote is the `storage.metrics.remote` section.
+type Remote struct {
+	// WriteURL takes remote write, QueryURL answers Prometheus's API.
+	WriteURL string `yaml:"write_url"`
+	QueryURL string `yaml:"query_url"`
 }
 
 // Retention is the `storage.retention` section.
@@ -92,6 +121,7 @@ const day = 24 * time.Hour
 
 func defaultRooms() Rooms {
 	return Rooms{
+		Limits:      Limits{Limits: admission.DefaultConfig().Limits},
 		Receivers:   collector.DefaultConfig(),
 		Correlation: correlation.DefaultConfig(),
 		Storage: Storage{
@@ -129,6 +159,7 @@ func (s Storage) Samples() metrics.Config {
 // retention is refused, not stored and dropped at once.
 func (r Rooms) Intake() collector.Config {
 	c, keep := r.Receivers, r.Storage.Retention
+	c.Admission.Limits = r.Limits.Limits
 	c.Admission.MaxAge = admission.MaxAge{Logs: keep.Logs, Traces: keep.Traces, Metrics: keep.Metrics}
 	return c
 }
@@ -151,6 +182,7 @@ func (c *Config) validateRooms() []error {
 		in("storage.metrics.backend", fmt.Errorf("%q is not in this version; use local", c.Storage.Metrics.Backend))
 	}
 	records, samples, intake := c.Storage.Records(), c.Storage.Samples(), c.Intake()
+	in("limits", c.Limits.Validate())
 	in("receivers", intake.Validate())
 	in("correlation", c.Correlation.Validate())
 	in("storage.local", records.Validate())
@@ -169,6 +201,8 @@ func (c *Config) validateRooms() []error {
 
 // maskRooms hides credentials that stand in addresses.
 func (c *Config) maskRooms() {
+	mask(&c.Storage.Elasticsearch.Password)
+	mask(&c.Storage.Elasticsearch.APIKey)
 	c.Alert.Alertmanagers = slices.Clone(c.Alert.Alertmanagers)
 	for i, address := range c.Alert.Alertmanagers {
 		if u, err := url.Parse(address); err == nil {
