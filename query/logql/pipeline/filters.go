@@ -55,9 +55,6 @@ func compilePair(l, r syntax.LabelFilter, join func(l, r filter, b *Labels) bool
 // quantity compares a label as the kind of quantity that parse reads.
 func quantity[T float64 | time.Duration | uint64](name, op string, want T, parse func(string) (T, error)) filter {
 	return func(b *Labels) bool {
-		if b.Failed() != "" {
-			return true // only text comparisons look at records that failed
-		}
 		l, ok := b.Lookup(name)
 		if !ok {
 			return false

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -117,17 +118,17 @@ func trunc(n int, s string) string {
 	return s
 }
 
-func substr(start, end int, s string) string {
+func substr(start, end int, s string) (string, error) {
 	if start < 0 {
 		start = 0
 	}
 	if end < 0 || end > len(s) {
 		end = len(s)
 	}
-	if start >= end {
-		return ""
+	if start > end {
+		return "", fmt.Errorf("substr: text of %d bytes has none from %d to %d", len(s), start, end)
 	}
-	return s[start:end]
+	return s[start:end], nil
 }
 
 func repeat(n int, s string, most int) (string, error) {

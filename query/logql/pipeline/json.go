@@ -142,7 +142,7 @@ func (j *jsonPaths) process(r *Record) bool {
 		default:
 			text = string(value)
 		}
-		if text == "" && r.Labels.baseHas(j.labels[i]) {
+		if text == "" && r.Labels.taken(j.labels[i]) {
 			continue
 		}
 		r.Labels.Extract(j.labels[i], text)

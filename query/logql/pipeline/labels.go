@@ -140,14 +140,37 @@ func (b *Labels) Set(c Category, name, value string) {
 }
 
 // Extract sets a label that a parser found, under another name where the
-// stream has one of this name. Of a label found twice the first value counts.
+// stream or the structured metadata has one of this name. Of a label found
+// twice the first value counts.
 func (b *Labels) Extract(name, value string) {
-	if b.baseHas(name) {
+	if b.taken(name) {
 		name += clashSuffix
 	}
 	if i := b.find(name); i >= 0 && b.extra[i].extracted {
 		return
 	}
+	b.extract(name, value)
+}
+
+// Replace is Extract where of a label found twice the last value counts.
+func (b *Labels) Replace(name, value string) {
+	if b.taken(name) {
+		name += clashSuffix
+	}
+	b.extract(name, value)
+}
+
+// taken reports whether a parser may not use a name.
+func (b *Labels) taken(name string) bool {
+	if b.baseHas(name) {
+		return true
+	}
+	b.loadMeta()
+	i := b.find(name)
+	return i >= 0 && b.extra[i].Category == FromMeta
+}
+
+func (b *Labels) extract(name, value string) {
 	b.put(Label{Name: name, Value: value, Category: FromParser, extracted: value != ""})
 }
 

@@ -33,7 +33,7 @@ func newLogfmt(s *syntax.Logfmt) *logfmt {
 func (l *logfmt) process(r *Record) bool {
 	b := &r.Labels
 	for _, label := range l.labels {
-		if !b.baseHas(label) {
+		if !b.taken(label) {
 			b.Set(FromParser, label, "")
 		}
 	}
@@ -48,7 +48,7 @@ func (l *logfmt) process(r *Record) bool {
 		}
 		for i, want := range l.keys {
 			if want == name {
-				b.Extract(l.labels[i], value)
+				b.Replace(l.labels[i], value)
 			}
 		}
 	})

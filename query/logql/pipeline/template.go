@@ -62,14 +62,24 @@ func newFormat(text string, lim Limits) (*format, error) {
 
 // run executes the template for a record.
 func (f *format) run(r *Record) (string, error) {
+	f.load(r)
+	return f.runOver(r, f.data)
+}
+
+// load takes over the labels of a record.
+func (f *format) load(r *Record) {
 	clear(f.data)
 	f.all = r.Labels.Append(f.all[:0])
 	for _, l := range f.all {
 		f.data[l.Name] = l.Value
 	}
+}
+
+// runOver executes the template for a record over labels as they once were.
+func (f *format) runOver(r *Record, data map[string]string) (string, error) {
 	f.out.b.Reset()
 	f.line, f.time, f.steps = r.Line, r.Time, 0
-	if err := f.tmpl.Execute(&f.out, f.data); err != nil {
+	if err := f.tmpl.Execute(&f.out, data); err != nil {
 		return "", err
 	}
 	return f.out.b.String(), nil
@@ -194,18 +204,24 @@ func newLabelFormat(s *syntax.LabelFormat, lim Limits) (stage, error) {
 	return out, nil
 }
 
+// process lets all templates see the labels as the first one does.
 func (s *labelFormat) process(r *Record) bool {
+	var data map[string]string
 	for _, op := range s.ops {
 		if op.f == nil {
 			if l, ok := r.Labels.Lookup(op.src); ok {
-				r.Labels.Set(l.Category, op.dst, l.Value)
+				r.Labels.Set(FromParser, op.dst, l.Value)
 				if op.dst != op.src {
 					r.Labels.Delete(op.src)
 				}
 			}
 			continue
 		}
-		value, err := op.f.run(r)
+		if data == nil {
+			op.f.load(r)
+			data = op.f.data
+		}
+		value, err := op.f.runOver(r, data)
 		if err != nil {
 			r.Labels.SetError(errTemplate, err.Error())
 			continue
