@@ -106,16 +106,54 @@ func (s *logSteps) log(l *telemetry.Log, knownOnly bool) {
 	}
 }
 
-// edges adds the steps up. Records often share several IDs: a step between two
-// of them counts once.
-func (s *logSteps) edges(cfg Config) []Edge {
-	tallies := map[edgeKey]*tally{}
-	counted := map[[2]int32]bool{}
+// requests returns the records that belong together, each once and in order:
+// those that share an ID, and those that share another one with them.
+func (s *logSteps) requests(most int) [][]mark {
+	parent := map[int32]int32{}
+	var root func(int32) int32
+	root = func(i int32) int32 {
+		p, ok := parent[i]
+		if !ok || p == i {
+			return i
+		}
+		p = root(p)
+		parent[i] = p
+		return p
+	}
+	byRecord := map[int32]mark{}
 	for id, marks := range s.marks {
-		if !s.joins[id] || len(marks) < 2 || len(marks) > cfg.MaxLogsPerID {
+		if !s.joins[id] || len(marks) < 2 || len(marks) > most {
 			continue
 		}
-		slices.SortFunc(marks, func(a, b mark) int { return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.service, b.service)) })
+		for _, m := range marks {
+			byRecord[m.record] = m
+			if a, b := root(marks[0].record), root(m.record); a != b {
+				parent[max(a, b)] = min(a, b)
+			}
+		}
+	}
+	groups := map[int32][]mark{}
+	for record, m := range byRecord {
+		r := root(record)
+		groups[r] = append(groups[r], m)
+	}
+	out := make([][]mark, 0, len(groups))
+	for _, g := range groups {
+		if len(g) <= most {
+			slices.SortFunc(g, func(a, b mark) int {
+				return cmp.Or(cmp.Compare(a.time, b.time), strings.Compare(s.b.t.names[a.service].id, s.b.t.names[b.service].id))
+			})
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// edges adds the steps up: from every record to the next one, where that is its
+// service's first of the request.
+func (s *logSteps) edges(cfg Config) []Edge {
+	tallies := map[edgeKey]*tally{}
+	for _, marks := range s.requests(cfg.MaxLogsPerID) {
 		seen := map[int32]bool{marks[0].service: true}
 		for i := 1; i < len(marks); i++ {
 			from, to := marks[i-1], marks[i]
@@ -123,24 +161,8 @@ func (s *logSteps) edges(cfg Config) []Edge {
 				continue
 			}
 			seen[to.service] = true
-			if step := [2]int32{from.record, to.record}; s.untraced[to.service] && !counted[step] {
-				counted[step] = true
-				key := edgeKey{source: from.service, target: to.service}
-				t := tallies[key]
-				if t == nil {
-					t = &tally{}
-					tallies[key] = t
-				}
-				for _, t := range []*tally{t, s.b.node(to.service)} {
-					t.calls++
-					t.weight++
-					if to.failed {
-						t.errors++
-					}
-				}
-				if trace := cmp.Or(to.trace, from.trace); !trace.IsZero() {
-					t.keep(sample{trace, to.failed, 0}, cfg.SampleTraces)
-				}
+			if s.untraced[to.service] {
+				s.step(tallies, from, to, cfg.SampleTraces)
 			}
 		}
 	}
@@ -153,4 +175,22 @@ func (s *logSteps) edges(cfg Config) []Edge {
 		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Target, b.Target))
 	})
 	return out
+}
+
+// step counts a call, also for the service that was called.
+func (s *logSteps) step(tallies map[edgeKey]*tally, from, to mark, samples int) {
+	key := edgeKey{source: from.service, target: to.service}
+	if tallies[key] == nil {
+		tallies[key] = &tally{}
+	}
+	for _, t := range []*tally{tallies[key], s.b.node(to.service)} {
+		t.calls++
+		t.weight++
+		if to.failed {
+			t.errors++
+		}
+	}
+	if trace := cmp.Or(to.trace, from.trace); !trace.IsZero() {
+		tallies[key].keep(sample{trace, to.failed, 0}, samples)
+	}
 }
