@@ -57,6 +57,14 @@ type Server struct {
 	IdleTimeout model.Duration `yaml:"idle_timeout"`
 	// ShutdownTimeout is how long requests may go on after a stop signal.
 	ShutdownTimeout model.Duration `yaml:"shutdown_timeout"`
+	// MemoryLimitBytes is what the process may take; 0 is what the control
+	// group or else the machine has. Near it memory is collected more often.
+	// GOMEMLIMIT in the environment wins.
+	MemoryLimitBytes int64 `yaml:"memory_limit_bytes"`
+	// GCPercent is how much memory may grow over what is in use before it is
+	// collected: less takes less memory and more CPU time. GOGC in the
+	// environment wins.
+	GCPercent int `yaml:"gc_percent"`
 	// ReloadInterval is how often the file is looked at for changed limits.
 	ReloadInterval model.Duration `yaml:"reload_interval"`
 }
@@ -87,6 +95,7 @@ func Default() Config {
 			ReadHeaderTimeout: model.Duration(10 * time.Second),
 			IdleTimeout:       model.Duration(2 * time.Minute),
 			ShutdownTimeout:   model.Duration(15 * time.Second),
+			GCPercent:         50,
 			ReloadInterval:    model.Duration(5 * time.Second),
 		},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text", StoreMetrics: model.Duration(15 * time.Second)},
@@ -128,6 +137,12 @@ func (c *Config) validateServer() error {
 	}
 	if c.Server.ReloadInterval <= 0 {
 		return fmt.Errorf("server.reload_interval %s: want more than 0, such as 5s", c.Server.ReloadInterval)
+	}
+	if c.Server.MemoryLimitBytes < 0 {
+		return fmt.Errorf("server.memory_limit_bytes %d: want 0 or more", c.Server.MemoryLimitBytes)
+	}
+	if c.Server.GCPercent < 1 {
+		return fmt.Errorf("server.gc_percent %d: want 1 or more", c.Server.GCPercent)
 	}
 	for key, addr := range map[string]string{
 		"http_listen": c.Server.HTTPListen, "otlp_grpc_listen": c.Server.OTLPGRPCListen, "otlp_http_listen": c.Server.OTLPHTTPListen,
