@@ -18,13 +18,17 @@ const maxErrorText = 500
 
 // get asks for a path and returns the body of a good answer.
 func (c *Client) get(ctx context.Context, path string, q url.Values) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, path, q)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, q url.Values) ([]byte, error) {
 	if c.opts.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.opts.Timeout)
 		defer cancel()
 	}
 	u := c.url(path, q)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	req, err := http.NewRequestWithContext(ctx, method, u, nil)
 	if err != nil {
 		return nil, usagef("make the request: %v", err)
 	}

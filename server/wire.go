@@ -15,6 +15,7 @@ import (
 
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/collector"
+	"github.com/clewhq/clew/query/api/deletion"
 	"github.com/clewhq/clew/query/api/export"
 	"github.com/clewhq/clew/query/api/jaeger"
 	"github.com/clewhq/clew/query/api/loki"
@@ -28,6 +29,7 @@ import (
 	"github.com/clewhq/clew/query/traceql"
 	"github.com/clewhq/clew/server/config"
 	"github.com/clewhq/clew/server/web"
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local"
 	"github.com/clewhq/clew/storage/metrics"
 )
@@ -45,7 +47,7 @@ func (s *Server) openStores(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("correlation: %w", err)
 	}
-	if s.stores.records, err = local.Open(s.cfg.Storage.Records(), local.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg}); err != nil {
+	if s.stores.records, err = local.Open(s.cfg.Storage.Records(), local.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors()}); err != nil {
 		return err
 	}
 	s.onStop("the store of logs and spans", func(context.Context) error { return s.stores.records.Close() })
@@ -62,6 +64,15 @@ func (s *Server) openStores(context.Context) error {
 	}
 	s.onStop("the collector", s.stores.collector.Close)
 	return nil
+}
+
+// selectors tell the store what the queries of deletions select. These engines
+// read nothing.
+func (s *Server) selectors() storage.Selectors {
+	return storage.Selectors{
+		Logs:  logql.New(s.cfg.Query.LogQL, nil, nil, nil).Select,
+		Spans: traceql.New(s.cfg.Query.TraceQL, nil, nil, nil).Select,
+	}
 }
 
 // queries are the rooms that answer.
@@ -137,6 +148,7 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	s.query.loki.Register(mux)
 	s.query.prometheus.Register(mux)
 	native.New(s.query.stories, s.query.maps, s.log, time.Now).Register(mux)
+	deletion.New(s.stores.records, s.log, time.Now).Register(mux)
 	export.NewAPI(export.New(s.query.logql, s.query.traceql, s.stores.records), s.log, time.Now).Register(mux)
 	jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
 	zipkin.New(zipkin.Deps{Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)

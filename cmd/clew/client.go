@@ -22,7 +22,7 @@ type clientFlags struct {
 
 // clientCommands returns the commands that ask a server.
 func clientCommands() []*cobra.Command {
-	return []*cobra.Command{correlateCommand(), mapCommand(), logsCommand(), traceCommand(), searchCommand(), metricsCommand(), exportCommand()}
+	return []*cobra.Command{correlateCommand(), mapCommand(), logsCommand(), traceCommand(), searchCommand(), metricsCommand(), exportCommand(), deleteCommand()}
 }
 
 // clientCommand makes a command that takes one argument (none where arg is

@@ -304,6 +304,45 @@ func checkExport(i *instance, s shop) {
 	}
 }
 
+// A person's records go for good, and nothing else does, also when the process
+// is killed at once.
+func TestDelete(t *testing.T) {
+	i := newInstance(t)
+	i.start()
+	s := newShop()
+	s.send(i)
+	server := "--server=http://" + i.http
+	query := `{service_name=~".+"} |= "` + orderID + `"`
+	if out, code := clew(t, "delete", query, server); code != 0 || !strings.Contains(out, "received") {
+		t.Fatalf("exit %d\n%s", code, out)
+	}
+	i.kill()
+	i.start()
+	if out, code := clew(t, "delete", "--signal", "traces", `{ span.order.id = "`+orderID+`" }`, "--wait", server); code != 0 || !strings.Contains(out, "processed") {
+		t.Fatalf("exit %d\n%s", code, out)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"logs", query, server}, 3},
+		{[]string{"logs", `{service_name="payment"}`, server}, 0},
+		{[]string{"trace", s.traceID.String(), server}, 0},
+		{[]string{"search", `{ span.order.id = "` + orderID + `" }`, server}, 3},
+		{[]string{"delete", "--list", server}, 0},
+		{[]string{"delete", "--cancel", "1", server}, 3},
+		{[]string{"delete", `{a=`, server}, 2},
+	} {
+		if out, code := clew(t, c.args...); code != c.code {
+			t.Errorf("clew %q: exit %d, want %d\n%s", c.args, code, c.code, out)
+		}
+	}
+	i.stop()
+	if out, code := clew(t, "check", i.dir); code != 0 {
+		t.Errorf("check: exit %d\n%s", code, out)
+	}
+}
+
 // Many senders, and the process killed at arbitrary moments: what was
 // acknowledged is there, once; what was not is absent or whole.
 func TestKilledUnderLoad(t *testing.T) {

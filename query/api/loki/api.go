@@ -80,7 +80,6 @@ func (a *API) Register(mux *http.ServeMux) {
 	for path, sentence := range map[string]string{
 		"rules":                    "rules are not configured over this API: they are files in the folder that alert.rules_dir names",
 		"rules/{rest...}":          "rules are not configured over this API: they are files in the folder that alert.rules_dir names",
-		"delete":                   "deleting by query is not offered: data goes by retention (storage.retention)",
 		"cache/generation_numbers": "there is no cache whose generation could be told",
 	} {
 		mux.HandleFunc(prefix+path, func(w http.ResponseWriter, _ *http.Request) {

@@ -381,7 +381,6 @@ func TestErrors(t *testing.T) {
 		{"format_query", url.Values{"query": {`{`}}, 400, "parse error"},
 		{"rules", nil, 501, "alert.rules_dir"},
 		{"rules/x/y", nil, 501, "alert.rules_dir"},
-		{"delete", nil, 501, "retention"},
 		{"nosuch", nil, 404, "there is no GET /loki/api/v1/nosuch"},
 		{"push", nil, 404, "there is no GET"},
 	} {
