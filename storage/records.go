@@ -108,6 +108,23 @@ type Condition struct {
 	Accept func(text string) bool
 }
 
+// Holds reports whether the condition is true of l.
+func (c *Condition) Holds(l *telemetry.Log) bool {
+	text := ""
+	switch c.Field {
+	case FieldSeverityText:
+		text = l.SeverityText
+	case FieldEventName:
+		text = l.EventName
+	}
+	for i := 0; text == "" && c.Key != nil && i < len(l.Attrs); i++ {
+		if c.Key(l.Attrs[i].Key) {
+			text = l.Attrs[i].Value.Text()
+		}
+	}
+	return c.Accept(text)
+}
+
 // LogQuery selects log records.
 type LogQuery struct {
 	Tenant string

@@ -59,6 +59,12 @@ func (c *counter) add(lo, hi int, _ int64, v float64) int {
 	return 0
 }
 
+// addCount takes n records that count at the steps lo to hi.
+func (c *counter) addCount(lo, hi int, n float64) {
+	c.counts[lo] += n
+	c.counts[hi+1] -= n
+}
+
 func (c *counter) finish() {
 	for _, col := range [][]float64{c.counts, c.sums} {
 		for i := 1; i < len(col); i++ {

@@ -85,7 +85,11 @@ func (ev *evaluator) rangeNode(e *syntax.RangeAgg, grouping *syntax.Grouping) (n
 	pl := plan.New(e.Log, filters, r.use())
 	from := ev.steps.start - int64(e.Interval) - int64(e.Offset) + 1
 	to := ev.steps.last() - int64(e.Offset) + 1
-	if err := ev.q.read(pl, from, to, order, r.record); err != nil {
+	counted, err := r.count(pl, from, to)
+	if err == nil && !counted {
+		err = ev.q.read(pl, from, to, order, r.record)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for _, s := range r.order {
@@ -216,7 +220,11 @@ func convert(conv, text string) (float64, error) {
 
 // seriesOf returns the series that a record belongs to.
 func (r *rangeReader) seriesOf(rec *pipeline.Record) (*rangeSeries, error) {
-	set := r.ev.sets.of(r.groupLabels(rec))
+	return r.seriesOfSet(r.ev.sets.of(r.groupLabels(rec)))
+}
+
+// seriesOfSet returns the series of these labels.
+func (r *rangeReader) seriesOfSet(set *labelSet) (*rangeSeries, error) {
 	if s, ok := r.series[set]; ok {
 		return s, nil
 	}

@@ -50,18 +50,11 @@ func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each fun
 		return q.ctx.Err()
 	}
 	from = max(from, 0)
-	views := &streamViews{plan: p}
-	if p.NeedsStreams() {
-		if err := q.resolve(p, views, from, to); err != nil {
-			return err
-		}
+	lq, views, err := q.logQuery(p, from, to, order)
+	if err != nil {
+		return err
 	}
 	q.describe(p, from, to, order)
-	lq := storage.LogQuery{
-		Tenant: q.tenant, From: from, To: to, IDs: p.IDs, Text: p.Text, MinSeverity: p.MinSeverity,
-		Order: order, Columns: p.Columns, Stats: &q.stats.Store,
-		Stream: func(st *telemetry.Stream) bool { return views.get(st).keep },
-	}
 	var last *telemetry.Stream
 	var view *entry.Stream
 	for batch, err := range q.engine.reader.Logs(q.ctx, lq) {
@@ -89,6 +82,21 @@ func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each fun
 	return q.ctx.Err()
 }
 
+// logQuery turns a plan into what the store is asked.
+func (q *query) logQuery(p *plan.Plan, from, to int64, order storage.Order) (storage.LogQuery, *streamViews, error) {
+	views := &streamViews{plan: p}
+	if p.NeedsStreams() {
+		if err := q.resolve(p, views, from, to); err != nil {
+			return storage.LogQuery{}, nil, err
+		}
+	}
+	return storage.LogQuery{
+		Tenant: q.tenant, From: from, To: to, IDs: p.IDs, Text: p.Text, Where: p.Where, MinSeverity: p.MinSeverity,
+		Order: order, Columns: p.Columns, Stats: &q.stats.Store,
+		Stream: func(st *telemetry.Stream) bool { return views.get(st).keep },
+	}, views, nil
+}
+
 // resolve settles the pushdowns that depend on the labels of the streams.
 func (q *query) resolve(p *plan.Plan, views *streamViews, from, to int64) error {
 	streams, err := q.engine.reader.Streams(q.ctx, q.tenant, telemetry.Logs, from, to)
@@ -97,7 +105,7 @@ func (q *query) resolve(p *plan.Plan, views *streamViews, from, to int64) error 
 	}
 	p.Resolve(func(label string) bool {
 		for _, s := range streams {
-			if v := views.get(s.Stream); v.keep && v.view.Get(label) != "" {
+			if v := views.get(s.Stream); v.keep && (v.view.Get(label) != "" || entry.Get(v.view.Scope, label) != "") {
 				return true
 			}
 		}

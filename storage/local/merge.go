@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/head"
@@ -142,14 +143,7 @@ func (m *merge[T]) expandSegment(src source[T]) {
 		warn(m.s, src.handle, m.q.Stats, err)
 		return
 	}
-	parts, skipped, err := r.Plan(m.q)
-	if err != nil {
-		warn(m.s, src.handle, m.q.Stats, err)
-		// The index is damaged, the blocks need not be: look at all of them.
-		all := *m.q
-		all.Hashes = nil
-		parts, skipped, _ = r.Plan(&all)
-	}
+	parts, skipped := planParts(m.s, src.handle, r, m.q, nil)
 	if m.q.Stats != nil {
 		m.q.Stats.Blocks += int64(len(parts))
 		m.q.Stats.BlocksSkipped += int64(skipped)
@@ -160,6 +154,24 @@ func (m *merge[T]) expandSegment(src source[T]) {
 			time: m.bound(p.Min, p.Max), rank: src.rank, n: uint64(p.Block), handle: src.handle, part: p,
 		})
 	}
+}
+
+// planParts is the segment's Plan. Where its index is damaged, the blocks need
+// not be: then it is all of them. mu, if set, guards the query's statistics.
+func planParts[T any](s *Store, h *handle[T], r *segment.Reader[T], q *record.Query[T], mu sync.Locker) ([]segment.Part, int) {
+	parts, skipped, err := r.Plan(q)
+	if err == nil {
+		return parts, skipped
+	}
+	if mu != nil {
+		mu.Lock()
+		defer mu.Unlock()
+	}
+	warn(s, h, q.Stats, err)
+	all := *q
+	all.Hashes, all.Text = nil, nil
+	parts, skipped, _ = r.Plan(&all)
+	return parts, skipped
 }
 
 // push adds a cursor over what was in src.
@@ -191,15 +203,31 @@ func (m *merge[T]) partCursor(src source[T]) (*cursor[T], error) {
 	}
 	return &cursor[T]{
 		rows: rows.Len(), owner: src.handle,
-		time: func(i int) int64 { return rows.Times[i] },
+		time: rows.Time,
 		take: func(from, to int) ([]T, error) { return rows.Take(from, to, m.q.Columns) },
 	}, nil
 }
 
 // runCursor selects the rows of a run. Its rows are in order of time.
 func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
+	rows := &runRows[T]{m: m, run: r}
+	sel := m.selectRows(r)
+	if m.sources.newestFirst {
+		slices.Reverse(sel)
+	}
+	if m.q.Stats != nil {
+		m.q.Stats.Rows += int64(len(sel))
+	}
+	return &cursor[T]{
+		rows: len(sel),
+		time: func(i int) int64 { return r.Time(sel[i]) },
+		take: func(from, to int) ([]T, error) { return rows.take(sel[from:to]), nil },
+	}
+}
+
+// selectRows returns the rows of a run that the query selects, in order.
+func (m *merge[T]) selectRows(r *head.Run[T]) (sel []int) {
 	q := m.q
-	var sel []int
 	rows := &runRows[T]{m: m, run: r}
 	exact := q.Core != nil || q.Match != nil
 	take := func(i int) {
@@ -218,22 +246,12 @@ func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
 		for _, i := range r.Find(q.Hashes) {
 			take(i)
 		}
-	} else {
-		for i := r.From(q.From); i < r.Len() && q.InRange(r.Time(i)); i++ {
-			take(i)
-		}
+		return sel
 	}
-	if m.sources.newestFirst {
-		slices.Reverse(sel)
+	for i := r.From(q.From); i < r.Len() && q.InRange(r.Time(i)); i++ {
+		take(i)
 	}
-	if q.Stats != nil {
-		q.Stats.Rows += int64(len(sel))
-	}
-	return &cursor[T]{
-		rows: len(sel),
-		time: func(i int) int64 { return r.Time(sel[i]) },
-		take: func(from, to int) ([]T, error) { return rows.take(sel[from:to]), nil },
-	}
+	return sel
 }
 
 // runRows decodes the rows of a run.

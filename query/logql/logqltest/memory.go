@@ -79,6 +79,11 @@ func (m *Memory) selects(q storage.LogQuery, l *telemetry.Log) bool {
 			return false
 		}
 	}
+	for i := range q.Where {
+		if !q.Where[i].Holds(l) {
+			return false
+		}
+	}
 	if q.MinSeverity > 0 && l.Severity != 0 && l.Severity < q.MinSeverity {
 		return false
 	}

@@ -32,6 +32,12 @@ type Plan struct {
 	// MinSeverity lets records go whose severity is set and lower.
 	MinSeverity telemetry.Severity
 	Columns     storage.Columns
+	// Where are conditions that hold of every record that can pass. Resolve
+	// sets them.
+	Where []storage.Condition
+	// Exact is set where exactly the records pass for which Text and Where
+	// hold. Resolve may take it back.
+	Exact bool
 
 	// byLabel are pushdowns that only hold where no stream has a label of
 	// the same name as the structured metadata they rest on.
@@ -42,12 +48,13 @@ type labelPush struct {
 	label    string
 	id       string
 	severity telemetry.Severity
+	where    *storage.Condition
 }
 
 // New plans the reading for a selector and its stages; filters are label
 // filters behind the stages.
 func New(e *syntax.LogExpr, filters []syntax.LabelFilter, use Use) *Plan {
-	p := &Plan{Matchers: e.Matchers}
+	p := &Plan{Matchers: e.Matchers, Exact: true}
 	w := walk{plan: p, use: use, set: map[string]bool{}}
 	for _, s := range e.Stages {
 		w.stage(s)
@@ -73,11 +80,15 @@ func (p *Plan) MatchStream(v *entry.Stream) bool {
 func (p *Plan) NeedsStreams() bool { return len(p.byLabel) > 0 }
 
 // Resolve decides on the pushdowns that depend on which labels the streams of
-// the store have; has reports whether any selected stream has a label.
+// the store have; has reports whether any selected stream, or its scope, has a
+// label.
 func (p *Plan) Resolve(has func(label string) bool) {
 	for _, b := range p.byLabel {
 		switch {
 		case has(b.label):
+			p.Exact = p.Exact && b.where == nil
+		case b.where != nil:
+			p.Where = append(p.Where, *b.where)
 		case b.id != "" && len(p.IDs) == 0:
 			p.IDs = []string{b.id}
 		case b.severity > p.MinSeverity:
@@ -95,6 +106,9 @@ func (p *Plan) Describe() []string {
 	}
 	if len(p.IDs) > 0 {
 		out = append(out, "by the ID index: "+strings.Join(p.IDs, ", "))
+	}
+	if len(p.Where) > 0 {
+		out = append(out, fmt.Sprintf("conditions on labels: %d", len(p.Where)))
 	}
 	if p.MinSeverity > 0 {
 		out = append(out, fmt.Sprintf("severity at least: %s (%d)", p.MinSeverity, p.MinSeverity))
@@ -131,6 +145,11 @@ type walk struct {
 }
 
 func (w *walk) stage(s syntax.Stage) {
+	switch s.(type) {
+	case *syntax.LineFilter, *syntax.LabelFilterStage:
+	default:
+		w.plan.Exact = false
+	}
 	switch s := s.(type) {
 	case *syntax.LineFilter:
 		w.needLine = true
@@ -179,6 +198,9 @@ func (w *walk) parser(extract []syntax.Extraction) {
 }
 
 func (w *walk) lineFilter(f *syntax.LineFilter) {
+	if w.lineChanged || f.Op != syntax.LineContains || len(f.Values) != 1 || f.Values[0].IP {
+		w.plan.Exact = false
+	}
 	if w.lineChanged || f.Op.Negative() || len(f.Values) != 1 || f.Values[0].IP {
 		return
 	}
@@ -222,12 +244,12 @@ func (w *walk) filter(f syntax.LabelFilter) {
 	case *syntax.FilterAnd:
 		w.filter(f.Left)
 		w.filter(f.Right)
-	case *syntax.FilterOr:
-		w.refs = append(w.refs, names(f)...)
 	default:
 		w.refs = append(w.refs, names(f)...)
 		if m, ok := f.(*syntax.FilterMatch); ok && !w.anySet && !w.set[m.Matcher.Name] {
 			w.match(m.Matcher)
+		} else {
+			w.plan.Exact = false
 		}
 	}
 }
@@ -235,6 +257,11 @@ func (w *walk) filter(f syntax.LabelFilter) {
 // match notes the pushdowns that a comparison of a label allows that no stage
 // has set.
 func (w *walk) match(m *syntax.Matcher) {
+	if c, ok := entry.Condition(m.Name, m.Matches); ok {
+		w.plan.byLabel = append(w.plan.byLabel, labelPush{label: m.Name, where: &c})
+		return
+	}
+	w.plan.Exact = false
 	switch m.Name {
 	case entry.DetectedLevel:
 		if sev := lowestSeverity(m); sev > 0 {

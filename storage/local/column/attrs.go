@@ -76,13 +76,19 @@ type Attrs struct {
 	values []Values // by key
 }
 
+// Keys reads the keys with which a column of attribute lists begins.
+func (c *Cursor) Keys() []string {
+	keys := make([]string, c.Count(1))
+	for i := range keys {
+		keys[i] = c.String()
+	}
+	return keys
+}
+
 // Attrs reads n attribute lists.
 func (c *Cursor) Attrs(n int) (v Attrs) {
 	v.c = c
-	v.keys = make([]string, c.Count(1))
-	for i := range v.keys {
-		v.keys[i] = c.String()
-	}
+	v.keys = c.Keys()
 	v.shapes = c.shapes(len(v.keys))
 	v.refs = c.Ints(n)
 	if c.err != nil {
@@ -179,9 +185,9 @@ func (v *Attrs) Select(sel []int, set func(i int, attrs telemetry.Attrs)) {
 	})
 }
 
-// Keys tells of each key of the column whether accept is true of it; nil
+// Accepted tells of each key of the column whether accept is true of it; nil
 // where it is of none.
-func (v *Attrs) Keys(accept func(string) bool) (out []bool) {
+func (v *Attrs) Accepted(accept func(string) bool) (out []bool) {
 	for i, key := range v.keys {
 		if accept(key) {
 			if out == nil {

@@ -109,7 +109,14 @@ type Ints struct {
 	n, w   int
 	base   int64
 	planes []byte
+	runs   []run
 	all    []int64
+}
+
+// run is a value that stands in all places up to end.
+type run struct {
+	value int64
+	end   int
 }
 
 // Ints reads n integers.
@@ -130,7 +137,7 @@ func (c *Cursor) Ints(n int) (v Ints) {
 		}
 		v.planes = c.Bytes(held * v.w)
 	case intsRuns:
-		v.all = c.runs(n)
+		v.runs = c.runs(n)
 	default:
 		c.Fail("integer encoding %d is unknown", v.mode)
 	}
@@ -141,7 +148,7 @@ func (c *Cursor) Ints(n int) (v Ints) {
 	return v
 }
 
-func (c *Cursor) runs(n int) []int64 {
+func (c *Cursor) runs(n int) []run {
 	k := c.Count(0)
 	if k > n {
 		c.Fail("%d runs of %d values", k, n)
@@ -151,19 +158,19 @@ func (c *Cursor) runs(n int) []int64 {
 	if c.err != nil {
 		return nil
 	}
-	out := make([]int64, 0, n)
-	for i := range k {
-		v, l := values.At(i), lengths.At(i)
-		if l <= 0 || l > int64(n-len(out)) {
-			c.Fail("run of %d values where %d are left", l, n-len(out))
+	out := make([]run, k)
+	end := 0
+	for i := range out {
+		l := lengths.At(i)
+		if l <= 0 || l > int64(n-end) {
+			c.Fail("run of %d values where %d are left", l, n-end)
 			return nil
 		}
-		for range l {
-			out = append(out, v)
-		}
+		end += int(l)
+		out[i] = run{values.At(i), end}
 	}
-	if len(out) != n {
-		c.Fail("runs of %d values, want %d", len(out), n)
+	if end != n {
+		c.Fail("runs of %d values, want %d", end, n)
 		return nil
 	}
 	return out
@@ -190,7 +197,7 @@ func (v *Ints) At(i int) int64 {
 		return v.all[i]
 	case v.mode == intsConst:
 		return v.base
-	case v.mode == intsDelta:
+	case v.mode == intsDelta || v.mode == intsRuns:
 		return v.All()[i]
 	}
 	return v.base + int64(gather(v.planes, i, v.n))
@@ -206,11 +213,23 @@ func gather(planes []byte, i, n int) (u uint64) {
 
 // All returns all values. The list must not be changed.
 func (v *Ints) All() []int64 {
-	if v.all != nil || v.n == 0 {
-		return v.all
+	if v.all == nil && v.n > 0 {
+		v.all = make([]int64, v.n)
+		v.decode(v.all)
 	}
-	out := make([]int64, v.n)
-	v.all = out
+	return v.all
+}
+
+// AllIn is All in the memory of buf, where that is long enough.
+func (v *Ints) AllIn(buf []int64) []int64 {
+	if v.all == nil && v.n > 0 && v.n <= cap(buf) {
+		v.all = buf[:v.n]
+		v.decode(v.all)
+	}
+	return v.All()
+}
+
+func (v *Ints) decode(out []int64) {
 	switch v.mode {
 	case intsDelta:
 		if v.n > 1 {
@@ -227,20 +246,53 @@ func (v *Ints) All() []int64 {
 		for i := range out {
 			out[i] += v.base
 		}
+	case intsRuns:
+		at := 0
+		for _, r := range v.runs {
+			for ; at < r.end; at++ {
+				out[at] = r.value
+			}
+		}
 	default:
 		for i := range out {
 			out[i] = v.base
 		}
 	}
-	return out
 }
 
-// joinPlanes puts the numbers together, a plane at a time.
+// joinPlanes puts the numbers together, two planes at a time.
 func joinPlanes(out []int64, planes []byte) {
-	for shift := 0; len(planes) >= len(out); shift += 8 {
-		for i, b := range planes[:len(out)] {
+	n := len(out)
+	clear(out)
+	shift := 0
+	for ; len(planes) >= 2*n; shift += 16 {
+		low, high := planes[:n], planes[n:2*n]
+		for i := range out {
+			out[i] |= int64((uint64(low[i]) | uint64(high[i])<<8) << shift)
+		}
+		planes = planes[2*n:]
+	}
+	if len(planes) >= n {
+		for i, b := range planes[:n] {
 			out[i] |= int64(uint64(b) << shift)
 		}
-		planes = planes[len(out):]
 	}
+}
+
+// eachRun calls visit for the runs that the encoding tells, and reports
+// whether it tells any.
+func (v *Ints) eachRun(visit func(value int64, from, to int)) bool {
+	switch {
+	case v.mode == intsConst:
+		visit(v.base, 0, v.n)
+	case v.mode == intsRuns:
+		from := 0
+		for _, r := range v.runs {
+			visit(r.value, from, r.end)
+			from = r.end
+		}
+	default:
+		return false
+	}
+	return true
 }

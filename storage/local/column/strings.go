@@ -176,8 +176,7 @@ func (v *Strings) bounds(i int) (from, to int) {
 
 // entry returns a string of the dictionary; those of templates are made once.
 func (v *Strings) entry(ref int64) string {
-	if ref < 0 || ref >= int64(len(v.made)) {
-		v.c.Fail("string %d of a dictionary of %d", ref, len(v.made))
+	if !v.known(ref, len(v.made)) {
 		return ""
 	}
 	if v.dict.tmpl == nil {
@@ -192,24 +191,48 @@ func (v *Strings) entry(ref int64) string {
 // Test returns the rows of sel, which ascend, whose string accept is true of.
 // It asks once for each string of a dictionary.
 func (v *Strings) Test(sel []int, accept func(string) bool) []int {
+	if v.c.err != nil {
+		return nil
+	}
 	if v.dict == nil {
 		return slices.DeleteFunc(sel, func(i int) bool { return !accept(v.At(i)) })
 	}
-	known := make([]int8, len(v.made))
-	return slices.DeleteFunc(sel, func(i int) bool {
-		ref := v.refs.At(i)
-		if ref < 0 || ref >= int64(len(known)) {
-			v.c.Fail("string %d of a dictionary of %d", ref, len(known))
-			return true
+	good := make([]bool, len(v.made))
+	n := 0
+	for ref := range good {
+		if good[ref] = accept(v.entry(int64(ref))); good[ref] {
+			n++
 		}
-		if known[ref] == 0 {
-			known[ref] = -1
-			if accept(v.entry(ref)) {
-				known[ref] = 1
+	}
+	if n == 0 {
+		return nil
+	}
+	out := sel[:0]
+	next := 0
+	if v.refs.eachRun(func(ref int64, _, to int) {
+		for ; next < len(sel) && sel[next] < to; next++ {
+			if v.known(ref, len(good)) && good[ref] {
+				out = append(out, sel[next])
 			}
 		}
-		return known[ref] < 0
-	})
+	}) {
+		return out
+	}
+	for _, i := range sel {
+		if ref := v.refs.At(i); v.known(ref, len(good)) && good[ref] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// known reports whether a dictionary of n has the string.
+func (v *Strings) known(ref int64, n int) bool {
+	if ref < 0 || ref >= int64(n) {
+		v.c.Fail("string %d of a dictionary of %d", ref, n)
+		return false
+	}
+	return true
 }
 
 // Containing returns the rows of sel, which ascend, whose string holds lit.

@@ -98,7 +98,7 @@ func SpanQuery(q storage.SpanQuery) *Query[telemetry.Span] {
 // matchLog tests a record on what segments test on their columns.
 func matchLog(q *Query[telemetry.Log], l *telemetry.Log) bool {
 	for i := range q.Where {
-		if !matchCondition(&q.Where[i], l) {
+		if !q.Where[i].Holds(l) {
 			return false
 		}
 	}
@@ -112,22 +112,6 @@ func matchLog(q *Query[telemetry.Log], l *telemetry.Log) bool {
 		}
 	}
 	return true
-}
-
-func matchCondition(w *storage.Condition, l *telemetry.Log) bool {
-	text := ""
-	switch w.Field {
-	case storage.FieldSeverityText:
-		text = l.SeverityText
-	case storage.FieldEventName:
-		text = l.EventName
-	}
-	for i := 0; text == "" && w.Key != nil && i < len(l.Attrs); i++ {
-		if w.Key(l.Attrs[i].Key) {
-			text = l.Attrs[i].Value.Text()
-		}
-	}
-	return w.Accept(text)
 }
 
 func columns(c storage.Columns) storage.Columns {

@@ -33,8 +33,8 @@ type columns[T any] interface {
 	// behind stream numbers and times.
 	parse(id chunkID, c *column.Cursor, n int)
 	// filter returns the rows of sel, which ascend, that q's conditions hold
-	// for; need makes sure that a chunk was parsed.
-	filter(q *record.Query[T], sel []int, need func(chunkID) error) ([]int, error)
+	// for. It may use sel's memory. need makes sure that a chunk was parsed.
+	filter(q *record.Query[T], p Part, sel []int, need func(chunkID) error) ([]int, error)
 	// fill sets the fields of a chunk; sel[i] is the row that rows[i] is in
 	// the block.
 	fill(id chunkID, rows []T, sel []int)

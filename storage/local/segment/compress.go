@@ -36,8 +36,11 @@ func encoder(e Effort) (*zstd.Encoder, error) {
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
 }
 
+// leastGain is the part of a chunk that compression must save.
+const leastGain = 16
+
 // pack compresses raw behind dst; it reports false, and appends raw as it is,
-// where that is smaller.
+// where that saves too little for what reading it would cost.
 func pack(dst, raw []byte, e Effort) ([]byte, bool, error) {
 	enc, err := encoder(e)
 	if err != nil {
@@ -46,19 +49,14 @@ func pack(dst, raw []byte, e Effort) ([]byte, bool, error) {
 	defer encoders[e].Put(enc)
 	start := len(dst)
 	dst = enc.EncodeAll(raw, dst)
-	if len(dst)-start < len(raw) {
+	if len(dst)-start < len(raw)-len(raw)/leastGain {
 		return dst, true, nil
 	}
 	return append(dst[:start], raw...), false, nil
 }
 
-func unpack(b []byte, c chunk) ([]byte, error) {
-	if !c.packed {
-		if int64(len(b)) != c.raw {
-			return nil, fmt.Errorf("%d bytes, want %d", len(b), c.raw)
-		}
-		return b, nil
-	}
+// unpack decompresses b, what a chunk holds, into dst.
+func unpack(b []byte, c chunk, dst []byte) ([]byte, error) {
 	dec, err := decoder()
 	if err != nil {
 		return nil, fmt.Errorf("make a decompressor: %w", err)
@@ -71,7 +69,7 @@ func unpack(b []byte, c chunk) ([]byte, error) {
 	if h.HasFCS && h.FrameContentSize != uint64(c.raw) {
 		return nil, fmt.Errorf("compressed content of %d bytes, want %d", h.FrameContentSize, c.raw)
 	}
-	out, err := dec.DecodeAll(b, make([]byte, 0, c.raw))
+	out, err := dec.DecodeAll(b, dst[:0])
 	if err != nil {
 		return nil, err
 	}

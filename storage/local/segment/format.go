@@ -109,6 +109,7 @@ type block struct {
 	streams     []blockStream
 	// tokens bounds the ID-shaped runs of letters and digits in the bodies.
 	tokens tokenBounds
+	keys   []int // those of the records' attributes, as places in the list of keys
 	chunks []chunk
 }
 
@@ -133,6 +134,7 @@ func (b *block) append(dst []byte) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(b.tokens.hex))
 	dst = binary.AppendUvarint(dst, uint64(b.tokens.mixed))
+	dst = appendAscending(dst, b.keys)
 	dst = binary.AppendUvarint(dst, uint64(len(b.chunks)))
 	for _, c := range b.chunks {
 		packed := byte(0)
@@ -146,6 +148,31 @@ func (b *block) append(dst []byte) []byte {
 	return dst
 }
 
+// appendAscending appends how many numbers there are, and their differences.
+func appendAscending(dst []byte, list []int) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(list)))
+	prev := 0
+	for _, n := range list {
+		dst = binary.AppendUvarint(dst, uint64(n-prev))
+		prev = n
+	}
+	return dst
+}
+
+func readAscending(c *column.Cursor, below int) []int {
+	list := make([]int, c.Count(1))
+	prev := 0
+	for i := range list {
+		prev += int(c.Uvarint())
+		if prev < 0 || prev >= below {
+			c.Fail("key %d of %d", prev, below)
+			return nil
+		}
+		list[i] = prev
+	}
+	return list
+}
+
 // Bounds of what a block index may say, so that damage which a checksum does
 // not show cannot ask for any amount of memory.
 const (
@@ -153,7 +180,7 @@ const (
 	maxChunkRaw  = 1 << 30
 )
 
-func readBlock(c *column.Cursor, first, streams int) (b block) {
+func readBlock(c *column.Cursor, first, streams, keys int) (b block) {
 	b.first, b.rows = first, int(c.Uvarint())
 	b.min, b.max = c.Varint(), c.Varint()
 	b.streams = make([]blockStream, c.Count(2))
@@ -167,6 +194,7 @@ func readBlock(c *column.Cursor, first, streams int) (b block) {
 		b.streams[i] = blockStream{prev, c.Byte()}
 	}
 	b.tokens.hex, b.tokens.mixed = int(c.Uvarint()), int(c.Uvarint())
+	b.keys = readAscending(c, keys)
 	b.chunks = make([]chunk, c.Count(8))
 	for i := range b.chunks {
 		ch := &b.chunks[i]

@@ -111,10 +111,13 @@ func (v *logColumns) parseRest(c *column.Cursor, n int) {
 	v.flags, v.dropped, v.event = c.Ints(n), c.Ints(n), c.Strings(n)
 }
 
-func (v *logColumns) filter(q *record.Query[log], sel []int, need func(chunkID) error) ([]int, error) {
-	for _, w := range q.Where {
+func (v *logColumns) filter(q *record.Query[log], p Part, sel []int, need func(chunkID) error) ([]int, error) {
+	for i, w := range q.Where {
 		if len(sel) == 0 {
 			break
+		}
+		if p.decide != nil && !p.decide[i] {
+			w.Key = nil
 		}
 		var err error
 		if sel, err = v.where(w, sel, need); err != nil {
@@ -156,7 +159,7 @@ func (v *logColumns) where(w storage.Condition, sel []int, need func(chunkID) er
 		if err := need(chunkAttrs); err != nil {
 			return nil, err
 		}
-		if keys := v.attrs.Keys(w.Key); keys != nil {
+		if keys := v.attrs.Accepted(w.Key); keys != nil {
 			return v.attrs.Test(sel, keys, field, w.Accept), nil
 		}
 	}

@@ -8,60 +8,50 @@ import "slices"
 // Rows of a stream stand in order already, so this merges the few runs that
 // there are.
 func (w *Rows[T]) SortByTime(newestFirst bool) {
-	n := len(w.sel)
+	sign := int64(1)
 	if newestFirst {
-		// Turned round, times become a rising order; equal ones must not turn.
-		for i := range w.Times {
-			w.Times[i] = -w.Times[i]
-		}
-		turn(w.Times, w.sel)
+		sign = -1
+		w.turn()
 	}
-	times, sel := make([]int64, n), make([]int, n)
-	for ends := runEnds(w.Times); len(ends) > 1; {
-		ends = w.mergeRuns(ends, times, sel)
-		w.Times, times = times, w.Times
-		w.sel, sel = sel, w.sel
-	}
-	if newestFirst {
-		for i := range w.Times {
-			w.Times[i] = -w.Times[i]
-		}
+	ends := w.runEnds(sign)
+	for other := make([]int, len(w.sel)); len(ends) > 1; {
+		ends = w.mergeRuns(ends, other, sign)
+		w.sel, other = other, w.sel
 	}
 }
 
-// turn reverses each run of rising times, which the sign has made falling.
-func turn(times []int64, sel []int) {
-	for i := 0; i < len(times); {
+// turn reverses every run of rising times, but not rows of equal ones.
+func (w *Rows[T]) turn() {
+	for i := 0; i < len(w.sel); {
 		j := i + 1
-		for j < len(times) && times[j] <= times[j-1] {
+		for j < len(w.sel) && w.Time(j) >= w.Time(j-1) {
 			j++
 		}
-		slices.Reverse(times[i:j])
-		slices.Reverse(sel[i:j])
-		for k := i; k < j; { // back in order where times are equal
+		slices.Reverse(w.sel[i:j])
+		for k := i; k < j; {
 			l := k + 1
-			for l < j && times[l] == times[k] {
+			for l < j && w.Time(l) == w.Time(k) {
 				l++
 			}
-			slices.Reverse(sel[k:l])
+			slices.Reverse(w.sel[k:l])
 			k = l
 		}
 		i = j
 	}
 }
 
-// runEnds returns where each run of rising times ends.
-func runEnds(times []int64) (ends []int) {
-	for i := 1; i < len(times); i++ {
-		if times[i] < times[i-1] {
+// runEnds returns where each run in the order of sign ends.
+func (w *Rows[T]) runEnds(sign int64) (ends []int) {
+	for i := 1; i < len(w.sel); i++ {
+		if sign*w.Time(i) < sign*w.Time(i-1) {
 			ends = append(ends, i)
 		}
 	}
-	return append(ends, len(times))
+	return append(ends, len(w.sel))
 }
 
-// mergeRuns merges neighbouring runs in pairs and returns the new ends.
-func (w *Rows[T]) mergeRuns(ends []int, times []int64, sel []int) []int {
+// mergeRuns merges neighbouring runs in pairs into sel and returns the new ends.
+func (w *Rows[T]) mergeRuns(ends, sel []int, sign int64) []int {
 	out := ends[:0]
 	start := 0
 	for i := 0; i < len(ends); i += 2 {
@@ -71,14 +61,13 @@ func (w *Rows[T]) mergeRuns(ends []int, times []int64, sel []int) []int {
 		}
 		a, b := start, mid
 		for k := start; k < end; k++ {
-			from := a
-			if b < end && (a == mid || w.less(b, a)) {
-				from = b
+			if b < end && (a == mid || w.less(b, a, sign)) {
+				sel[k] = w.sel[b]
 				b++
 			} else {
+				sel[k] = w.sel[a]
 				a++
 			}
-			times[k], sel[k] = w.Times[from], w.sel[from]
 		}
 		start = end
 		out = append(out, end)
@@ -87,9 +76,9 @@ func (w *Rows[T]) mergeRuns(ends []int, times []int64, sel []int) []int {
 }
 
 // less orders rows by time and, of the same time, by their place in the file.
-func (w *Rows[T]) less(i, j int) bool {
-	if w.Times[i] != w.Times[j] {
-		return w.Times[i] < w.Times[j]
+func (w *Rows[T]) less(i, j int, sign int64) bool {
+	if s, t := sign*w.Time(i), sign*w.Time(j); s != t {
+		return s < t
 	}
 	return w.sel[i] < w.sel[j]
 }

@@ -21,6 +21,7 @@ type Reader[T any] struct {
 	size    int64
 	foot    footer
 	streams []StreamStats
+	keys    []string // of attributes
 	blocks  []block
 }
 
@@ -86,10 +87,11 @@ func (r *Reader[T]) loadIndex() error {
 		return err
 	}
 	c := column.NewCursor(b)
+	r.keys = c.Keys()
 	r.blocks = make([]block, 0, c.Count(10))
 	first := 0
 	for range cap(r.blocks) {
-		bl := readBlock(c, first, len(r.streams))
+		bl := readBlock(c, first, len(r.streams), len(r.keys))
 		first += bl.rows
 		r.blocks = append(r.blocks, bl)
 	}
@@ -128,10 +130,18 @@ func (r *Reader[T]) corrupt(part string, offset int64, err error) error {
 
 // read reads a part and, where it has a checksum, compares it.
 func (r *Reader[T]) read(p place, part string, check bool) ([]byte, error) {
+	return r.readInto(nil, p, part, check)
+}
+
+// readInto is read into the memory of b, if that is long enough.
+func (r *Reader[T]) readInto(b []byte, p place, part string, check bool) ([]byte, error) {
 	if p.offset < 0 || p.length < 0 || p.offset > r.size || p.length > r.size-p.offset {
 		return nil, r.corrupt(part, p.offset, fmt.Errorf("it should be %d bytes in a file of %d", p.length, r.size))
 	}
-	b := make([]byte, p.length)
+	if int64(len(b)) < p.length {
+		b = make([]byte, p.length)
+	}
+	b = b[:p.length]
 	if n, err := r.file.ReadAt(b, p.offset); n < len(b) {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -150,6 +160,9 @@ type Part struct {
 	Block    int
 	Min, Max int64   // times of the block
 	units    []int32 // if set, the first rows of the units to look at
+	// decide tells for each of the query's conditions whether attributes of
+	// the block decide it; nil where that is not known.
+	decide []bool
 }
 
 // Plan returns the parts of the segment that q must look at, in the order of
@@ -166,13 +179,16 @@ func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err err
 	if err != nil {
 		return nil, 0, err
 	}
-	lowest := r.codec.lowest(q)
+	lowest, tests := r.codec.lowest(q), r.keyTests(q.Where)
 	for i := range r.blocks {
 		b := &r.blocks[i]
 		p := Part{Block: i, Min: b.min, Max: b.max}
 		keep := record.Overlaps(b.min, b.max, q.From, q.To) && slices.ContainsFunc(b.streams, func(s blockStream) bool {
 			return s.zone >= lowest && (wanted == nil || wanted[s.number])
 		})
+		if keep {
+			p.decide, keep = b.testKeys(tests)
+		}
 		if keep && q.Hashes != nil {
 			p.units = units[i]
 			keep = len(p.units) > 0

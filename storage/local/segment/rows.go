@@ -4,19 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
-	"github.com/clewhq/clew/telemetry"
 )
 
-// Rows is what a query wants of one block: which rows, and when each was.
-// Take makes records of them.
+// Rows is what a query wants of one block. Take makes records of them.
 type Rows[T any] struct {
-	// Times are those of the rows, in the order in which Take gives them.
-	Times []int64
-
 	r       *Reader[T]
 	block   *block
 	stats   *storage.ReadStats
@@ -24,13 +20,18 @@ type Rows[T any] struct {
 	cols    columns[T]
 	cursors [chunkCount]*column.Cursor
 	all     []int64 // times of all rows of the block
-	sel     []int   // the rows' numbers in the block, in order of Times
+	sel     []int   // the rows' numbers in the block, in the order of Take
+	scratch *scratch
 }
 
 // Read finds the rows of a part that q wants.
 func (r *Reader[T]) Read(q *record.Query[T], p Part) (*Rows[T], error) {
+	return r.readIn(q, p, &scratch{})
+}
+
+func (r *Reader[T]) readIn(q *record.Query[T], p Part, s *scratch) (*Rows[T], error) {
 	b := &r.blocks[p.Block]
-	w := &Rows[T]{r: r, block: b, stats: q.Stats, cols: r.codec.columns()}
+	w := &Rows[T]{r: r, block: b, stats: q.Stats, cols: r.codec.columns(), scratch: s}
 	if err := w.need(chunkTime); err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func (r *Reader[T]) Read(q *record.Query[T], p Part) (*Rows[T], error) {
 		return nil, r.badChunk(b, chunkTime, err)
 	}
 	if len(sel) > 0 {
-		if sel, err = w.cols.filter(q, sel, w.need); err != nil {
+		if sel, err = w.cols.filter(q, p, sel, w.need); err != nil {
 			return nil, err
 		}
 	}
@@ -55,10 +56,6 @@ func (r *Reader[T]) Read(q *record.Query[T], p Part) (*Rows[T], error) {
 			return nil, err
 		}
 	}
-	w.Times = make([]int64, len(w.sel))
-	for i, row := range w.sel {
-		w.Times[i] = w.all[row]
-	}
 	return w, nil
 }
 
@@ -67,7 +64,7 @@ func (w *Rows[T]) need(id chunkID) error {
 	if w.cursors[id] != nil {
 		return nil
 	}
-	raw, err := w.r.chunk(w.block, id, w.stats)
+	raw, err := w.r.chunk(w.block, id, w.stats, w.scratch)
 	if err != nil {
 		return err
 	}
@@ -75,7 +72,7 @@ func (w *Rows[T]) need(id chunkID) error {
 	if id == chunkTime {
 		times := column.Ints{}
 		w.streams, times = c.Ints(w.block.rows), c.Ints(w.block.rows)
-		w.all = times.All()
+		w.all = times.AllIn(w.scratch.times)
 	}
 	w.cols.parse(id, c, w.block.rows)
 	if err := ended(c); err != nil {
@@ -108,7 +105,10 @@ func (w *Rows[T]) selectRows(q *record.Query[T], p Part) ([]int, error) {
 	if p.units != nil {
 		size = len(p.units) * w.r.foot.unit
 	}
-	sel := make([]int, 0, size)
+	sel := w.scratch.sel[:0]
+	if cap(sel) < size {
+		sel = make([]int, 0, size)
+	}
 	take := func(from, to int) {
 		for row := from; row < to; row++ {
 			if (inside || q.InRange(w.all[row])) && (wanted == nil || wanted[w.streams.At(row)]) {
@@ -135,17 +135,20 @@ func (w *Rows[T]) wantedIn(q *record.Query[T]) (map[int64]bool, error) {
 		wanted[int64(s.number)] = keep
 		all = all && keep
 	}
-	last := int64(-1)
-	for row := range w.block.rows {
-		s := w.streams.At(row)
-		if s == last {
-			continue
+	if one, ok := w.streams.Const(); ok {
+		if _, known := wanted[one]; !known {
+			return nil, unknownStream(0, one)
 		}
-		if _, ok := wanted[s]; !ok {
-			return nil, fmt.Errorf("%w: row %d of stream %d, which the block index does not have", column.ErrCorrupt, row, s)
-		}
-		if last = s; w.constStream() {
-			break
+	} else {
+		last := int64(-1)
+		for row, s := range w.streams.All() {
+			if s == last {
+				continue
+			}
+			if _, known := wanted[s]; !known {
+				return nil, unknownStream(row, s)
+			}
+			last = s
 		}
 	}
 	if all {
@@ -154,9 +157,8 @@ func (w *Rows[T]) wantedIn(q *record.Query[T]) (map[int64]bool, error) {
 	return wanted, nil
 }
 
-func (w *Rows[T]) constStream() bool {
-	_, ok := w.streams.Const()
-	return ok
+func unknownStream(row int, s int64) error {
+	return fmt.Errorf("%w: row %d of stream %d, which the block index does not have", column.ErrCorrupt, row, s)
 }
 
 // match keeps the rows that q's exact condition is true of.
@@ -178,6 +180,9 @@ func (w *Rows[T]) match(q *record.Query[T]) error {
 
 // Len is the number of rows.
 func (w *Rows[T]) Len() int { return len(w.sel) }
+
+// Time is the time of row i.
+func (w *Rows[T]) Time(i int) int64 { return w.all[w.sel[i]] }
 
 // Take makes records of the rows from to to, with the fields of cols set.
 func (w *Rows[T]) Take(from, to int, cols storage.Columns) ([]T, error) {
@@ -220,11 +225,6 @@ func (w *Rows[T]) make(sel []int, cols storage.Columns) ([]T, error) {
 	return rows, w.healthy()
 }
 
-// StreamOf is the stream of row i.
-func (w *Rows[T]) StreamOf(i int) *telemetry.Stream {
-	return w.r.streams[w.streams.At(w.sel[i])].Stream
-}
-
 func (b *block) chunk(id chunkID) *chunk {
 	for i := range b.chunks {
 		if b.chunks[i].id == id {
@@ -234,28 +234,66 @@ func (b *block) chunk(id chunkID) *chunk {
 	return nil
 }
 
+// scratch is memory that reading a block may use. It is used again where
+// nothing of the block is kept.
+type scratch struct {
+	times []int64
+	sel   []int
+	bytes []byte
+}
+
+// room returns n bytes.
+func (s *scratch) room(n int64) []byte {
+	if free := int64(cap(s.bytes) - len(s.bytes)); free < n {
+		return make([]byte, n)
+	}
+	at := len(s.bytes)
+	s.bytes = s.bytes[:at+int(n)]
+	return s.bytes[at : at+int(n) : at+int(n)]
+}
+
+// readBuffers are for what is read to be decompressed.
+var readBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // chunk reads and decompresses a chunk of a block.
-func (r *Reader[T]) chunk(b *block, id chunkID, stats *storage.ReadStats) ([]byte, error) {
+func (r *Reader[T]) chunk(b *block, id chunkID, stats *storage.ReadStats, s *scratch) ([]byte, error) {
 	c := b.chunk(id)
 	if c == nil {
 		return nil, r.corrupt("block index", r.foot.blocks.offset, fmt.Errorf("block without chunk %d", id))
 	}
-	raw, err := r.read(c.place, "chunk", true)
-	if err != nil {
-		var bad *CorruptionError
-		if errors.As(err, &bad) {
-			bad.Part = partName(b, id)
-		}
-		return nil, err
-	}
 	if stats != nil {
 		stats.Bytes += c.length
 	}
-	out, err := unpack(raw, *c)
+	if !c.packed {
+		raw, err := r.readChunk(s.room(min(c.length, r.size)), b, c)
+		if err == nil && c.length != c.raw {
+			err = r.badChunk(b, id, fmt.Errorf("%d bytes, want %d", c.length, c.raw))
+		}
+		return raw, err
+	}
+	buf := readBuffers.Get().(*[]byte)
+	defer readBuffers.Put(buf)
+	if int64(cap(*buf)) < c.length {
+		*buf = make([]byte, min(c.length, r.size))
+	}
+	raw, err := r.readChunk((*buf)[:min(c.length, r.size)], b, c)
+	if err != nil {
+		return nil, err
+	}
+	out, err := unpack(raw, *c, s.room(c.raw))
 	if err != nil {
 		return nil, r.badChunk(b, id, err)
 	}
 	return out, nil
+}
+
+func (r *Reader[T]) readChunk(dst []byte, b *block, c *chunk) ([]byte, error) {
+	raw, err := r.readInto(dst, c.place, "chunk", true)
+	var bad *CorruptionError
+	if errors.As(err, &bad) {
+		bad.Part = partName(b, c.id)
+	}
+	return raw, err
 }
 
 func partName(b *block, id chunkID) string {

@@ -70,7 +70,7 @@ func (v *spanColumns) parse(id chunkID, c *column.Cursor, n int) {
 	}
 }
 
-func (v *spanColumns) filter(q *record.Query[span], sel []int, need func(chunkID) error) ([]int, error) {
+func (v *spanColumns) filter(q *record.Query[span], _ Part, sel []int, need func(chunkID) error) ([]int, error) {
 	if q.MinDuration > 0 {
 		out := sel[:0]
 		for _, row := range sel {

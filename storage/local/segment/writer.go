@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/clewhq/clew/storage/local/column"
 )
 
 // Options configure a Writer.
@@ -43,6 +45,7 @@ type Writer[T any] struct {
 	streams []int64
 	bytes   int64
 	table   *streamBuilder
+	keys    keyList
 	ids     idBuilder
 	hashes  []uint64 // of the row at hand
 	index   []byte
@@ -116,6 +119,9 @@ func (w *Writer[T]) endBlock() error {
 		if raw == nil {
 			continue
 		}
+		if chunkID(id) == chunkAttrs {
+			b.keys = w.keys.places(column.NewCursor(raw).Keys())
+		}
 		start := len(w.buf)
 		packed, ok, err := pack(w.buf, raw, w.opts.Effort)
 		if err != nil {
@@ -175,7 +181,7 @@ func (w *Writer[T]) finish() error {
 		}
 	}
 	w.foot.streams = w.section(w.table.append(nil))
-	w.foot.blocks = w.section(append(binary.AppendUvarint(nil, uint64(w.blocks)), w.index...))
+	w.foot.blocks = w.section(append(binary.AppendUvarint(w.keys.append(nil), uint64(w.blocks)), w.index...))
 	dir, buckets, idBits := w.ids.finish()
 	w.foot.idBits = idBits
 	w.foot.idDir = w.section(dir)

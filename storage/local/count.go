@@ -1,0 +1,144 @@
+package local
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/head"
+	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/storage/local/segment"
+	"github.com/clewhq/clew/telemetry"
+)
+
+var _ storage.LogCounter = (*Store)(nil)
+
+// CountLogs implements storage.LogCounter. It counts blocks on all cores.
+func (s *Store) CountLogs(ctx context.Context, q storage.LogQuery, width int64, add func(*telemetry.Stream, int, int64)) error {
+	leave, err := s.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	q.MinSeverity = 0
+	v := snapshot(s, s.logs, q.Tenant, q.From, q.To)
+	defer v.release()
+	if q.Stats != nil {
+		q.Stats.Segments += int64(len(v.handles))
+		q.Stats.SegmentsSkipped += int64(v.skipped)
+	}
+	c := &counting{s: s, q: record.LogQuery(q), width: width, add: add}
+	m := newMerge(s, s.logs, c.q)
+	for _, r := range v.runs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		c.run(m, r)
+	}
+	return c.segments(ctx, v.handles)
+}
+
+// counting is a count under way. mu guards add and the query's statistics.
+type counting struct {
+	s     *Store
+	q     *record.Query[telemetry.Log]
+	width int64
+	mu    sync.Mutex
+	add   func(*telemetry.Stream, int, int64)
+}
+
+func (c *counting) run(m *merge[telemetry.Log], r *head.Run[telemetry.Log]) {
+	for _, i := range m.selectRows(r) {
+		bin := 0
+		if c.width > 0 {
+			bin = int((r.Time(i) - c.q.From) / c.width)
+		}
+		c.add(r.Stream(i), bin, 1)
+	}
+}
+
+// countJob is a part of a segment.
+type countJob struct {
+	handle *handle[telemetry.Log]
+	reader *segment.Reader[telemetry.Log]
+	part   segment.Part
+}
+
+// tally is what a part adds to one stream and bin.
+type tally struct {
+	stream *telemetry.Stream
+	bin    int
+	n      int64
+}
+
+func (c *counting) segments(ctx context.Context, handles []*handle[telemetry.Log]) error {
+	jobs := make(chan countJob)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for j := range jobs {
+				c.part(j)
+			}
+		})
+	}
+	err := c.feed(ctx, handles, jobs)
+	close(jobs)
+	workers.Wait()
+	return err
+}
+
+func (c *counting) feed(ctx context.Context, handles []*handle[telemetry.Log], jobs chan<- countJob) error {
+	for _, h := range handles {
+		r, err := h.open()
+		if err != nil {
+			c.warn(h, err)
+			continue
+		}
+		parts, skipped := planParts(c.s, h, r, c.q, &c.mu)
+		if st := c.q.Stats; st != nil {
+			c.mu.Lock()
+			st.Blocks += int64(len(parts))
+			st.BlocksSkipped += int64(skipped)
+			c.mu.Unlock()
+		}
+		for _, p := range parts {
+			select {
+			case jobs <- countJob{h, r, p}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// part counts one part. Where it is damaged nothing of it counts.
+func (c *counting) part(j countJob) {
+	var stats storage.ReadStats
+	q := *c.q
+	q.Stats = &stats
+	var tallies []tally
+	err := j.reader.Count(&q, j.part, c.width, func(s *telemetry.Stream, bin int, n int64) {
+		tallies = append(tallies, tally{s, bin, n})
+	})
+	if err != nil {
+		c.warn(j.handle, err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if st := c.q.Stats; st != nil {
+		st.Rows += stats.Rows
+		st.Bytes += stats.Bytes
+	}
+	for _, t := range tallies {
+		c.add(t.stream, t.bin, t.n)
+	}
+}
+
+func (c *counting) warn(h *handle[telemetry.Log], err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	warn(c.s, h, c.q.Stats, err)
+}
