@@ -76,6 +76,8 @@ func TestRefuses(t *testing.T) {
 		"auth type":             {"auth: {type: oidc}", "use none, token or basic"},
 		"a room's own rule":     {"storage: {local: {block_rows: 0}}", "storage.local: block_rows"},
 		"retention of a second": {"storage: {retention: {metrics: 1s}}", "storage.metrics: retention"},
+		"retention below 0":     {"storage: {retention: {logs_bytes: -1}}", "retention.logs_bytes: -1"},
+		"a tenant's below 0":    {"storage: {retention: {tenants: {a: {traces_bytes: -1}}}}", "retention.tenants.a.traces_bytes: -1"},
 		"not a duration":        {"storage: {retention: {logs: soon}}", "soon"},
 		"two at once":           {"target: query\nauth: {type: oidc}", "use none, token or basic"},
 	} {

@@ -95,6 +95,13 @@ type Retention struct {
 	Traces model.Duration `yaml:"traces"`
 	// Metrics is how long samples are kept.
 	Metrics model.Duration `yaml:"metrics"`
+	// LogsBytes is up to how many bytes of segments of log records each tenant
+	// may have: the oldest days go first. 0 is without end.
+	LogsBytes int64 `yaml:"logs_bytes"`
+	// TracesBytes is the same for spans.
+	TracesBytes int64 `yaml:"traces_bytes"`
+	// Tenants are tenants with bounds of their own: {NAME: {logs_bytes, traces_bytes}}.
+	Tenants map[string]local.TenantBytes `yaml:"tenants"`
 }
 
 // Query is the `query` section.
@@ -143,7 +150,10 @@ func defaultRooms() Rooms {
 func (s Storage) Records() local.Config {
 	c := s.Local
 	c.Dir = RecordsDir(s.Local.Dir)
-	c.Retention = local.Retention{Logs: s.Retention.Logs, Traces: s.Retention.Traces}
+	c.Retention = local.Retention{
+		Logs: s.Retention.Logs, Traces: s.Retention.Traces,
+		LogsBytes: s.Retention.LogsBytes, TracesBytes: s.Retention.TracesBytes, Tenants: s.Retention.Tenants,
+	}
 	return c
 }
 

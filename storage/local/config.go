@@ -51,10 +51,22 @@ type Config struct {
 	MaintainEvery model.Duration `yaml:"maintain_every"`
 }
 
-// Retention is how long the signals are kept.
+// Retention is how long the signals are kept, and up to how many bytes of
+// segments of each tenant; 0 is for ever and without end. Tenants that stand in
+// the map have bounds of their own.
 type Retention struct {
-	Logs   model.Duration `yaml:"logs"`
-	Traces model.Duration `yaml:"traces"`
+	Logs        model.Duration
+	Traces      model.Duration
+	LogsBytes   int64
+	TracesBytes int64
+	Tenants     map[string]TenantBytes
+}
+
+// TenantBytes are the bounds of one tenant.
+type TenantBytes struct {
+	// LogsBytes and TracesBytes are in place of those of all tenants.
+	LogsBytes   int64 `yaml:"logs_bytes"`
+	TracesBytes int64 `yaml:"traces_bytes"`
 }
 
 const (
@@ -97,6 +109,13 @@ func (c Config) Validate() error {
 	check(c.Dir != "", "dir: empty, want a directory")
 	check(c.Retention.Logs >= 0, "retention.logs: %s, want 0 (for ever) or more", c.Retention.Logs)
 	check(c.Retention.Traces >= 0, "retention.traces: %s, want 0 (for ever) or more", c.Retention.Traces)
+	bounds := map[string]int64{"logs_bytes": c.Retention.LogsBytes, "traces_bytes": c.Retention.TracesBytes}
+	for name, t := range c.Retention.Tenants {
+		bounds["tenants."+name+".logs_bytes"], bounds["tenants."+name+".traces_bytes"] = t.LogsBytes, t.TracesBytes
+	}
+	for key, n := range bounds {
+		check(n >= 0, "retention.%s: %d, want 0 (without end) or more", key, n)
+	}
 	check(c.FlushBytes > 0, "flush_bytes: %d, want more than 0", c.FlushBytes)
 	check(c.FlushAge > 0, "flush_age: %s, want more than 0", c.FlushAge)
 	check(c.HeadBytes >= c.FlushBytes, "head_bytes: %d, want at least flush_bytes (%d)", c.HeadBytes, c.FlushBytes)

@@ -20,6 +20,7 @@ type metrics struct {
 	flushes, compactions         *prometheus.CounterVec
 	corruptions                  *prometheus.CounterVec
 	partitionsDropped            *prometheus.CounterVec
+	droppedBytes                 *prometheus.CounterVec
 	deletions, deletedRecords    *prometheus.CounterVec
 	replayed                     prometheus.Counter
 }
@@ -53,7 +54,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		flushes:           counters("flushes_total", "Flushes of the head, by outcome.", "outcome"),
 		compactions:       counters("compactions_total", "Merges of segments, by outcome.", "signal", "outcome"),
 		corruptions:       counters("corruptions_total", "Damaged parts of files found, by kind of file.", "file"),
-		partitionsDropped: counters("partitions_dropped_total", "Days dropped because they are older than the retention.", "signal"),
+		partitionsDropped: counters("partitions_dropped_total", "Days dropped because they are beyond the retention, by reason.", "signal", "reason"),
+		droppedBytes:      counters("dropped_bytes_total", "Bytes of segments dropped because they are beyond the retention, by reason.", "signal", "reason"),
 		deletions:         counters("deletions_total", "Requests to delete records that are done.", "signal"),
 		deletedRecords:    counters("deleted_records_total", "Records deleted on request.", "signal"),
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{
@@ -65,7 +67,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.batches, m.records, m.duplicates, m.refused, m.fsync, m.walBytes, m.headBytes, m.segments,
-		m.segmentBytes, m.flushes, m.compactions, m.corruptions, m.partitionsDropped, m.deletions, m.deletedRecords, m.replayed,
+		m.segmentBytes, m.flushes, m.compactions, m.corruptions, m.partitionsDropped, m.droppedBytes, m.deletions, m.deletedRecords, m.replayed,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)

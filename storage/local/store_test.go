@@ -144,7 +144,7 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	check()
-	if got := testutil.ToFloat64(s.metrics.partitionsDropped.WithLabelValues("logs")); got == 0 {
+	if got := testutil.ToFloat64(s.metrics.partitionsDropped.WithLabelValues("logs", tooOld)); got == 0 {
 		t.Error("no dropped partition is counted")
 	}
 	days, err := fs.List("/data/segments/a/logs")

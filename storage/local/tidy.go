@@ -14,8 +14,8 @@ import (
 	"github.com/clewhq/clew/storage/local/segment"
 )
 
-// Tidy drops what is older than the retention and merges what is worth it. It
-// is what the background does by itself.
+// Tidy drops what is beyond the retention, deletes what was asked for and merges
+// what is worth it. It is what the background does by itself.
 func (s *Store) Tidy(ctx context.Context) error {
 	leave, err := s.enter()
 	if err != nil {
@@ -29,8 +29,8 @@ func (s *Store) tidy(ctx context.Context) error {
 	s.tidying.Lock()
 	defer s.tidying.Unlock()
 	return errors.Join(
-		retain(s, s.logs, timeOf(s.cfg.Retention.Logs)),
-		retain(s, s.spans, timeOf(s.cfg.Retention.Traces)),
+		retain(ctx, s, s.logs, s.cfg.Retention.logs),
+		retain(ctx, s, s.spans, s.cfg.Retention.traces),
 		s.delete(ctx),
 		merges(ctx, s, s.logs),
 		merges(ctx, s, s.spans),
@@ -71,34 +71,6 @@ func releaseAll[T any](ps []*partition[T]) {
 			h.release()
 		}
 	}
-}
-
-// retain drops whole days that ended longer ago than the retention.
-func retain[T any](s *Store, sig *signal[T], keep time.Duration) error {
-	if keep == 0 {
-		return nil
-	}
-	limit := s.deps.Now().Add(-keep).UnixNano()
-	all := partitions(s, sig)
-	defer releaseAll(all)
-	for _, p := range all {
-		if p.day.End() > limit {
-			continue
-		}
-		if err := s.manifest.Apply(manifest.Edit{Remove: removed(p.list)}); err != nil {
-			return fmt.Errorf("drop %s of %s of tenant %s: %w", sig.kind.Signal, p.day, p.tenant, err)
-		}
-		s.mu.Lock()
-		publish(s, sig, nil, p.list)
-		s.mu.Unlock()
-		for _, h := range p.list {
-			h.drop()
-		}
-		s.metrics.partitionsDropped.WithLabelValues(string(sig.kind.Signal)).Inc()
-		s.deps.Logger.Info("dropped a day older than the retention",
-			"signal", sig.kind.Signal, "tenant", p.tenant, "day", p.day.String(), "segments", len(p.list))
-	}
-	return nil
 }
 
 // merges merges what is worth it, partition by partition, until nothing is.
