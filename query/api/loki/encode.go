@@ -35,6 +35,10 @@ const flushAt = 64 << 10
 
 func (w *writer) raw(s string) {
 	w.buf = append(w.buf, s...)
+	w.flushIfFull()
+}
+
+func (w *writer) flushIfFull() {
 	if len(w.buf) >= flushAt {
 		w.flush()
 	}
@@ -45,60 +49,83 @@ func (w *writer) flush() {
 	w.buf = w.buf[:0]
 }
 
+// plain tells the bytes that stand in a JSON string as they are.
+var plain = func() (t [256]bool) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // str writes a JSON string. Bytes that are no text become the replacement
 // character, as JSON has no other way to say them.
 func (w *writer) str(s string) {
-	const hexDigits = "0123456789abcdef"
-	b := append(w.buf, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && size == 1 {
-				b = append(b, s[start:i]...)
-				b = append(b, "\ufffd"...)
-				start = i + 1
-			}
-			i += size
-			continue
+	w.buf = append(w.buf, '"')
+	for len(s) > 0 {
+		n := 0
+		for n < len(s) && plain[s[n]] {
+			n++
 		}
-		if c >= 0x20 && c != '"' && c != '\\' {
-			i++
-			continue
+		w.buf = append(w.buf, s[:n]...)
+		if s = s[n:]; len(s) > 0 {
+			s = s[w.escape(s):]
 		}
-		b = append(b, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
-		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-		i++
-		start = i
 	}
-	w.buf = append(append(b, s[start:]...), '"')
-	w.raw("")
+	w.buf = append(w.buf, '"')
+	w.flushIfFull()
+}
+
+// escape writes the first character of s and returns its length.
+func (w *writer) escape(s string) int {
+	const hexDigits = "0123456789abcdef"
+	switch c := s[0]; {
+	case c >= utf8.RuneSelf:
+		r, size := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && size == 1 {
+			w.buf = append(w.buf, "\ufffd"...)
+			return 1
+		}
+		w.buf = append(w.buf, s[:size]...)
+		return size
+	case c == '"' || c == '\\':
+		w.buf = append(w.buf, '\\', c)
+	case c == '\n':
+		w.buf = append(w.buf, '\\', 'n')
+	case c == '\r':
+		w.buf = append(w.buf, '\\', 'r')
+	case c == '\t':
+		w.buf = append(w.buf, '\\', 't')
+	default:
+		w.buf = append(w.buf, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+	}
+	return 1
 }
 
 // object writes {"name":"value",...}.
 func (w *writer) object(labels []entry.Label) {
-	w.raw("{")
-	for i, l := range labels {
-		if i > 0 {
-			w.raw(",")
-		}
-		w.str(l.Name)
-		w.raw(":")
-		w.str(l.Value)
+	w.buf = append(w.buf, '{')
+	for i := range labels {
+		w.pair(i, labels[i].Name, labels[i].Value)
 	}
 	w.raw("}")
+}
+
+// fields is object for labels as a pipeline has them.
+func (w *writer) fields(labels []pipeline.Label) {
+	w.buf = append(w.buf, '{')
+	for i := range labels {
+		w.pair(i, labels[i].Name, labels[i].Value)
+	}
+	w.raw("}")
+}
+
+func (w *writer) pair(i int, name, value string) {
+	if i > 0 {
+		w.buf = append(w.buf, ',')
+	}
+	w.str(name)
+	w.buf = append(w.buf, ':')
+	w.str(value)
 }
 
 // point writes [seconds,"value"].
@@ -180,7 +207,7 @@ func (w *writer) streams(rows []logql.Row, categorize bool) {
 			w.raw(",")
 		}
 		w.raw(`{"stream":`)
-		w.object(s.labels)
+		w.fields(s.labels)
 		w.raw(`,"values":[`)
 		for j, row := range s.rows {
 			if j > 0 {
@@ -206,15 +233,9 @@ func (w *writer) categories(labels []pipeline.Label) {
 		key string
 		cat pipeline.Category
 	}{{"structuredMetadata", pipeline.FromMeta}, {"parsed", pipeline.FromParser}} {
-		var out []entry.Label
-		for _, l := range labels {
-			if l.Category == c.cat {
-				out = append(out, entry.Label{Name: l.Name, Value: l.Value})
-			}
-		}
-		if len(out) > 0 {
+		if out := ofCategory(labels, c.cat); len(out) > 0 {
 			w.raw(comma + `"` + c.key + `":`)
-			w.object(out)
+			w.fields(out)
 			comma = ","
 		}
 	}

@@ -5,14 +5,13 @@ import (
 	"strings"
 
 	"github.com/clewhq/clew/query/logql"
-	"github.com/clewhq/clew/query/logql/entry"
 	"github.com/clewhq/clew/query/logql/pipeline"
 )
 
 // streamRows are the rows of an answer that share a stream object.
 type streamRows struct {
 	key    string
-	labels []entry.Label
+	labels []pipeline.Label
 	rows   []logql.Row
 }
 
@@ -22,28 +21,36 @@ type streamRows struct {
 func groupRows(rows []logql.Row, categorize bool) []*streamRows {
 	index := map[string]*streamRows{}
 	var out []*streamRows
-	var key strings.Builder
-	for _, row := range rows {
-		key.Reset()
-		for _, l := range row.Labels {
+	var key []byte
+	for i := range rows {
+		key = key[:0]
+		for _, l := range rows[i].Labels {
 			if !categorize || l.Category == pipeline.FromStream {
-				key.WriteString(l.Name + "\xff" + l.Value + "\xff")
+				key = append(append(key, l.Name...), 0xff)
+				key = append(append(key, l.Value...), 0xff)
 			}
 		}
-		s, ok := index[key.String()]
+		s, ok := index[string(key)]
 		if !ok {
-			s = &streamRows{key: key.String()}
-			for _, l := range row.Labels {
-				if !categorize || l.Category == pipeline.FromStream {
-					s.labels = append(s.labels, entry.Label{Name: l.Name, Value: l.Value})
-				}
+			s = &streamRows{key: string(key), labels: rows[i].Labels}
+			if categorize {
+				s.labels = ofCategory(s.labels, pipeline.FromStream)
 			}
 			index[s.key] = s
 			out = append(out, s)
 		}
-		s.rows = append(s.rows, row)
+		s.rows = append(s.rows, rows[i])
 	}
 	slices.SortFunc(out, func(a, b *streamRows) int { return strings.Compare(a.key, b.key) })
+	return out
+}
+
+func ofCategory(labels []pipeline.Label, c pipeline.Category) (out []pipeline.Label) {
+	for _, l := range labels {
+		if l.Category == c {
+			out = append(out, l)
+		}
+	}
 	return out
 }
 

@@ -224,7 +224,10 @@ func (t *tailer) send(rows []logql.Row) error {
 	}
 	streams := []stream{}
 	for _, g := range groupRows(rows, false) {
-		s := stream{Stream: labelMap(g.labels)}
+		s := stream{Stream: map[string]string{}}
+		for _, l := range g.labels {
+			s.Stream[l.Name] = l.Value
+		}
 		for _, row := range g.rows {
 			s.Values = append(s.Values, [2]string{strconv.FormatInt(row.Time, 10), row.Line})
 		}

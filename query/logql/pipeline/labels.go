@@ -40,6 +40,7 @@ type Labels struct {
 	dropped []bool // by index in base.Labels
 	anyDrop bool
 	extra   []Label
+	order   []int // of extra, while it is sorted
 	meta    func(dst []entry.Label) []entry.Label
 	metaBuf []entry.Label
 	hasMeta bool
@@ -242,9 +243,48 @@ func (b *Labels) Append(dst []Label) []Label {
 	return dst
 }
 
-// Sorted returns all labels sorted by name.
+// Sorted returns all labels sorted by name. Those of the stream are sorted
+// already, and the few others are put between them.
 func (b *Labels) Sorted() []Label {
-	out := b.Append(make([]Label, 0, len(b.base.Labels)+len(b.extra)+8))
-	slices.SortFunc(out, func(x, y Label) int { return strings.Compare(x.Name, y.Name) })
+	b.loadMeta()
+	out := make([]Label, 0, len(b.base.Labels)+len(b.extra)+2)
+	if b.err != "" || b.details != "" {
+		out = b.Append(out)
+		slices.SortFunc(out, func(x, y Label) int { return strings.Compare(x.Name, y.Name) })
+		return out
+	}
+	extra := b.sortExtra()
+	for i, l := range b.base.Labels {
+		if b.dropped[i] {
+			continue
+		}
+		for len(extra) > 0 && b.extra[extra[0]].Name < l.Name {
+			out = append(out, b.extra[extra[0]])
+			extra = extra[1:]
+		}
+		out = append(out, Label{Name: l.Name, Value: l.Value, Category: FromStream})
+	}
+	for _, i := range extra {
+		out = append(out, b.extra[i])
+	}
 	return out
+}
+
+// sortExtra returns the places of the labels in extra that have a value,
+// sorted by their names.
+func (b *Labels) sortExtra() []int {
+	order := b.order[:0]
+	for i := range b.extra {
+		if b.extra[i].Value == "" {
+			continue
+		}
+		at := len(order)
+		order = append(order, i)
+		for ; at > 0 && b.extra[order[at-1]].Name > b.extra[i].Name; at-- {
+			order[at] = order[at-1]
+		}
+		order[at] = i
+	}
+	b.order = order
+	return order
 }
