@@ -11,13 +11,15 @@ import (
 type budget struct {
 	limit int64
 	gauge prometheus.Gauge
+	peaks prometheus.Gauge
 	mu    sync.Mutex
 	used  int64
+	peak  int64
 	freed chan struct{} // closed when some is given back
 }
 
-func newBudget(limit int64, gauge prometheus.Gauge) *budget {
-	return &budget{limit: limit, gauge: gauge, freed: make(chan struct{})}
+func newBudget(limit int64, now, peak prometheus.Gauge) *budget {
+	return &budget{limit: limit, gauge: now, peaks: peak, freed: make(chan struct{})}
 }
 
 // take reserves n bytes where that stays within the limit. A batch that alone
@@ -50,6 +52,10 @@ func (b *budget) give(n int64) {
 func (b *budget) add(n int64) {
 	b.used += n
 	b.gauge.Set(float64(b.used))
+	if b.used > b.peak {
+		b.peak = b.used
+		b.peaks.Set(float64(b.peak))
+	}
 }
 
 // wait reserves n bytes, waiting until ctx is done. try is called before each

@@ -87,7 +87,7 @@ func DefaultConfig() Config {
 		BlockBytes:    4 * mib,
 		DedupWindow:   model.Duration(10 * time.Minute),
 		DedupRequests: 200_000,
-		WALFileBytes:  64 * mib,
+		WALFileBytes:  16 * mib,
 		WALGroupBytes: 8 * mib,
 		MinFreeBytes:  256 * mib,
 		CompactFiles:  24,

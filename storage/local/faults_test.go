@@ -188,6 +188,9 @@ func TestOverloaded(t *testing.T) {
 		acked = append(acked, b)
 	}
 	expect(t, s, acked...)
+	if s.budget.peak > cfg.HeadBytes {
+		t.Errorf("the head took %d bytes, head_bytes is %d", s.budget.peak, cfg.HeadBytes)
+	}
 	// It recovers by itself once segments can be written.
 	f.on.Store(false)
 	b := g.Logs(20)

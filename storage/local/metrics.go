@@ -14,7 +14,7 @@ type metrics struct {
 	refused                      *prometheus.CounterVec
 	fsync                        prometheus.Histogram
 	walBytes                     prometheus.Counter
-	headBytes                    prometheus.Gauge
+	headBytes, headPeak          prometheus.Gauge
 	segments                     *prometheus.GaugeVec
 	segmentBytes                 *prometheus.GaugeVec
 	flushes, compactions         *prometheus.CounterVec
@@ -49,6 +49,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		headBytes: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "clew_storage_head_bytes", Help: "Estimated memory of the records that are not in segments yet.",
 		}),
+		headPeak: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "clew_storage_head_peak_bytes", Help: "The most that clew_storage_head_bytes has been since the start.",
+		}),
 		segments:          gauges("segments", "Live segments.", "signal"),
 		segmentBytes:      gauges("segment_bytes", "Bytes of live segments.", "signal"),
 		flushes:           counters("flushes_total", "Flushes of the head, by outcome.", "outcome"),
@@ -66,7 +69,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.batches, m.records, m.duplicates, m.refused, m.fsync, m.walBytes, m.headBytes, m.segments,
+		m.batches, m.records, m.duplicates, m.refused, m.fsync, m.walBytes, m.headBytes, m.headPeak, m.segments,
 		m.segmentBytes, m.flushes, m.compactions, m.corruptions, m.partitionsDropped, m.droppedBytes, m.deletions, m.deletedRecords, m.replayed,
 	} {
 		if err := reg.Register(c); err != nil {
@@ -83,7 +86,7 @@ const (
 )
 
 func (m *metrics) acknowledged(signal telemetry.Signal, records int) {
-	m.batches.WithLabelValues(string(signal)).Inc()
+		m.batches.WithLabelValues(string(signal)).Inc()
 	m.records.WithLabelValues(string(signal)).Add(float64(records))
 }
 

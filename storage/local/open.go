@@ -6,13 +6,10 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/dedup"
-	"github.com/clewhq/clew/storage/local/head"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/wal"
 	"github.com/clewhq/clew/telemetry"
-	"github.com/clewhq/clew/telemetry/otlp"
 )
 
 // manifestBytes is how long the manifest grows before it is written anew.
@@ -42,7 +39,7 @@ func open(cfg Config, deps Deps) (_ *Store, err error) {
 		cfg: cfg, deps: deps, metrics: m,
 		paths:  newPaths(deps.FS, cfg.Dir),
 		dedup:  dedup.New(timeOf(cfg.DedupWindow), cfg.DedupRequests),
-		budget: newBudget(cfg.HeadBytes, m.headBytes),
+		budget: newBudget(cfg.HeadBytes, m.headBytes, m.headPeak),
 		disk:   newDisk(deps.FS, cfg.Dir, cfg.MinFreeBytes, deps.Now),
 		pace:   newPace(cfg.TidyBytesPerSecond),
 		active: newGeneration(),
@@ -140,107 +137,4 @@ func sortSegments[T any](s *Store, sig *signal[T]) {
 		slices.SortFunc(list, func(a, b *handle[T]) int { return cmp.Compare(a.meta.ID, b.meta.ID) })
 	}
 	measure(s, sig)
-}
-
-// replay puts what stands behind the position in the write-ahead log into the
-// head, flushes when that gets big, and begins a new file.
-func (s *Store) replay(from wal.Position) error {
-	if err := wal.Settle(s.deps.FS, s.paths.wal()); err != nil {
-		return err
-	}
-	file := from.Seq
-	each := func(rec wal.Record, pos wal.Position) error {
-		// A flush covers whole files: what one holds is then either all in
-		// segments or all in the log.
-		if pos.Seq != file && from.Less(pos) && s.active.bytes >= s.cfg.FlushBytes {
-			s.flushReplayed(wal.Position{Seq: pos.Seq, Offset: framing.HeaderSize})
-		}
-		file = pos.Seq
-		if err := s.replayRecord(rec, from.Less(pos)); err != nil {
-			s.damaged(fileWAL, &wal.CorruptionError{
-				Dir: s.paths.wal(), Segment: wal.FileName(pos.Seq), Offset: pos.Offset,
-				Err: fmt.Errorf("the record that ends here: %w", err),
-			})
-		}
-		return nil
-	}
-	end, err := wal.Replay(s.deps.FS, s.paths.wal(), from, each, func(e *wal.CorruptionError) { s.damaged(fileWAL, e) })
-	if err != nil {
-		return err
-	}
-	if end.Torn > 0 {
-		s.deps.Logger.Info("cut a torn tail off the write-ahead log", "at", end.TornAt.String(), "bytes", end.Torn)
-	}
-	w, whole, err := wal.NewWriter(wal.Options{
-		FS: s.deps.FS, Dir: s.paths.wal(), FileBytes: s.cfg.WALFileBytes, GroupBytes: s.cfg.WALGroupBytes,
-		Now: s.deps.Now, Synced: s.synced,
-	}, end.Next, end.PrevLength, s.hashRecords())
-	if err != nil {
-		return err
-	}
-	s.wal = w
-	if !whole {
-		return nil // the old files are the only ones that know the requests
-	}
-	if err := wal.Release(s.deps.FS, s.paths.wal(), s.manifest.State().WAL.Seq); err != nil {
-		s.deps.Logger.Warn("released write-ahead files are still there, the next flush removes them", "err", err)
-	}
-	return nil
-}
-
-// flushReplayed writes what was replayed so far to segments. Where that fails
-// the replay goes on, in memory.
-func (s *Store) flushReplayed(pos wal.Position) {
-	s.swap(pos)
-	for len(s.frozen) > 0 {
-		if err := s.flushGeneration(s.frozen[0]); err != nil {
-			s.deps.Logger.Error("flush while replaying", "err", err)
-			return
-		}
-	}
-}
-
-// replayRecord takes one record in. One that is in segments already only
-// reminds of its request.
-func (s *Store) replayRecord(rec wal.Record, missing bool) error {
-	switch rec.Type {
-	case wal.Hashes:
-		return s.dedup.Load(rec.Data)
-	case wal.Logs:
-		return replayBatch(s, s.logs, rec, missing, func(raw []byte) ([]telemetry.Log, error) {
-			b, err := otlp.DecodeLogs(raw)
-			if err != nil {
-				return nil, err
-			}
-			return b.Logs, nil
-		})
-	case wal.Traces:
-		return replayBatch(s, s.spans, rec, missing, func(raw []byte) ([]telemetry.Span, error) {
-			b, err := otlp.DecodeSpans(raw)
-			if err != nil {
-				return nil, err
-			}
-			return b.Spans, nil
-		})
-	}
-	return fmt.Errorf("record of type %d, which this program doesn't know", rec.Type)
-}
-
-func replayBatch[T any](s *Store, sig *signal[T], rec wal.Record, missing bool, decode func([]byte) ([]T, error)) error {
-	seen := s.dedup.Seen(dedup.HashOf(rec.Tenant, sig.kind.Signal, rec.Data), rec.Received)
-	if seen || !missing {
-		return nil
-	}
-	rows, err := decode(rec.Data)
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	run, err := head.NewRun(sig.kind, rec.Data, rows)
-	if err != nil {
-		return err
-	}
-	s.budget.force(run.Bytes)
-	insert(s, sig, rec.Tenant, run)
-	s.metrics.replayed.Add(float64(len(rows)))
-	return nil
 }

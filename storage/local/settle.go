@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/storage/local/segment"
@@ -138,7 +139,7 @@ func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldest
 		return false
 	}
 	covers := wal.Position(in.covers)
-	flushed := covers.Seq > 0 && covers.Seq <= oldestWAL && state.WAL.Less(covers)
+	flushed := released(covers, oldestWAL) && state.WAL.Less(covers)
 	merged := false
 	for _, id := range in.replaces {
 		if _, named := state.Segments[id]; !named || slices.Contains(edit.Remove, id) {
@@ -165,6 +166,12 @@ func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldest
 		edit.WAL = covers
 	}
 	return true
+}
+
+// released reports whether everything before the position is gone from the
+// write-ahead log.
+func released(covers wal.Position, oldestWAL uint64) bool {
+	return covers.Seq > 0 && (covers.Seq < oldestWAL || covers.Seq == oldestWAL && covers.Offset <= framing.HeaderSize)
 }
 
 type inspection struct {
