@@ -86,7 +86,7 @@ const (
 )
 
 func (m *metrics) acknowledged(signal telemetry.Signal, records int) {
-		m.batches.WithLabelValues(string(signal)).Inc()
+	m.batches.WithLabelValues(string(signal)).Inc()
 	m.records.WithLabelValues(string(signal)).Add(float64(records))
 }
 
