@@ -88,7 +88,7 @@ func TestSearchMetadata(t *testing.T) {
 	if tr.RootName != "get" || tr.RootService != "back" || !tr.HasRoot || tr.Duration != 10*time.Millisecond {
 		t.Errorf("got %+v", tr)
 	}
-	if set := tr.Spansets[0]; set.Matched != 2 || len(set.Spans) != 1 || !set.Spans[0].Named {
+	if set := tr.Spansets[0]; set.Matched != 2 || len(set.Spans) != 1 || set.Spans[0].Named {
 		t.Errorf("got %+v", set)
 	}
 	if want := []ServiceStats{{"back", 2, 1}}; !slices.Equal(tr.Services, want) {

@@ -125,7 +125,7 @@ func normaliseID(a syntax.Attribute, lit syntax.Literal) syntax.Literal {
 		if id, ok := telemetry.ParseTraceID(lit.Value.Str()); ok {
 			return syntax.Literal{Value: syntax.String(id.String())}
 		}
-	case syntax.SpanID, syntax.ParentID, syntax.LinkSpanID:
+	case syntax.SpanID, syntax.ParentID, syntax.ParentSpan, syntax.LinkSpanID:
 		if id, ok := telemetry.ParseSpanID(lit.Value.Str()); ok {
 			return syntax.Literal{Value: syntax.String(id.String())}
 		}

@@ -172,6 +172,11 @@ func (v *view) intrinsic(i syntax.Intrinsic) syntax.Static {
 		return syntax.String(s.SpanID.String())
 	case syntax.ParentID:
 		return syntax.String(s.ParentID.String())
+	case syntax.ParentSpan:
+		if s.ParentID.IsZero() {
+			return syntax.Static{}
+		}
+		return syntax.String(s.ParentID.String())
 	case syntax.TraceID:
 		return syntax.String(s.TraceID.String())
 	case syntax.InstrumentationName:

@@ -246,7 +246,7 @@ func (s *search) result(t *Trace, sets []spanset) TraceResult {
 		}
 		for _, i := range set.spans[:n] {
 			v := view{span: t.Spans[i], trace: t, index: i}
-			res.Spans = append(res.Spans, SpanResult{Span: v.span, Named: s.shown.name, Attrs: s.shown.of(&v)})
+			res.Spans = append(res.Spans, SpanResult{Span: v.span, Named: s.shown.showsName(v.span), Attrs: s.shown.of(&v)})
 		}
 		out.Spansets = append(out.Spansets, res)
 	}

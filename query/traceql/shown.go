@@ -3,12 +3,14 @@ package traceql
 import (
 	"github.com/clewhq/clew/query/traceql/syntax"
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
 )
 
 // shown is what a search's answer says of each span: the attributes that the
 // query names, as far as they have a value that it looks for.
 type shown struct {
-	name    bool
+	named   bool // whether the query names the span's name at all
+	name    shownAttr
 	attrs   []shownAttr
 	columns storage.Columns // of this and of the query itself
 }
@@ -19,6 +21,7 @@ type shownAttr struct {
 	attr  syntax.Attribute
 	tests []valueTest
 	all   bool
+	none  bool // whether the query looks for spans without it
 }
 
 type valueTest struct {
@@ -77,6 +80,11 @@ func (s *shown) expr(e syntax.Expr) {
 	case syntax.Ref:
 		s.add(e.Attr, nil)
 	case *syntax.Unary:
+		if ref, ok := e.X.(syntax.Ref); ok && e.Op == syntax.OpMissing {
+			s.add(ref.Attr, nil)
+			s.missing(ref.Attr)
+			return
+		}
 		s.expr(e.X)
 	case *syntax.Binary:
 		if ref, lit, op, ok := refAndLiteral(e); ok {
@@ -97,7 +105,10 @@ func (s *shown) add(a syntax.Attribute, t *valueTest) {
 	s.columns |= columnOf(a)
 	switch a.Intrinsic {
 	case syntax.Name:
-		s.name = s.name || !a.Parent
+		if !a.Parent {
+			s.named = true
+			s.name.test(t)
+		}
 		return
 	case syntax.SpanDuration, syntax.TraceDuration, syntax.RootName, syntax.RootServiceName,
 		syntax.TraceID, syntax.SpanID:
@@ -113,6 +124,13 @@ func (s *shown) add(a syntax.Attribute, t *valueTest) {
 	s.attrs[len(s.attrs)-1].test(t)
 }
 
+// missing notes that the query looks for spans without a.
+func (s *shown) missing(a syntax.Attribute) {
+	for i := range s.attrs {
+		s.attrs[i].none = s.attrs[i].none || s.attrs[i].attr == a
+	}
+}
+
 func (a *shownAttr) test(t *valueTest) {
 	if t == nil {
 		a.all = true
@@ -121,18 +139,28 @@ func (a *shownAttr) test(t *valueTest) {
 	a.tests = append(a.tests, *t)
 }
 
+// showsName reports whether the answer says the name of a span.
+func (s *shown) showsName(sp *telemetry.Span) bool {
+	return s.named && s.name.wants(syntax.String(sp.Name))
+}
+
 // of returns the named values of a span.
 func (s *shown) of(v *view) []Attr {
 	var out []Attr
 	for i := range s.attrs {
 		a := &s.attrs[i]
+		missing := true
 		v.each(a.attr, func(val syntax.Static) bool {
+			missing = false
 			if !a.wants(val) {
 				return true
 			}
 			out = append(out, Attr{Key: a.attr.Key(), Value: val})
 			return false
 		})
+		if missing && a.none {
+			out = append(out, Attr{Key: a.attr.Key(), Value: syntax.String("nil")})
+		}
 	}
 	return out
 }

@@ -136,9 +136,21 @@ func fromStatic(s syntax.Static) telemetry.Value {
 func keyValues(attrs []traceql.Attr) []keyValue {
 	out := make([]keyValue, 0, len(attrs))
 	for _, a := range attrs {
-		out = append(out, keyValue{a.Key, anyValue{fromStatic(a.Value)}})
+		out = append(out, keyValue{a.Key, anyValue{flat(fromStatic(a.Value))}})
 	}
 	return out
+}
+
+// flat turns a list into its one element or its JSON text: the lists of OTLP
+// bring Grafana's search down.
+func flat(v telemetry.Value) telemetry.Value {
+	if v.Kind() != telemetry.KindArray {
+		return v
+	}
+	if list := v.List(); len(list) == 1 {
+		return flat(list[0])
+	}
+	return telemetry.String(v.Text())
 }
 
 // noRoot is what Tempo shows where a trace's root span is not stored.

@@ -144,7 +144,7 @@ func TestSearch(t *testing.T) {
 	for _, a := range set.Spans[0].Attributes {
 		v := a.Value
 		values[a.Key] = a.Key == "status" && *v.StringValue == "error" || a.Key == "http.status_code" && *v.IntValue == "500" ||
-			a.Key == "ratio" && *v.DoubleValue == 0.5 || a.Key == "ok" && *v.BoolValue || a.Key == "list" && v.ArrayValue != nil
+			a.Key == "ratio" && *v.DoubleValue == 0.5 || a.Key == "ok" && *v.BoolValue || a.Key == "list" && v.StringValue != nil
 	}
 	if want := map[string]bool{"status": true, "http.status_code": true, "ratio": true, "ok": true, "list": true}; !reflect.DeepEqual(values, want) {
 		t.Errorf("attributes %v in %s", values, body)
@@ -199,7 +199,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"/tempo/api/search?q=" + q("{ foo = 1 }"):                                 {400, "line 1, col 3"},
 		"/tempo/api/search?q=" + q("{ } | rate()"):                                {400, "yields series"},
-		"/tempo/api/search?q=" + q("{ parent }"):                                  {501, "not supported"},
+		"/tempo/api/search?q=" + q("({ } | count()) > ({ } | count())"):           {501, "not supported"},
 		"/tempo/api/search?q=" + q("{ } | by(kind) | ({ } | by(name)) > { }"):     {400, "coalesce"},
 		"/tempo/api/search?limit=0":                                               {400, "limit"},
 		"/tempo/api/search?limit=x":                                               {400, "invalid limit: \"x\""},

@@ -35,6 +35,7 @@ const (
 	ChildCount
 	SpanID
 	ParentID
+	ParentSpan // the ID of the parent, nil where a span has none
 	TraceID
 	TraceDuration
 	RootName
@@ -66,6 +67,7 @@ var intrinsics = [...]intrinsicInfo{
 	ChildCount:             {"span:childCount", TypeInt},
 	SpanID:                 {"span:id", TypeString},
 	ParentID:               {"span:parentID", TypeString},
+	ParentSpan:             {"parent", TypeString},
 	TraceID:                {"trace:id", TypeString},
 	TraceDuration:          {"traceDuration", TypeDuration},
 	RootName:               {"rootName", TypeString},
@@ -85,7 +87,7 @@ var intrinsics = [...]intrinsicInfo{
 var intrinsicWords = map[string]Intrinsic{
 	"duration": SpanDuration, "name": Name, "status": StatusCode, "statusMessage": StatusMessage,
 	"kind": SpanKind, "rootName": RootName, "rootServiceName": RootServiceName,
-	"traceDuration": TraceDuration, "nestedSetLeft": NestedSetLeft,
+	"parent": ParentSpan, "traceDuration": TraceDuration, "nestedSetLeft": NestedSetLeft,
 	"nestedSetRight": NestedSetRight, "nestedSetParent": NestedSetParent,
 
 	"trace:duration": TraceDuration, "trace:rootName": RootName,

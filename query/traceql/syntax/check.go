@@ -176,7 +176,7 @@ func checkUnary(e *Unary) error {
 	case OpMissing:
 		if ref, ok := e.X.(Ref); ok {
 			a := ref.Attr
-			if a.Intrinsic != NotIntrinsic {
+			if a.Intrinsic != NotIntrinsic && a.Intrinsic != ParentSpan {
 				return invalid(e.at, "%s = nil is never true because every span has %s", a, a)
 			}
 			if a == (Attribute{Scope: ScopeResource, Name: "service.name"}) {

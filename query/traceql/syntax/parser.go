@@ -253,9 +253,6 @@ func (p *parser) attribute() (Attribute, error) {
 		if i, ok := intrinsicWords[t.text]; ok {
 			return Attribute{Intrinsic: i}, nil
 		}
-		if t.text == "parent" {
-			return Attribute{}, &UnsupportedError{Construct: "the intrinsic parent"}
-		}
 	}
 	return Attribute{}, errorAt(t.pos, "unexpected %s, expected an attribute such as span.http.method or an intrinsic such as name", t.describe())
 }
