@@ -1,0 +1,77 @@
+package local
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+
+	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/storagetest"
+)
+
+// multiply makes n segments of the one that a store has: of the same day, with
+// the same records.
+func multiply(t testing.TB, s *Store, tenant string, n int) {
+	t.Helper()
+	one := s.logs.segments[tenant][0]
+	var edit manifest.Edit
+	for range n - 1 {
+		meta := one.meta
+		meta.ID = s.manifest.NewID()
+		if err := vfs.Copy(s.deps.FS, one.path, s.paths.segment(&meta)); err != nil {
+			t.Fatal(err)
+		}
+		edit.Add = append(edit.Add, meta)
+	}
+	if err := s.manifest.Apply(edit); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStartOfManySegments: a start reads what the manifest says of segments
+// and none of the segments themselves, so that 10,000 take well under a second.
+func TestStartOfManySegments(t *testing.T) {
+	const segments = 10_000
+	fs := vfs.NewMem()
+	cfg := DefaultConfig()
+	cfg.Dir, cfg.Retention, cfg.MaintainEvery = "/data", Retention{}, cfg.FlushAge
+	s := mustOpen(t, fs, cfg)
+	b := storagetest.NewGen(1).Logs(3)
+	for i := range b.Logs {
+		b.Logs[i].Time = storagetest.Base // one day, one segment
+	}
+	b = storagetest.LogBatch(b.Logs)
+	storagetest.WriteLogs(t, s, tenantA, b)
+	mustFlush(t, s)
+	multiply(t, s, tenantA, segments)
+	mustClose(t, s)
+
+	var read atomic.Int64
+	counting := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpOpen && strings.HasSuffix(op.Path, segmentSuffix) {
+			read.Add(1)
+		}
+		return nil
+	}))
+	fastest := time.Hour
+	for range 3 {
+		start := time.Now()
+		s = mustOpen(t, counting, cfg)
+		fastest = min(fastest, time.Since(start))
+		if n := len(s.logs.segments[tenantA]); n != segments {
+			t.Errorf("%d segments after the start", n)
+		}
+		mustClose(t, s)
+	}
+	t.Logf("%d segments: opened in %s", segments, fastest)
+	if n := read.Load(); n != 0 {
+		t.Errorf("a start opened %d segments", n)
+	}
+	if fastest > time.Second {
+		t.Errorf("a start took %s", fastest)
+	}
+}
