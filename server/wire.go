@@ -23,7 +23,9 @@ import (
 	promapi "github.com/clewhq/clew/query/api/prometheus"
 	"github.com/clewhq/clew/query/api/tempo"
 	"github.com/clewhq/clew/query/api/zipkin"
+	"github.com/clewhq/clew/query/compare"
 	"github.com/clewhq/clew/query/correlate"
+	"github.com/clewhq/clew/query/coverage"
 	"github.com/clewhq/clew/query/logql"
 	"github.com/clewhq/clew/query/servicemap"
 	"github.com/clewhq/clew/query/traceql"
@@ -81,6 +83,7 @@ type queries struct {
 	traceql    *traceql.Engine
 	stories    *correlate.Engine
 	maps       *servicemap.Engine
+	native     native.Engines
 	prometheus *promapi.API
 	loki       *loki.API
 	alerts     *alert.Manager
@@ -95,6 +98,10 @@ func (s *Server) makeQueries(context.Context) error {
 		maps:    servicemap.New(q.ServiceMap, records),
 	}
 	s.query.stories = correlate.New(q.Correlate, records, correlate.PrometheusExemplars(s.exemplars))
+	s.query.native = native.Engines{
+		Stories: s.query.stories, Maps: s.query.maps, Coverage: coverage.New(q.Coverage, records),
+		Compare: compare.New(q.Compare, records, storage.Selectors{Logs: s.query.logql.Select, Spans: s.query.traceql.Select}),
+	}
 	s.query.loki = loki.New(q.Loki, s.query.logql, s.log, s.version)
 	s.onStop("live tails", func(context.Context) error { return s.query.loki.Close() })
 
@@ -147,7 +154,7 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	s.stores.collector.Register(mux)
 	s.query.loki.Register(mux)
 	s.query.prometheus.Register(mux)
-	native.New(s.query.stories, s.query.maps, s.log, time.Now).Register(mux)
+	native.New(s.query.native, s.log, time.Now).Register(mux)
 	deletion.New(s.stores.records, s.log, time.Now).Register(mux)
 	export.NewAPI(export.New(s.query.logql, s.query.traceql, s.stores.records), s.log, time.Now).Register(mux)
 	jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)

@@ -46,6 +46,9 @@ func New(cfg Config, reader storage.Reader, exemplars Exemplars) *Engine {
 	return &Engine{cfg: cfg, reader: reader, exemplars: exemplars}
 }
 
+// Config returns what the engine was made with.
+func (e *Engine) Config() Config { return e.cfg }
+
 // Correlate returns everything that happened to an ID. The error wraps
 // ErrNotFound where nothing carries it and ErrBadRequest where the question is
 // wrong.

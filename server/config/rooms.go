@@ -17,7 +17,9 @@ import (
 	"github.com/clewhq/clew/query/api/loki"
 	"github.com/clewhq/clew/query/api/prometheus"
 	"github.com/clewhq/clew/query/api/tempo"
+	"github.com/clewhq/clew/query/compare"
 	"github.com/clewhq/clew/query/correlate"
+	"github.com/clewhq/clew/query/coverage"
 	"github.com/clewhq/clew/query/logql"
 	"github.com/clewhq/clew/query/servicemap"
 	"github.com/clewhq/clew/query/traceql"
@@ -114,6 +116,10 @@ type Query struct {
 	TraceQL traceql.Config `yaml:"traceql"`
 	// Correlate bounds the stories of IDs.
 	Correlate correlate.Config `yaml:"correlate"`
+	// Coverage bounds the answer to how well signals join.
+	Coverage coverage.Config `yaml:"coverage"`
+	// Compare bounds the comparison of selections.
+	Compare compare.Config `yaml:"compare"`
 	// ServiceMap bounds the map and says what counts as healthy.
 	ServiceMap servicemap.Config `yaml:"servicemap"`
 	// Loki holds the defaults of Loki's API.
@@ -140,6 +146,7 @@ func defaultRooms() Rooms {
 		Query: Query{
 			PromQL: prometheus.DefaultConfig(), LogQL: logql.DefaultConfig(), TraceQL: traceql.DefaultConfig(),
 			Correlate: correlate.DefaultConfig(), ServiceMap: servicemap.DefaultConfig(),
+			Coverage: coverage.DefaultConfig(), Compare: compare.DefaultConfig(),
 			Loki: loki.DefaultConfig(), Tempo: tempo.DefaultConfig(), Jaeger: jaeger.DefaultConfig(),
 		},
 		Alert: alert.DefaultConfig(),
@@ -201,6 +208,8 @@ func (c *Config) validateRooms() []error {
 	in("query.logql", c.Query.LogQL.Validate())
 	in("query.traceql", c.Query.TraceQL.Validate())
 	in("query.correlate", c.Query.Correlate.Validate())
+	in("query.coverage", c.Query.Coverage.Validate())
+	in("query.compare", c.Query.Compare.Validate())
 	in("query.servicemap", c.Query.ServiceMap.Validate())
 	in("query.loki", c.Query.Loki.Validate())
 	in("query.tempo", c.Query.Tempo.Validate())

@@ -9,11 +9,14 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/internal/timearg"
+	"github.com/clewhq/clew/query/compare"
 	"github.com/clewhq/clew/query/correlate"
+	"github.com/clewhq/clew/query/coverage"
 	"github.com/clewhq/clew/query/servicemap"
 )
 
@@ -24,33 +27,44 @@ const statusClientGone = 499
 //go:embed openapi.json
 var openAPI []byte
 
-// API answers under /api/v1/.
-type API struct {
-	stories *correlate.Engine
-	maps    *servicemap.Engine
-	log     *slog.Logger
-	now     func() time.Time
+// Engines are what answers.
+type Engines struct {
+	Stories  *correlate.Engine
+	Maps     *servicemap.Engine
+	Coverage *coverage.Engine
+	Compare  *compare.Engine
 }
 
-// New returns the API over the two engines. A nil log is silent and a nil now
-// the system's clock.
-func New(stories *correlate.Engine, maps *servicemap.Engine, log *slog.Logger, now func() time.Time) *API {
+// API answers under /api/v1/.
+type API struct {
+	Engines
+	log *slog.Logger
+	now func() time.Time
+}
+
+// New returns the API over the engines. A nil log is silent and a nil now the
+// system's clock.
+func New(e Engines, log *slog.Logger, now func() time.Time) *API {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	if now == nil {
 		now = time.Now
 	}
-	return &API{stories: stories, maps: maps, log: log, now: now}
+	return &API{Engines: e, log: log, now: now}
 }
 
 // Register adds the API's paths to mux.
 func (a *API) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/correlate/{id}", a.handle(a.correlate))
+	mux.HandleFunc("POST /api/v1/correlate", a.handle(a.correlateMany))
 	mux.HandleFunc("GET /api/v1/servicemap", a.handle(a.servicemap))
+	mux.HandleFunc("GET /api/v1/coverage", a.handle(a.coverage))
+	mux.HandleFunc("GET /api/v1/compare", a.handle(a.compare))
 	mux.HandleFunc("GET /api/v1/openapi.json", a.describe)
-	for _, path := range []string{"/api/v1/correlate/{id}", "/api/v1/servicemap", "/api/v1/openapi.json"} {
-		mux.HandleFunc(path, methodNotAllowed)
+	for path, allowed := range map[string]string{"/api/v1/correlate/{id}": "GET, HEAD", "/api/v1/correlate": "POST", "/api/v1/servicemap": "GET, HEAD",
+		"/api/v1/coverage": "GET, HEAD", "/api/v1/compare": "GET, HEAD", "/api/v1/openapi.json": "GET, HEAD"} {
+		mux.HandleFunc(path, methodNotAllowed(allowed))
 	}
 	mux.HandleFunc("/api/v1/", unknownPath)
 }
@@ -63,6 +77,10 @@ func (a *API) handle(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer, err := f(r)
 		if err == nil {
+			if t, ok := answer.(text); ok {
+				t.write(w)
+				return
+			}
 			writeJSON(w, http.StatusOK, answer)
 			return
 		}
@@ -79,7 +97,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.Is(err, correlate.ErrNotFound):
 		return http.StatusNotFound
-	case errors.Is(err, correlate.ErrBadRequest), errors.As(err, &bad):
+	case errors.Is(err, correlate.ErrBadRequest), errors.Is(err, compare.ErrBadRequest), errors.As(err, &bad):
 		return http.StatusBadRequest
 	case errors.Is(err, context.Canceled):
 		return statusClientGone
@@ -89,43 +107,6 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-func (a *API) correlate(r *http.Request) (any, error) {
-	q := correlate.Request{Tenant: tenant.From(r.Context()), ID: r.PathValue("id")}
-	var err error
-	p := params{r: r, now: a.now(), err: &err}
-	q.From, q.To = p.time("from", 0), p.time("to", 0)
-	q.Hops, q.Limit = p.number("hops", -1, 0), p.number("limit", 0, 1)
-	if err != nil {
-		return nil, err
-	}
-	return a.stories.Correlate(r.Context(), q)
-}
-
-func (a *API) servicemap(r *http.Request) (any, error) {
-	cfg, now := a.maps.Config(), a.now()
-	var err error
-	p := params{r: r, now: now, err: &err}
-	to := p.time("to", now.UnixNano())
-	from := p.time("from", max(to-int64(time.Duration(cfg.DefaultRange)), 0))
-	service := r.FormValue("service")
-	depth := p.number("depth", 1, 0)
-	switch {
-	case err != nil:
-		return nil, err
-	case from >= to:
-		return nil, badRequest{fmt.Errorf("parameter from (%s) must be before to (%s)", stamp(from), stamp(to))}
-	case depth > cfg.MaxDepth:
-		return nil, badRequest{fmt.Errorf("parameter depth is %d: want 0 to %d", depth, cfg.MaxDepth)}
-	case service == "" && r.FormValue("depth") != "":
-		return nil, badRequest{errors.New("parameter depth says how far around a service: give service, too")}
-	}
-	m, err := a.maps.Map(r.Context(), servicemap.Query{Tenant: tenant.From(r.Context()), From: from, To: to})
-	if err != nil || service == "" {
-		return m, err
-	}
-	return m.Around(service, depth), nil
-}
-
 func stamp(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
 
 func (a *API) describe(w http.ResponseWriter, _ *http.Request) {
@@ -133,9 +114,12 @@ func (a *API) describe(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(openAPI) // the caller may have gone
 }
 
-func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Allow", "GET, HEAD")
-	writeError(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s %s: only GET is known here", r.Method, r.URL.Path))
+func methodNotAllowed(allowed string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allowed)
+		only, _, _ := strings.Cut(allowed, ",")
+		writeError(w, http.StatusMethodNotAllowed, fmt.Sprintf("%s %s: only %s is known here", r.Method, r.URL.Path, only))
+	}
 }
 
 func unknownPath(w http.ResponseWriter, r *http.Request) {

@@ -14,15 +14,25 @@ import (
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/api/native"
+	"github.com/clewhq/clew/query/compare"
 	"github.com/clewhq/clew/query/correlate"
 	"github.com/clewhq/clew/query/correlate/correlatetest"
+	"github.com/clewhq/clew/query/coverage"
+	"github.com/clewhq/clew/query/logql"
 	"github.com/clewhq/clew/query/servicemap"
+	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/storage"
 )
 
 func handler(s *correlatetest.Store) http.Handler {
 	mux := http.NewServeMux()
 	now := func() time.Time { return correlatetest.Epoch.Add(time.Minute) }
-	native.New(correlate.New(correlate.DefaultConfig(), s, nil), servicemap.New(servicemap.DefaultConfig(), s), nil, now).Register(mux)
+	logs, spans := logql.New(logql.DefaultConfig(), s, nil, nil), traceql.New(traceql.DefaultConfig(), s, nil, nil)
+	native.New(native.Engines{
+		Stories: correlate.New(correlate.DefaultConfig(), s, nil), Maps: servicemap.New(servicemap.DefaultConfig(), s),
+		Coverage: coverage.New(coverage.DefaultConfig(), s),
+		Compare:  compare.New(compare.DefaultConfig(), s, storage.Selectors{Logs: logs.Select, Spans: spans.Select}),
+	}, nil, now).Register(mux)
 	return mux
 }
 
@@ -63,6 +73,24 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/servicemap?service=a&depth=99", 400, `depth is 99: want 0 to 10`},
 		{"GET", "/api/v1/servicemap?depth=2", 400, `give service, too`},
 		{"DELETE", "/api/v1/servicemap", 405, `only GET`},
+		{"GET", "/api/v1/servicemap?source=user&target=stock", 200, `"id":"stock"`},
+		{"GET", "/api/v1/servicemap?source=user", 400, `give both`},
+		{"GET", "/api/v1/servicemap?source=user&target=stock&service=a", 400, `exclude each other`},
+		{"GET", "/api/v1/servicemap?compare=previous", 200, `"change":"added"`},
+		{"GET", "/api/v1/servicemap?from=10s&compare=previous", 200, `{"nodes":[],`},
+		{"GET", "/api/v1/servicemap?from=10s&compare_from=2m&compare_to=10s", 200, `"change":"removed"`},
+		{"GET", "/api/v1/servicemap?compare=yesterday", 400, `want previous`},
+		{"GET", "/api/v1/servicemap?compare_from=1m", 400, `must be before compare_to`},
+		{"GET", "/api/v1/servicemap?format=nodegraph", 200, `"mainstat":"1 call"`},
+		{"GET", "/api/v1/servicemap?format=png", 400, `want json, dot, mermaid or nodegraph`},
+		{"GET", "/api/v1/correlate/req-8f3a2b?follow=session_id,%20order_id", 200, `"kind":"request_id"`},
+		{"GET", "/api/v1/correlate", 405, `only POST`},
+		{"GET", "/api/v1/coverage", 200, `"name":"audit"`},
+		{"GET", "/api/v1/coverage?from=now&to=1h", 400, `must be before to`},
+		{"GET", "/api/v1/compare?selection=%7Bstatus%3Derror%7D", 200, `"signal":"traces"`},
+		{"GET", "/api/v1/compare", 400, `selection is empty`},
+		{"GET", "/api/v1/compare?selection=nonsense", 400, `bad request: selection: `},
+		{"PUT", "/api/v1/compare", 405, `only GET`},
 		{"GET", "/api/v1/openapi.json", 200, `"openapi": "3.1.0"`},
 		{"GET", "/api/v1/nonsense", 404, `{"error":"/api/v1/nonsense is no path of this API: see /api/v1/openapi.json"}`},
 	} {
@@ -114,7 +142,7 @@ func TestOpenAPIDescribesTheAnswers(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/api/v1/correlate/{id}", "/api/v1/servicemap", "/api/v1/health", "/api/v1/openapi.json"} {
+	for _, path := range []string{"/api/v1/correlate/{id}", "/api/v1/correlate", "/api/v1/servicemap", "/api/v1/coverage", "/api/v1/compare", "/api/v1/health", "/api/v1/openapi.json"} {
 		if doc.Paths[path] == nil {
 			t.Errorf("%s is not described", path)
 		}
@@ -122,6 +150,11 @@ func TestOpenAPIDescribesTheAnswers(t *testing.T) {
 	for name, v := range map[string]any{
 		"Story": correlate.Answer{}, "Range": correlate.Range{}, "FoundID": correlate.FoundID{}, "Service": correlate.Service{}, "StoryEdge": correlate.Edge{},
 		"Trace": correlate.Trace{}, "Entry": correlate.Entry{}, "Map": servicemap.Map{}, "Node": servicemap.Node{}, "Edge": servicemap.Edge{},
+		"Step": correlate.Step{}, "Gap": correlate.Gap{}, "Skew": correlate.Skew{}, "Missing": correlate.Missing{},
+		"Batch": native.Batch{}, "Stories": native.Stories{}, "StoryOf": native.StoryOf{},
+		"Figures": servicemap.Figures{}, "Unpaired": servicemap.Unpaired{}, "NodeGraph": servicemap.NodeGraph{}, "GraphNode": servicemap.GraphNode{},
+		"GraphEdge": servicemap.GraphEdge{}, "Coverage": coverage.Answer{}, "CoverageFigures": coverage.Figures{},
+		"Comparison": compare.Answer{}, "Side": compare.Side{}, "Difference": compare.Difference{},
 	} {
 		var fields []string
 		typ := reflect.TypeOf(v)
