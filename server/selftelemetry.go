@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -71,7 +72,8 @@ func (s *selfTelemetry) wrap(h http.Handler, l *slog.Logger) http.Handler {
 			id = newRequestID()
 		}
 		w.Header().Set("X-Request-Id", id)
-		trace.SpanFromContext(r.Context()).SetAttributes(attribute.String("request.id", id))
+		path := withoutID(r.URL.Path)
+		trace.SpanFromContext(r.Context()).SetAttributes(attribute.String("request.id", id), attribute.String("url.path", path))
 		sw := &statusWriter{ResponseWriter: w, code: http.StatusOK}
 		start := time.Now()
 		h.ServeHTTP(sw, r)
@@ -79,12 +81,12 @@ func (s *selfTelemetry) wrap(h http.Handler, l *slog.Logger) http.Handler {
 		if sw.code >= http.StatusInternalServerError {
 			level = slog.LevelError
 		}
-		line := fmt.Sprintf("%s %s answered %d in %s", r.Method, r.URL.Path, sw.code, time.Since(start).Round(10*time.Microsecond))
+		line := fmt.Sprintf("%s %s answered %d in %s", r.Method, path, sw.code, time.Since(start).Round(10*time.Microsecond))
 		l.LogAttrs(r.Context(), level, line, slog.String("request.id", id))
 	})
 	traced := otelhttp.NewHandler(logged, "http",
 		otelhttp.WithTracerProvider(s.traces), otelhttp.WithPropagators(propagation.TraceContext{}),
-		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + r.URL.Path }))
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + withoutID(r.URL.Path) }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get(selfHeader) != "" || r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 			h.ServeHTTP(w, r)
@@ -92,6 +94,18 @@ func (s *selfTelemetry) wrap(h http.Handler, l *slog.Logger) http.Handler {
 		}
 		traced.ServeHTTP(w, r)
 	})
+}
+
+// withoutID returns path without the ID that a question for one ends in: who
+// asks for an ID must not become part of its story.
+func withoutID(path string) string {
+	i := strings.LastIndexByte(path, '/') + 1
+	for _, asks := range []string{"/correlate/", "/traces/", "/trace/"} {
+		if strings.HasSuffix(path[:i], asks) && i < len(path) {
+			return path[:i] + "{id}"
+		}
+	}
+	return path
 }
 
 func newRequestID() string {
