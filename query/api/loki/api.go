@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -72,21 +73,43 @@ func (a *API) Register(mux *http.ServeMux) {
 	for path, h := range both {
 		mux.HandleFunc("GET "+prefix+path, a.form(h))
 		mux.HandleFunc("POST "+prefix+path, a.form(h))
+		mux.HandleFunc(prefix+path, only("GET, POST"))
 	}
+	mux.HandleFunc(prefix+"push", only("POST")) // which the way in serves
 	mux.HandleFunc("GET "+prefix+"tail", a.form(a.tail))
 	mux.HandleFunc("GET "+prefix+"status/buildinfo", a.buildInfo)
 	mux.HandleFunc("GET "+prefix+"drilldown-limits", a.drilldownLimits)
 	mux.HandleFunc("GET /loki/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ready\n")) })
 	for path, sentence := range map[string]string{
-		"rules":                    "rules are not configured over this API: they are files in the folder that alert.rules_dir names",
-		"rules/{rest...}":          "rules are not configured over this API: they are files in the folder that alert.rules_dir names",
+		"rules":                    noRules,
+		"rules/{rest...}":          noRules,
 		"cache/generation_numbers": "there is no cache whose generation could be told",
 	} {
 		mux.HandleFunc(prefix+path, func(w http.ResponseWriter, _ *http.Request) {
 			writeError(w, http.StatusNotImplemented, "not_implemented", sentence)
 		})
 	}
+	for _, path := range []string{"rules", "rules/{rest...}"} {
+		// As Loki answers where there are none; Grafana shows no rules then.
+		mux.HandleFunc("GET "+prefix+path, func(w http.ResponseWriter, _ *http.Request) {
+			writeError(w, http.StatusNotFound, "not_found", "no rule groups found: "+noRules+", and shown at /prometheus/api/v1/rules")
+		})
+	}
 	mux.HandleFunc("/loki/", notFound)
+}
+
+const noRules = "rules are not configured over this API: they are files in the folder that alert.rules_dir names"
+
+// only refuses the methods that a path does not have.
+func only(methods string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(methods, r.Method) { // its server is not part of this one
+			notFound(w, r)
+			return
+		}
+		w.Header().Set("Allow", methods)
+		writeError(w, http.StatusMethodNotAllowed, "bad_data", r.URL.Path+" takes "+methods+", not "+r.Method)
+	}
 }
 
 // form reads the parameters of a request, with a limit on a POST's body.
