@@ -383,7 +383,6 @@ func TestErrors(t *testing.T) {
 		{"rules/x/y", nil, 404, "alert.rules_dir"},
 		{"push", nil, 405, "takes POST, not GET"},
 		{"nosuch", nil, 404, "there is no GET /loki/api/v1/nosuch"},
-		{"push", nil, 404, "there is no GET"},
 	} {
 		code, body := h.do(call{path: prefix + c.path, form: c.form})
 		var e errorBody
