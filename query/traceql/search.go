@@ -170,7 +170,7 @@ func (s *search) slice(ctx context.Context, from, to int64) error {
 	}
 	// Candidates come newest first. How many must be read to find enough that
 	// match shows only on the way, so the batches grow.
-	for size := firstBatch; len(cs) > 0 && !s.complete(cs[0].latest); size *= batchGrowth {
+	for size := min(firstBatch, s.limit+s.limit/2+1); len(cs) > 0 && !s.complete(cs[0].latest); size *= batchGrowth {
 		batch := cs[:min(size, len(cs))]
 		cs = cs[len(batch):]
 		if berr := s.r.wholeTraces(ctx, batch, s.cols, s.visit); berr != nil {
@@ -180,7 +180,8 @@ func (s *search) slice(ctx context.Context, from, to int64) error {
 	return err
 }
 
-// firstBatch suits a search whose candidates nearly all match.
+// firstBatch, and not many more than are wanted, suits a search whose candidates
+// nearly all match.
 const (
 	firstBatch  = 64
 	batchGrowth = 4

@@ -3,6 +3,7 @@ package local
 import (
 	"container/heap"
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -43,6 +44,9 @@ type source[T any] struct {
 	run     *head.Run[T]
 	cursor  *cursor[T]
 }
+
+// isPart reports whether it is a part that was not read yet.
+func (s *source[T]) isPart() bool { return s.part != nil && s.cursor == nil }
 
 // cursor goes through rows in the query's order. It makes records of them some
 // at a time, more with every time: most readers stop early.
@@ -126,12 +130,7 @@ func (m *merge[T]) expand(src source[T]) {
 	case src.run != nil:
 		m.push(src, m.runCursor(src.run))
 	case src.part != nil:
-		c, err := m.partCursor(src)
-		if err != nil {
-			warn(m.s, src.handle, m.q.Stats, err)
-			return
-		}
-		m.push(src, c)
+		m.expandParts(src)
 	default:
 		m.expandSegment(src)
 	}
@@ -189,23 +188,59 @@ func (m *merge[T]) push(src source[T], c *cursor[T]) {
 
 const maxTime = 1<<63 - 1
 
-func (m *merge[T]) partCursor(src source[T]) (*cursor[T], error) {
+// expandParts reads a part and, on the other cores, those that come next: they
+// will be wanted soon, unless the reader stops here.
+func (m *merge[T]) expandParts(src source[T]) {
+	list := []source[T]{src}
+	for len(list) < runtime.GOMAXPROCS(0) && m.sources.Len() > 0 && m.sources.list[0].isPart() {
+		list = append(list, heap.Pop(&m.sources).(source[T]))
+	}
+	read := make([]partRead[T], len(list))
+	var others sync.WaitGroup
+	for i := range list[1:] {
+		others.Go(func() { read[1+i] = m.readPart(list[1+i]) })
+	}
+	read[0] = m.readPart(list[0])
+	others.Wait()
+	for i, src := range list {
+		if st := m.q.Stats; st != nil {
+			st.Rows += read[i].stats.Rows
+			st.Bytes += read[i].stats.Bytes
+		}
+		if read[i].err != nil {
+			warn(m.s, src.handle, m.q.Stats, read[i].err)
+			continue
+		}
+		m.push(src, m.partCursor(src, read[i].rows))
+	}
+}
+
+// partRead is what became of reading a part.
+type partRead[T any] struct {
+	rows  *segment.Rows[T]
+	stats storage.ReadStats
+	err   error
+}
+
+func (m *merge[T]) readPart(src source[T]) (out partRead[T]) {
 	r, err := src.handle.open()
 	if err != nil {
-		return nil, err
+		return partRead[T]{err: err}
 	}
-	rows, err := r.Read(m.q, *src.part)
-	if err != nil {
-		return nil, err
+	q := *m.q
+	q.Stats = &out.stats
+	if out.rows, out.err = r.Read(&q, *src.part); out.err == nil && q.Order != storage.OrderAny {
+		out.rows.SortByTime(m.sources.newestFirst)
 	}
-	if m.q.Order != storage.OrderAny {
-		rows.SortByTime(m.sources.newestFirst)
-	}
+	return out
+}
+
+func (m *merge[T]) partCursor(src source[T], rows *segment.Rows[T]) *cursor[T] {
+	rows.CountIn(m.q.Stats)
 	return &cursor[T]{
-		rows: rows.Len(), owner: src.handle,
-		time: rows.Time,
+		rows: rows.Len(), owner: src.handle, time: rows.Time,
 		take: func(from, to int) ([]T, error) { return rows.Take(from, to, m.q.Columns) },
-	}, nil
+	}
 }
 
 // runCursor selects the rows of a run. Its rows are in order of time.

@@ -3,6 +3,8 @@ package column
 import (
 	"strconv"
 	"strings"
+
+	"github.com/clewhq/clew/telemetry"
 )
 
 // verdict is what a template tells about whether its texts hold a literal.
@@ -17,7 +19,7 @@ const (
 func appendDecimal(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
 
 // judge tells whether the texts of t hold lit.
-func (t *template) judge(lit string) verdict {
+func (v *templates) judge(t *template, lit string) verdict {
 	if t.whole {
 		if t.vars[0].strs.holds(lit) {
 			return maybe
@@ -29,9 +31,9 @@ func (t *template) judge(lit string) verdict {
 			return always
 		}
 	}
-	for i := range t.vars {
+	for i, kind := range t.kinds {
 		// It begins in a variable or, behind that, in a piece that ends in one.
-		if t.vars[i].mayHold(lit) || t.startsIn(i, lit) {
+		if takesAll(kind, lit) && (kind != varStrings || v.variables(t)[i].strs.holds(lit)) || t.startsIn(i, lit) {
 			return maybe
 		}
 	}
@@ -53,7 +55,6 @@ func (t *template) startsIn(i int, lit string) bool {
 // continues reports whether a text from somewhere in variable i on may go on
 // with rest; whether it may also end in that variable, says ends.
 func (t *template) continues(i int, rest string, ends bool) bool {
-	x := &t.vars[i]
 	for n := 0; ; n++ {
 		// n bytes of rest are the variable's.
 		if n == len(rest) {
@@ -63,19 +64,19 @@ func (t *template) continues(i int, rest string, ends bool) bool {
 			if strings.HasPrefix(next, rest[n:]) {
 				return true
 			}
-		} else if strings.HasPrefix(rest[n:], next) && i+1 < len(t.vars) && t.continues(i+1, rest[n+len(next):], true) {
+		} else if strings.HasPrefix(rest[n:], next) && i+1 < len(t.kinds) && t.continues(i+1, rest[n+len(next):], true) {
 			return true
 		}
-		if !x.takes(rest[n]) {
+		if !takes(t.kinds[i], rest[n]) {
 			return false
 		}
 	}
 }
 
-// takes reports whether a value may have the byte.
-func (x *variable) takes(c byte) bool {
+// takes reports whether a value of the kind may have the byte.
+func takes(kind, c byte) bool {
 	class := chars[c]
-	switch x.kind {
+	switch kind {
 	case varInts, varPadded:
 		return class&charDigit != 0
 	case varHex32, varHex16:
@@ -88,18 +89,33 @@ func (x *variable) takes(c byte) bool {
 	return false
 }
 
-// mayHold reports whether lit may stand in a value of the variable.
-func (x *variable) mayHold(lit string) bool {
-	if x.kind == varStrings {
-		return x.strs.holds(lit)
-	}
-	if len(lit) > uuidLen {
-		return false
-	}
+// takesAll reports whether lit may stand in a value of the kind.
+func takesAll(kind byte, lit string) bool {
 	for i := range len(lit) {
-		if !x.takes(lit[i]) {
+		if !takes(kind, lit[i]) {
 			return false
 		}
 	}
 	return true
+}
+
+// StandsWhole reports whether a literal, where it stands in strings of a
+// column, stands in the column's bytes as it is: letters and digits are not
+// parted, and one with a letter behind f is in no number or ID.
+func StandsWhole(lit string) bool {
+	plain := false
+	for i := range len(lit) {
+		class := chars[lit[i]]
+		if class&charAlnum == 0 {
+			return false
+		}
+		plain = plain || class&charHex == 0
+	}
+	return plain
+}
+
+// AreTexts reports whether a column of values, of which b is all, is of
+// strings alone.
+func AreTexts(b []byte) bool {
+	return len(b) > 1 && b[0] == intsConst && b[1] == byte(zigzag(int64(telemetry.KindString)))
 }

@@ -136,15 +136,18 @@ func (e *templateEncoder) append(dst []byte) []byte {
 	dst = AppendInts(dst, refs)
 	dst = appendNested(dst, columns[whole])
 	at := 1
+	var vars []byte
 	for i := range e.shape {
 		s := &e.shape[i]
 		if s.ref == 0 {
 			continue
 		}
+		vars = vars[:0]
 		for j := range s.vars {
-			dst = appendVariable(dst, s.kinds[j], columns[at+j])
+			vars = appendVariable(vars, s.kinds[j], columns[at+j])
 		}
 		at += s.vars
+		dst = append(binary.AppendUvarint(dst, uint64(len(vars))), vars...)
 	}
 	wide, narrow := e.ids(refs)
 	return AppendIDs(AppendIDs(dst, wide), narrow)

@@ -20,14 +20,15 @@ type templates struct {
 
 type template struct {
 	pieces       []string // one more than variables
-	vars         []variable
-	wide, narrow uint32 // how many of its variables are IDs
+	kinds        []byte   // of the variables
+	wide, narrow uint32   // how many of its variables are IDs
 	rows         int
-	whole        bool // for texts that were not taken apart
+	whole        bool   // for texts that were not taken apart
+	columns      []byte // of the variables
+	vars         []variable
 }
 
 type variable struct {
-	kind  byte
 	width int
 	ints  Ints
 	strs  Strings
@@ -37,35 +38,34 @@ type variable struct {
 func (c *Cursor) templates(n int) *templates {
 	v := &templates{c: c}
 	v.list = make([]template, c.Count(2)+1)
-	v.list[whole] = template{pieces: []string{"", ""}, vars: []variable{{kind: varStrings}}, whole: true}
+	v.list[whole] = template{pieces: []string{"", ""}, kinds: []byte{varStrings}, whole: true}
+	var pieces []string
 	for i := range v.list[1:] {
-		v.list[1+i] = c.template()
+		pieces = c.template(&v.list[1+i], pieces)
 	}
 	v.refs = c.Ints(n)
 	if c.err != nil {
 		return v
 	}
 	wide, narrow := v.count(n)
-	for i := range v.list {
-		t := &v.list[i]
-		for j := range t.vars {
-			c.variable(&t.vars[j], t.rows)
-		}
+	v.list[whole].vars = []variable{c.variable(varStrings, v.list[whole].rows)}
+	for i := range v.list[1:] {
+		v.list[1+i].columns = c.Bytes(c.Count(1))
 	}
 	v.wideIDs, v.narrowIDs = ReadIDs[[16]byte](c, wide), ReadIDs[[8]byte](c, narrow)
 	return v
 }
 
-func (c *Cursor) template() (t template) {
+// template reads a template. Its pieces are appended to those of the others.
+func (c *Cursor) template(t *template, pieces []string) []string {
 	n := c.Count(2)
-	kinds := c.Bytes(n)
-	t.pieces = make([]string, n+1)
-	for i := range t.pieces {
-		t.pieces[i] = c.String()
+	t.kinds = c.Bytes(n)
+	start := len(pieces)
+	for range n + 1 {
+		pieces = append(pieces, c.String())
 	}
-	t.vars = make([]variable, n)
-	for i, kind := range kinds {
-		t.vars[i].kind = kind
+	t.pieces = pieces[start:len(pieces):len(pieces)]
+	for _, kind := range t.kinds {
 		switch kind {
 		case varUUID, varHex32:
 			t.wide++
@@ -76,7 +76,33 @@ func (c *Cursor) template() (t template) {
 			c.Fail("variable kind %d is unknown", kind)
 		}
 	}
-	return t
+	return pieces
+}
+
+// variables returns what can be read of a template's variables. They are
+// parsed when they are first needed: most templates settle a search without.
+func (v *templates) variables(t *template) []variable {
+	if t.vars != nil {
+		return t.vars
+	}
+	inner := NewCursor(t.columns)
+	vars := make([]variable, len(t.kinds))
+	for i, kind := range t.kinds {
+		vars[i] = inner.variable(kind, t.rows)
+	}
+	if inner.err == nil && inner.Len() > 0 {
+		inner.Fail("%d bytes behind variables", inner.Len())
+	}
+	if inner.err != nil {
+		v.c.Fail("%v", inner.err)
+		// Nothing more is read of them.
+		vars = make([]variable, len(t.kinds))
+		for i := range vars {
+			vars[i] = variable{ints: Ints{n: t.rows}, strs: Strings{c: inner, n: t.rows}}
+		}
+	}
+	t.vars = vars
+	return vars
 }
 
 // maxIDs bounds the IDs in the texts of one column, against damaged counts.
@@ -106,12 +132,12 @@ func (v *templates) count(n int) (wide, narrow int) {
 	return int(w), int(s)
 }
 
-func (c *Cursor) variable(v *variable, n int) {
-	switch v.kind {
+func (c *Cursor) variable(kind byte, n int) (v variable) {
+	switch kind {
 	case varStrings:
 		if len(c.b) > 0 && c.b[0] == stringsTemplates {
 			c.Fail("templates inside templates")
-			return
+			return v
 		}
 		v.strs = c.Strings(n)
 	case varPadded:
@@ -122,6 +148,7 @@ func (c *Cursor) variable(v *variable, n int) {
 	case varInts:
 		v.ints = c.Ints(n)
 	}
+	return v
 }
 
 // at returns text i.
@@ -137,10 +164,11 @@ func (v *templates) at(i int) string {
 func (v *templates) append(dst []byte, i int) []byte {
 	t := &v.list[v.refs.At(i)]
 	rank, wide, narrow := int(v.rank[i]), v.wide[i], v.narrow[i]
-	for j := range t.vars {
+	vars := v.variables(t)
+	for j, kind := range t.kinds {
 		dst = append(dst, t.pieces[j]...)
-		x := &t.vars[j]
-		switch x.kind {
+		x := &vars[j]
+		switch kind {
 		case varStrings:
 			dst = append(dst, x.strs.At(rank)...)
 		case varInts:
@@ -158,7 +186,7 @@ func (v *templates) append(dst []byte, i int) []byte {
 			narrow++
 		}
 	}
-	return append(dst, t.pieces[len(t.vars)]...)
+	return append(dst, t.pieces[len(t.kinds)]...)
 }
 
 func (v *templates) wides() [][16]byte {
@@ -181,7 +209,7 @@ func (v *templates) containing(sel []int, lit string) []int {
 	verdicts := make([]verdict, len(v.list))
 	for i := range v.list {
 		if t := &v.list[i]; t.rows > 0 {
-			verdicts[i] = t.judge(lit)
+			verdicts[i] = v.judge(t, lit)
 		}
 	}
 	want := []byte(lit)
@@ -204,7 +232,7 @@ func (v *templates) containing(sel []int, lit string) []int {
 // mayHold reports whether a text may hold lit.
 func (v *templates) mayHold(lit string) bool {
 	for i := range v.list {
-		if t := &v.list[i]; t.rows > 0 && t.judge(lit) != never {
+		if t := &v.list[i]; t.rows > 0 && v.judge(t, lit) != never {
 			return true
 		}
 	}

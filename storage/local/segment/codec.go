@@ -33,11 +33,18 @@ type columns[T any] interface {
 	// behind stream numbers and times.
 	parse(id chunkID, c *column.Cursor, n int)
 	// filter returns the rows of sel, which ascend, that q's conditions hold
-	// for. It may use sel's memory. need makes sure that a chunk was parsed.
-	filter(q *record.Query[T], p Part, sel []int, need func(chunkID) error) ([]int, error)
+	// for. It may use sel's memory.
+	filter(q *record.Query[T], p Part, sel []int, from loader) ([]int, error)
 	// fill sets the fields of a chunk; sel[i] is the row that rows[i] is in
 	// the block.
 	fill(id chunkID, rows []T, sel []int)
+}
+
+// loader reads the chunks of a block.
+type loader interface {
+	// raw returns a chunk's bytes, need makes sure that it was parsed.
+	raw(chunkID) ([]byte, error)
+	need(chunkID) error
 }
 
 // zoneOf turns a duration into a byte that grows with it.

@@ -1,6 +1,9 @@
 package segment
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
@@ -111,7 +114,7 @@ func (v *logColumns) parseRest(c *column.Cursor, n int) {
 	v.flags, v.dropped, v.event = c.Ints(n), c.Ints(n), c.Strings(n)
 }
 
-func (v *logColumns) filter(q *record.Query[log], p Part, sel []int, need func(chunkID) error) ([]int, error) {
+func (v *logColumns) filter(q *record.Query[log], p Part, sel []int, from loader) ([]int, error) {
 	for i, w := range q.Where {
 		if len(sel) == 0 {
 			break
@@ -120,14 +123,24 @@ func (v *logColumns) filter(q *record.Query[log], p Part, sel []int, need func(c
 			w.Key = nil
 		}
 		var err error
-		if sel, err = v.where(w, sel, need); err != nil {
+		if sel, err = v.where(w, sel, from); err != nil {
 			return nil, err
 		}
 	}
 	if len(q.Text) == 0 || len(sel) == 0 {
 		return sel, nil
 	}
-	if err := need(chunkBody); err != nil {
+	// Most blocks don't have a word at all, and that is told without parsing.
+	raw, err := from.raw(chunkBody)
+	if err != nil {
+		return nil, err
+	}
+	if column.AreTexts(raw) && slices.ContainsFunc(q.Text, func(lit string) bool {
+		return column.StandsWhole(lit) && !bytes.Contains(raw, []byte(lit))
+	}) {
+		return nil, nil
+	}
+	if err := from.need(chunkBody); err != nil {
 		return nil, err
 	}
 	for _, lit := range q.Text {
@@ -141,22 +154,22 @@ func (v *logColumns) filter(q *record.Query[log], p Part, sel []int, need func(c
 }
 
 // where returns the rows of sel that a condition holds for.
-func (v *logColumns) where(w storage.Condition, sel []int, need func(chunkID) error) ([]int, error) {
+func (v *logColumns) where(w storage.Condition, sel []int, from loader) ([]int, error) {
 	var field *column.Strings
 	switch w.Field {
 	case storage.FieldSeverityText:
-		if err := need(chunkSeverity); err != nil {
+		if err := from.need(chunkSeverity); err != nil {
 			return nil, err
 		}
 		field = &v.sevText
 	case storage.FieldEventName:
-		if err := need(chunkRest); err != nil {
+		if err := from.need(chunkRest); err != nil {
 			return nil, err
 		}
 		field = &v.event
 	}
 	if w.Key != nil {
-		if err := need(chunkAttrs); err != nil {
+		if err := from.need(chunkAttrs); err != nil {
 			return nil, err
 		}
 		if keys := v.attrs.Accepted(w.Key); keys != nil {

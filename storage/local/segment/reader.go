@@ -183,9 +183,7 @@ func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err err
 	for i := range r.blocks {
 		b := &r.blocks[i]
 		p := Part{Block: i, Min: b.min, Max: b.max}
-		keep := record.Overlaps(b.min, b.max, q.From, q.To) && slices.ContainsFunc(b.streams, func(s blockStream) bool {
-			return s.zone >= lowest && (wanted == nil || wanted[s.number])
-		})
+		keep := record.Overlaps(b.min, b.max, q.From, q.To)
 		if keep {
 			p.decide, keep = b.testKeys(tests)
 		}
@@ -200,7 +198,7 @@ func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err err
 			p.units = common(p.units, texts[t].units[i])
 			keep = len(p.units) > 0
 		}
-		if keep {
+		if keep && slices.ContainsFunc(b.streams, func(s blockStream) bool { return s.zone >= lowest && wanted(s.number) }) {
 			parts = append(parts, p)
 		}
 	}
@@ -235,16 +233,21 @@ func common(a, b []int32) []int32 {
 	return slices.DeleteFunc(slices.Clone(a), func(u int32) bool { return !slices.Contains(b, u) })
 }
 
-// wantedStreams asks the query's predicate once a stream; nil means all.
-func (r *Reader[T]) wantedStreams(q *record.Query[T]) []bool {
+// wantedStreams asks the query's predicate at most once a stream.
+func (r *Reader[T]) wantedStreams(q *record.Query[T]) func(number int) bool {
 	if q.Stream == nil {
-		return nil
+		return func(int) bool { return true }
 	}
-	out := make([]bool, len(r.streams))
-	for i := range r.streams {
-		out[i] = q.Stream(r.streams[i].Stream)
+	asked := make([]int8, len(r.streams))
+	return func(n int) bool {
+		if asked[n] == 0 {
+			asked[n] = -1
+			if q.Stream(r.streams[n].Stream) {
+				asked[n] = 1
+			}
+		}
+		return asked[n] > 0
 	}
-	return out
 }
 
 // find returns the units that may hold an ID of one of the hashes, by block.

@@ -18,6 +18,7 @@ type Rows[T any] struct {
 	stats   *storage.ReadStats
 	streams column.Ints
 	cols    columns[T]
+	raws    [chunkCount][]byte
 	cursors [chunkCount]*column.Cursor
 	all     []int64 // times of all rows of the block
 	sel     []int   // the rows' numbers in the block, in the order of Take
@@ -43,7 +44,7 @@ func (r *Reader[T]) readIn(q *record.Query[T], p Part, s *scratch) (*Rows[T], er
 		return nil, r.badChunk(b, chunkTime, err)
 	}
 	if len(sel) > 0 {
-		if sel, err = w.cols.filter(q, p, sel, w.need); err != nil {
+		if sel, err = w.cols.filter(q, p, sel, w); err != nil {
 			return nil, err
 		}
 	}
@@ -59,12 +60,24 @@ func (r *Reader[T]) readIn(q *record.Query[T], p Part, s *scratch) (*Rows[T], er
 	return w, nil
 }
 
-// need reads and parses a chunk unless that was done.
+// raw implements loader.
+func (w *Rows[T]) raw(id chunkID) ([]byte, error) {
+	if w.raws[id] == nil {
+		raw, err := w.r.chunk(w.block, id, w.stats, w.scratch)
+		if err != nil {
+			return nil, err
+		}
+		w.raws[id] = raw
+	}
+	return w.raws[id], nil
+}
+
+// need implements loader.
 func (w *Rows[T]) need(id chunkID) error {
 	if w.cursors[id] != nil {
 		return nil
 	}
-	raw, err := w.r.chunk(w.block, id, w.stats, w.scratch)
+	raw, err := w.raw(id)
 	if err != nil {
 		return err
 	}
@@ -177,6 +190,9 @@ func (w *Rows[T]) match(q *record.Query[T]) error {
 	w.sel = w.sel[:n]
 	return nil
 }
+
+// CountIn says where what is read from now on is counted.
+func (w *Rows[T]) CountIn(stats *storage.ReadStats) { w.stats = stats }
 
 // Len is the number of rows.
 func (w *Rows[T]) Len() int { return len(w.sel) }

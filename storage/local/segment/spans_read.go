@@ -70,7 +70,7 @@ func (v *spanColumns) parse(id chunkID, c *column.Cursor, n int) {
 	}
 }
 
-func (v *spanColumns) filter(q *record.Query[span], _ Part, sel []int, need func(chunkID) error) ([]int, error) {
+func (v *spanColumns) filter(q *record.Query[span], _ Part, sel []int, from loader) ([]int, error) {
 	if q.MinDuration > 0 {
 		out := sel[:0]
 		for _, row := range sel {
@@ -83,7 +83,7 @@ func (v *spanColumns) filter(q *record.Query[span], _ Part, sel []int, need func
 	if q.Traces == nil || len(sel) == 0 {
 		return sel, nil
 	}
-	if err := need(chunkIDs); err != nil {
+	if err := from.need(chunkIDs); err != nil {
 		return nil, err
 	}
 	var out []int
