@@ -106,6 +106,9 @@ func (r *reader) record(lr plog.LogRecord, resource pcommon.Map) string {
 	var f Fields
 	switch lr.Body().Type() {
 	case pcommon.ValueTypeStr:
+		if text, ok := strings.CutSuffix(lr.Body().Str(), "\n"); ok && file != "" {
+			lr.Body().SetStr(text) // Docker writes the end of the line into the line
+		}
 		f = r.parser.Parse(lr.Body().Str(), daemonLogs[baseName(file)])
 	case pcommon.ValueTypeMap:
 		f = r.parser.journal(lr)

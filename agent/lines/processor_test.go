@@ -47,7 +47,7 @@ func TestRecordsAreSplitByService(t *testing.T) {
 	addLine(named.ScopeLogs().AppendEmpty(), "/var/log/x.log", `{"service":"other"}`)
 	pod := ld.ResourceLogs().AppendEmpty()
 	pod.Resource().Attributes().PutStr(containerKey, "server")
-	addLine(pod.ScopeLogs().AppendEmpty(), "/var/log/pods/n_p_u/server/0.log", "hello")
+	addLine(pod.ScopeLogs().AppendEmpty(), "/var/log/pods/n_p_u/server/0.log", "hello\n") // as Docker writes it
 
 	out := read(t, &Config{StripRoot: "/hostfs"}, ld)
 	got := map[string][]string{}

@@ -36,6 +36,11 @@ type Config struct {
 	// RetryWindow is how soon the same bytes must come again to be taken for
 	// a retry where they hold no times of their own.
 	RetryWindow model.Duration `yaml:"retry_window"`
+	// OriginWindow is how long a line that says where it stood in its file is
+	// remembered, so that it is not stored twice when an agent sends it again
+	// in another request; OriginRecords is how many lines are at most, 0 none.
+	OriginWindow  model.Duration `yaml:"origin_window"`
+	OriginRecords int            `yaml:"origin_records"`
 }
 
 // MaxAge is how old records may be; 0 means any age.
@@ -69,6 +74,8 @@ func DefaultConfig() Config {
 		Limits:           Limits{BurstSeconds: 10},
 		RetryAfter:       model.Duration(5 * time.Second),
 		RetryWindow:      model.Duration(30 * time.Second),
+		OriginWindow:     model.Duration(10 * time.Minute),
+		OriginRecords:    200_000,
 	}
 }
 
@@ -85,6 +92,7 @@ func (c *Config) Validate() error {
 	bad(c.MaxAttributes <= 0, "max_attributes: %d, want at least 1", c.MaxAttributes)
 	bad(c.MaxRecordBytes <= 0, "max_record_bytes: %d, want at least 1", c.MaxRecordBytes)
 	bad(c.RetryWindow < 0, "retry_window: %s, want 0 or more", c.RetryWindow)
+	bad(c.OriginWindow < 0 || c.OriginRecords < 0, "origin_window %s, origin_records %d: want 0 or more", c.OriginWindow, c.OriginRecords)
 	bad(c.RetryAfter <= 0, "retry_after: %s, want more than 0", c.RetryAfter)
 	errs = append(errs, c.Limits.Validate())
 	return errors.Join(errs...)

@@ -13,6 +13,6 @@ func (g *Gate) AdmitOnly(raw []byte) error {
 		return err
 	}
 	var out Outcome
-	_, err = g.admitLogs("anonymous", b, &out)
+	_, _, err = g.admitLogs("anonymous", b, &out)
 	return err
 }

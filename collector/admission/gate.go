@@ -34,6 +34,7 @@ type Gate struct {
 	metrics  *metrics
 	limiters *limiters
 	times    *receiveTimes
+	origins  *origins
 }
 
 // New returns a gate with the rules of cfg, which must be valid.
@@ -45,6 +46,7 @@ func New(cfg Config, deps Deps) *Gate {
 	return &Gate{
 		cfg: cfg, records: deps.Records, logger: deps.Logger, now: deps.Now,
 		metrics: newMetrics(deps.Registerer), limiters: newLimiters(limits), times: newReceiveTimes(time.Duration(cfg.RetryWindow)),
+		origins: newOrigins(time.Duration(cfg.OriginWindow), cfg.OriginRecords),
 	}
 }
 
@@ -71,7 +73,8 @@ func (g *Gate) Logs(ctx context.Context, protocol string, raw []byte) (Outcome, 
 	for _, p := range problems {
 		out.Warn(fmt.Sprintf("record %d is kept without its %s: %s", p.Record, p.Field, p.Reason))
 	}
-	if batch, err = g.admitLogs(tenant.From(ctx), batch, &out); err != nil {
+	batch, lines, err := g.admitLogs(tenant.From(ctx), batch, &out)
+	if err != nil {
 		return Outcome{}, err
 	}
 	if len(batch.Logs) > 0 {
@@ -80,6 +83,7 @@ func (g *Gate) Logs(ctx context.Context, protocol string, raw []byte) (Outcome, 
 			return Outcome{}, fmt.Errorf("store %d log records: %w", len(batch.Logs), err)
 		}
 		out.Duplicate = res.Duplicate
+		g.origins.add(lines, g.now())
 	}
 	g.count(telemetry.Logs, &out)
 	return out, nil
@@ -87,13 +91,20 @@ func (g *Gate) Logs(ctx context.Context, protocol string, raw []byte) (Outcome, 
 
 // admitLogs returns a batch of the good records, each with a time. Where
 // nothing had to be changed that is the batch itself, with the sender's bytes.
-func (g *Gate) admitLogs(tenant string, b *telemetry.LogBatch, out *Outcome) (*telemetry.LogBatch, error) {
+// lines are the origins of the lines in it that came out of files.
+func (g *Gate) admitLogs(tenant string, b *telemetry.LogBatch, out *Outcome) (_ *telemetry.LogBatch, lines []uint64, _ error) {
 	check := g.checker(time.Duration(g.cfg.MaxAge.Logs))
 	changed := false
 	join := joiner{on: g.cfg.JoinTraceContext, records: len(b.Logs)}
 	good := b.Logs[:0] // the batch is still ours alone
 	for i := range b.Logs {
 		l := &b.Logs[i]
+		line, ofFile := g.origins.key(tenant, l)
+		if ofFile && g.origins.stored(line) {
+			changed = true
+			g.metrics.repeated.Inc()
+			continue
+		}
 		if l.Time == 0 {
 			changed = true
 			if l.Time = l.Observed; l.Time == 0 {
@@ -104,6 +115,9 @@ func (g *Gate) admitLogs(tenant string, b *telemetry.LogBatch, out *Outcome) (*t
 			out.rejectItem(i, "log record", v)
 			continue
 		}
+		if ofFile {
+			lines = append(lines, line)
+		}
 		join.log(i, l)
 		if good = good[:len(good)+1]; len(good) <= i {
 			good[len(good)-1] = *l
@@ -111,16 +125,17 @@ func (g *Gate) admitLogs(tenant string, b *telemetry.LogBatch, out *Outcome) (*t
 	}
 	g.metrics.joined.Add(float64(join.found))
 	if !changed && out.Rejected == 0 {
-		return join.complete(b)
+		whole, err := join.complete(b)
+		return whole, lines, err
 	}
 	if len(good) == 0 {
-		return &telemetry.LogBatch{}, nil
+		return &telemetry.LogBatch{}, nil, nil
 	}
 	again, err := otlp.DecodeLogs(otlp.AppendLogs(make([]byte, 0, len(b.Raw)+16*len(good)), good))
 	if err != nil {
-		return nil, fmt.Errorf("encode the admitted records: %w", err)
+		return nil, nil, fmt.Errorf("encode the admitted records: %w", err)
 	}
-	return again, nil
+	return again, lines, nil
 }
 
 // Spans admits the spans of raw, an ExportTraceServiceRequest; see Logs.

@@ -15,6 +15,7 @@ type metrics struct {
 	refused   *prometheus.CounterVec
 	duplicate *prometheus.CounterVec
 	joined    prometheus.Counter
+	repeated  prometheus.Counter
 	duration  *prometheus.HistogramVec
 }
 
@@ -32,6 +33,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Namespace: "clew", Subsystem: "collector", Name: "joined_records_total",
 			Help: "Log records that came without a trace ID and got the one that stands in their attributes or text.",
 		}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "clew", Subsystem: "collector", Name: "repeated_lines_total",
+			Help: "Lines of files that came again in another request and were not stored again.",
+		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "clew", Subsystem: "collector", Name: "request_duration_seconds",
 			Help:    "Time from the first byte read to the answer.",
@@ -39,7 +44,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"signal", "protocol"}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.received, m.bytes, m.rejected, m.refused, m.duplicate, m.joined, m.duration)
+		reg.MustRegister(m.received, m.bytes, m.rejected, m.refused, m.duplicate, m.joined, m.repeated, m.duration)
 	}
 	return m
 }
