@@ -145,8 +145,8 @@ func (d dependencies) Dependencies(ctx context.Context, tenant string, from, to 
 	return out, nil
 }
 
-// routes puts every room's paths on one mux, and Tempo's streaming service on
-// a gRPC server for the same port.
+// routes puts every room's paths on one mux, and Tempo's and Jaeger's services
+// on a gRPC server for the same port.
 func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	mux := http.NewServeMux()
 	q := s.cfg.Query
@@ -157,12 +157,14 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	native.New(s.query.native, s.log, time.Now).Register(mux)
 	deletion.New(s.stores.records, s.log, time.Now).Register(mux)
 	export.NewAPI(export.New(s.query.logql, s.query.traceql, s.stores.records), s.log, time.Now).Register(mux)
-	jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
+	j := jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log})
+	j.Register(mux)
 	zipkin.New(zipkin.Deps{Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
 	t := tempo.New(tempo.Deps{Config: q.Tempo, Engine: s.query.traceql, Version: s.version, Log: s.log})
 	t.Register(mux)
 	g := grpc.NewServer(grpcAuth(s.auth)...)
 	t.RegisterGRPC(g)
+	j.RegisterGRPC(g)
 
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})

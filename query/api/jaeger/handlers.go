@@ -117,12 +117,14 @@ type dependency struct {
 	CallCount int64  `json:"callCount"`
 }
 
+var errNoMap = errors.New("dependencies are not available because this server has no service map")
+
 // defaultLookback is Jaeger's own for dependencies.
 const defaultLookback = 24 * time.Hour
 
 func (a *API) dependencies(r *http.Request) (any, int, []string, error) {
 	if a.Dependencies == nil {
-		return nil, 0, nil, &statusError{http.StatusNotImplemented, errors.New("dependencies are not available because this server has no service map")}
+		return nil, 0, nil, &statusError{http.StatusNotImplemented, errNoMap}
 	}
 	q := r.URL.Query()
 	to, err := millis(q, "endTs", a.Now().UnixMilli())

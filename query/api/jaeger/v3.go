@@ -20,10 +20,11 @@ import (
 // registerV3 mounts version 3 of the API, which answers OTLP's JSON.
 func (a *API) registerV3(mux *http.ServeMux) {
 	for pattern, h := range map[string]func(*http.Request) (any, error){
-		"GET /jaeger/api/v3/services":    a.servicesV3,
-		"GET /jaeger/api/v3/operations":  a.operationsV3,
-		"GET /jaeger/api/v3/traces":      a.searchV3,
-		"GET /jaeger/api/v3/traces/{id}": a.traceV3,
+		"GET /jaeger/api/v3/services":     a.servicesV3,
+		"GET /jaeger/api/v3/operations":   a.operationsV3,
+		"GET /jaeger/api/v3/dependencies": a.dependenciesV3,
+		"GET /jaeger/api/v3/traces":       a.searchV3,
+		"GET /jaeger/api/v3/traces/{id}":  a.traceV3,
 	} {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			out, err := h(r)
@@ -51,6 +52,35 @@ func (a *API) operationsV3(r *http.Request) (any, error) {
 	}
 	ops, _, _, err := a.operations(r)
 	return map[string]any{"operations": ops}, err
+}
+
+// dependenciesV3 takes the range as start_time and end_time; numbers of 64
+// bits are strings in protobuf's JSON.
+func (a *API) dependenciesV3(r *http.Request) (any, error) {
+	if a.Dependencies == nil {
+		return nil, &statusError{http.StatusNotImplemented, errNoMap}
+	}
+	to := a.Now()
+	from := to.Add(-defaultLookback)
+	for name, t := range map[string]*time.Time{"start_time": &from, "end_time": &to} {
+		s := r.URL.Query().Get(name)
+		if s == "" {
+			continue
+		}
+		var err error
+		if *t, err = time.Parse(time.RFC3339Nano, s); err != nil || t.Unix() < 0 {
+			return nil, badRequest("invalid %s: %q, expected RFC 3339", name, s)
+		}
+	}
+	edges, err := a.Dependencies.Dependencies(r.Context(), tenant.From(r.Context()), from.UnixNano(), to.UnixNano())
+	if err != nil {
+		return nil, err
+	}
+	out := []map[string]string{}
+	for _, e := range edges {
+		out = append(out, map[string]string{"parent": e.Parent, "child": e.Child, "callCount": strconv.FormatInt(e.Calls, 10)})
+	}
+	return map[string]any{"dependencies": out}, nil
 }
 
 func (a *API) traceV3(r *http.Request) (any, error) {
