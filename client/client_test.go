@@ -21,9 +21,13 @@ import (
 	"github.com/clewhq/clew/client"
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/api/native"
+	"github.com/clewhq/clew/query/compare"
 	"github.com/clewhq/clew/query/correlate"
 	"github.com/clewhq/clew/query/correlate/correlatetest"
+	"github.com/clewhq/clew/query/coverage"
 	"github.com/clewhq/clew/query/servicemap"
+	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -37,7 +41,11 @@ func server(t *testing.T, s *correlatetest.Store) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
 	now := func() time.Time { return correlatetest.Epoch.Add(time.Minute) }
-	native.New(correlate.New(correlate.DefaultConfig(), s, nil), servicemap.New(servicemap.DefaultConfig(), s), nil, now).Register(mux)
+	spans := traceql.New(traceql.DefaultConfig(), s, nil, nil)
+	native.New(native.Engines{
+		Stories: correlate.New(correlate.DefaultConfig(), s, nil), Maps: servicemap.New(servicemap.DefaultConfig(), s),
+		Coverage: coverage.New(coverage.DefaultConfig(), s), Compare: compare.New(compare.DefaultConfig(), s, storage.Selectors{Spans: spans.Select}),
+	}, nil, now).Register(mux)
 	for path, file := range map[string]string{
 		"/loki/api/v1/query_range":       "loki.json",
 		"/tempo/api/search":              "search.json",
@@ -173,11 +181,16 @@ func TestRendering(t *testing.T) {
 		"map-around.txt":   {ask: servicesMap(client.MapOptions{Service: "gateway", Depth: 1})},
 		"map.dot":          {ask: servicesMap(client.MapOptions{Format: "dot"})},
 		"map.mmd":          {ask: servicesMap(client.MapOptions{Format: "mermaid"})},
-		"logs.txt":         {ask: logs(`{service_name="checkout"}`, client.LogOptions{}), opts: client.Options{From: "2031-03-01T09:00:00Z", To: "2031-03-01T11:00:00Z"}},
-		"trace.txt":        {ask: trace(correlatetest.TraceHex)},
-		"search.txt":       {ask: search(`{}`)},
-		"vector.txt":       {ask: metrics(`up`)},
-		"matrix.txt":       {ask: metrics(`up`), opts: client.Options{From: "1h"}},
+		"map-between.txt":  {ask: servicesMap(client.MapOptions{Source: "user", Target: "stock", Compare: "previous"})},
+		"coverage.txt":     {ask: func(ctx context.Context, c *client.Client) error { return c.Coverage(ctx) }},
+		"compare.txt": {ask: func(ctx context.Context, c *client.Client) error {
+			return c.Compare(ctx, "{ status = error }", client.CompareOptions{})
+		}},
+		"logs.txt":   {ask: logs(`{service_name="checkout"}`, client.LogOptions{}), opts: client.Options{From: "2031-03-01T09:00:00Z", To: "2031-03-01T11:00:00Z"}},
+		"trace.txt":  {ask: trace(correlatetest.TraceHex)},
+		"search.txt": {ask: search(`{}`)},
+		"vector.txt": {ask: metrics(`up`)},
+		"matrix.txt": {ask: metrics(`up`), opts: client.Options{From: "1h"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.env == nil {
@@ -231,11 +244,20 @@ func TestExitCodes(t *testing.T) {
 		"no lines":           {ask: logs("empty", client.LogOptions{}), code: 3, want: "no line between"},
 		"follow with an end": {opts: client.Options{To: "now"}, ask: logs("{}", client.LogOptions{Follow: true}), code: 2, want: "leave --to away"},
 		"follow a bad query": {ask: logs("bad", client.LogOptions{Follow: true}), code: 2, want: "parse error: bad"},
-		"bad trace ID":       {ask: trace("zzzz"), code: 2, want: "32 hex digits"},
-		"bad TraceQL":        {ask: search("bad"), code: 2, want: "parse error: bad"},
-		"no traces":          {ask: search("empty"), code: 3, want: "no trace between"},
-		"bad PromQL":         {ask: metrics("bad"), code: 2, want: "parse error: bad"},
-		"no series":          {ask: metrics("empty"), code: 3, want: "no series matches"},
+		"half a way":         {ask: servicesMap(client.MapOptions{Source: "user"}), code: 2, want: "give both"},
+		"no way":             {ask: servicesMap(client.MapOptions{Source: "stock", Target: "user"}), code: 3, want: "no calls lead from"},
+		"bad comparison": {ask: func(ctx context.Context, c *client.Client) error {
+			return c.Compare(ctx, "bad", client.CompareOptions{})
+		}, code: 2, want: "selection"},
+		"nothing to compare": {opts: client.Options{Tenant: "other"}, ask: func(ctx context.Context, c *client.Client) error {
+			return c.Compare(ctx, "{}", client.CompareOptions{})
+		}, code: 3, want: "nothing matches"},
+		"nothing covered": {opts: client.Options{Tenant: "other"}, ask: func(ctx context.Context, c *client.Client) error { return c.Coverage(ctx) }, code: 3, want: "no service has sent"},
+		"bad trace ID":    {ask: trace("zzzz"), code: 2, want: "32 hex digits"},
+		"bad TraceQL":     {ask: search("bad"), code: 2, want: "parse error: bad"},
+		"no traces":       {ask: search("empty"), code: 3, want: "no trace between"},
+		"bad PromQL":      {ask: metrics("bad"), code: 2, want: "parse error: bad"},
+		"no series":       {ask: metrics("empty"), code: 3, want: "no series matches"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base := c.server

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/clewhq/clew/query/servicemap"
 )
@@ -21,6 +20,10 @@ type MapOptions struct {
 	Format  string // text, json, dot or mermaid; "" follows the output
 	Service string
 	Depth   int // only with Service; negative is the server's default
+	// Source and Target are the two ends of the ways to show.
+	Source, Target string
+	// Compare is what the map is compared with: previous, or "".
+	Compare string
 }
 
 // Map asks who calls whom and shows it.
@@ -28,7 +31,9 @@ func (c *Client) Map(ctx context.Context, o MapOptions) error {
 	if o.Format == "" {
 		o.Format = c.opts.Output
 	}
-	show := map[string]func(*servicemap.Map){OutputText: c.showMap, OutputJSON: nil, FormatDOT: c.showDOT, FormatMermaid: c.showMermaid}
+	show := map[string]func(*servicemap.Map){OutputText: c.showMap, OutputJSON: nil,
+		FormatDOT:     func(m *servicemap.Map) { c.printf("%s", m.DOT()) },
+		FormatMermaid: func(m *servicemap.Map) { c.printf("%s", m.Mermaid()) }}
 	render, known := show[o.Format]
 	if !known {
 		return usagef("format %q: want %s, %s, %s or %s", o.Format, OutputText, OutputJSON, FormatDOT, FormatMermaid)
@@ -39,6 +44,11 @@ func (c *Client) Map(ctx context.Context, o MapOptions) error {
 		q.Set("service", o.Service)
 		if o.Depth >= 0 {
 			q.Set("depth", strconv.Itoa(o.Depth))
+		}
+	}
+	for name, value := range map[string]string{"source": o.Source, "target": o.Target, "compare": o.Compare} {
+		if value != "" {
+			q.Set(name, value)
 		}
 	}
 	as := *c
@@ -53,6 +63,8 @@ func (c *Client) Map(ctx context.Context, o MapOptions) error {
 		return err
 	case len(m.Nodes) == 0 && o.Service != "":
 		return notFoundf("no service %q in this time range", o.Service)
+	case len(m.Nodes) == 0 && o.Source != "":
+		return notFoundf("no calls lead from %q to %q in this time range", o.Source, o.Target)
 	case len(m.Nodes) == 0:
 		return notFoundf("no service has sent anything in this time range; --from 24h looks further back")
 	case !printed:
@@ -66,7 +78,7 @@ func (c *Client) showMap(m *servicemap.Map) {
 	rows := [][]string{{"NODE", "TYPE", "CALLS", "ERRORS", "P50", "P95", "P99", "HEALTH"}}
 	paints := colours{}
 	for _, n := range m.Nodes {
-		rows = append(rows, []string{paint(paints.of(n.ID), clean(n.ID)), n.Type, strconv.Itoa(n.Calls), errorsOf(n.Errors, n.Calls),
+		rows = append(rows, []string{paint(paints.of(n.ID), clean(n.ID)), n.Type, calls(n.Calls, n.Before, n.Change), errorsOf(n.Errors, n.Calls),
 			millis(n.P50, n.Calls), millis(n.P95, n.Calls), millis(n.P99, n.Calls), health(n.Health)})
 	}
 	c.table(rows, 2, 3, 4, 5, 6)
@@ -75,13 +87,47 @@ func (c *Client) showMap(m *servicemap.Map) {
 		rows = [][]string{{"CALLER", "", "CALLED", "PROTOCOL", "CALLS", "ERRORS", "P50", "P95", "P99", "EVIDENCE"}}
 		for _, e := range m.Edges {
 			rows = append(rows, []string{paint(paints.of(e.Source), clean(e.Source)), "→", paint(paints.of(e.Target), clean(e.Target)), clean(e.Protocol),
-				strconv.Itoa(e.Calls), errorsOf(e.Errors, e.Calls), millis(e.P50, e.Calls), millis(e.P95, e.Calls), millis(e.P99, e.Calls), e.Evidence})
+				calls(e.Calls, e.Before, e.Change), errorsOf(e.Errors, e.Calls), millis(e.P50, e.Calls), millis(e.P95, e.Calls), millis(e.P99, e.Calls), e.Evidence})
 		}
 		c.table(rows, 4, 5, 6, 7, 8)
+	}
+	for _, u := range m.Unpaired {
+		c.printf("%s\n", faint(unpairedText(u)))
 	}
 	for _, w := range m.Warnings {
 		c.printf("%s %s\n", paint(warnStyle, "warning"), clean(w))
 	}
+}
+
+// calls shows how many there are, and how many there were.
+func calls(n int, before *servicemap.Figures, change string) string {
+	text := strconv.Itoa(n)
+	switch {
+	case change == servicemap.ChangeRemoved:
+		return paint(errorStyle, fmt.Sprintf("gone (%d)", before.Calls))
+	case change == servicemap.ChangeAdded:
+		return text + " new"
+	case before != nil && before.Calls != n:
+		return text + faint(fmt.Sprintf(" (%d)", before.Calls))
+	}
+	return text
+}
+
+// unpairedText says why edges may be missing.
+func unpairedText(u servicemap.Unpaired) string {
+	text := clean(u.Service) + ": " + plural(u.Spans, "span")
+	switch u.Reason {
+	case servicemap.ReasonParent:
+		text += " whose parent was not received"
+	case servicemap.ReasonServer:
+		text += " of calls for which " + clean(u.Target) + " sent no span"
+	default:
+		text += " of calls that do not say who was called"
+	}
+	if len(u.SampleTraceIDs) > 0 {
+		text += ", such as in trace " + u.SampleTraceIDs[0]
+	}
+	return text
 }
 
 func errorsOf(errors, calls int) string {
@@ -106,65 +152,4 @@ func health(h string) string {
 		return paint(warnStyle, h)
 	}
 	return h
-}
-
-// dotShapes are Graphviz's shapes and mermaidShapes Mermaid's brackets, by type.
-var (
-	dotShapes = map[string]string{servicemap.TypeService: "box", servicemap.TypeDatabase: "cylinder", servicemap.TypeQueue: "cds",
-		servicemap.TypeExternal: "ellipse", servicemap.TypeUser: "house"}
-	mermaidShapes = map[string][2]string{servicemap.TypeService: {"[", "]"}, servicemap.TypeDatabase: {"[(", ")]"}, servicemap.TypeQueue: {"[[", "]]"},
-		servicemap.TypeExternal: {"([", "])"}, servicemap.TypeUser: {"((", "))"}}
-)
-
-// showDOT prints the map for Graphviz.
-func (c *Client) showDOT(m *servicemap.Map) {
-	c.printf("digraph clew {\n  rankdir=LR;\n  node [fontname=\"sans-serif\"];\n")
-	for _, n := range m.Nodes {
-		colour := ""
-		if n.Health == servicemap.HealthDown || n.Health == servicemap.HealthDegraded {
-			colour = ", color=red"
-		}
-		c.printf("  %s [shape=%s%s];\n", dotQuote(n.ID), orElse(dotShapes[n.Type], "box"), colour)
-	}
-	for _, e := range m.Edges {
-		style := ""
-		if e.Errors > 0 {
-			style = ", color=red"
-		}
-		c.printf("  %s -> %s [label=%s%s];\n", dotQuote(e.Source), dotQuote(e.Target), dotQuote(edgeText(e)), style)
-	}
-	c.printf("}\n")
-}
-
-func dotQuote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(clean(s)) + `"`
-}
-
-// showMermaid prints the map for Mermaid.
-func (c *Client) showMermaid(m *servicemap.Map) {
-	c.printf("flowchart LR\n")
-	ids := map[string]string{}
-	for i, n := range m.Nodes {
-		ids[n.ID] = "n" + strconv.Itoa(i)
-		shape, ok := mermaidShapes[n.Type]
-		if !ok {
-			shape = mermaidShapes[servicemap.TypeService]
-		}
-		c.printf("  %s%s%s%s\n", ids[n.ID], shape[0], mermaidQuote(n.ID), shape[1])
-	}
-	for _, e := range m.Edges {
-		c.printf("  %s -->|%s| %s\n", ids[e.Source], mermaidQuote(edgeText(e)), ids[e.Target])
-	}
-}
-
-func mermaidQuote(s string) string {
-	return `"` + strings.NewReplacer(`"`, "#quot;", "<", "#lt;", ">", "#gt;").Replace(clean(s)) + `"`
-}
-
-func edgeText(e servicemap.Edge) string {
-	text := e.Protocol + ", " + plural(e.Calls, "call")
-	if e.Errors > 0 {
-		text += ", " + plural(e.Errors, "error")
-	}
-	return text
 }

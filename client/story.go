@@ -3,9 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,23 +12,20 @@ import (
 
 // StoryOptions bounds a story; zero Limit and negative Hops are the server's
 // defaults.
-type StoryOptions struct{ Hops, Limit int }
+type StoryOptions struct {
+	Hops, Limit int
+	// Kinds are those that are followed beside the ones that join by
+	// themselves, separated by commas.
+	Kinds string
+}
 
 // Correlate asks for everything that happened to an ID and shows it.
 func (c *Client) Correlate(ctx context.Context, id string, o StoryOptions) error {
 	if strings.TrimSpace(id) == "" {
 		return usagef("the ID is empty")
 	}
-	q := url.Values{}
-	c.rangeParams(q)
-	if o.Hops >= 0 {
-		q.Set("hops", strconv.Itoa(o.Hops))
-	}
-	if o.Limit > 0 {
-		q.Set("limit", strconv.Itoa(o.Limit))
-	}
 	var a correlate.Answer
-	if printed, err := c.getJSON(ctx, "/api/v1/correlate/"+escaped(id), q, &a); printed || err != nil {
+	if printed, err := c.getJSON(ctx, "/api/v1/correlate/"+escaped(id), c.storyParams(o), &a); printed || err != nil {
 		return err
 	}
 	c.showStory(&a)
@@ -59,6 +54,7 @@ func (c *Client) showStory(a *correlate.Answer) {
 	c.list("services", serviceLines(a, paints))
 	c.list("calls", edgeLines(a, paints))
 	c.list("ids", idLines(a))
+	c.insights(a, paints)
 	for _, w := range a.Warnings {
 		c.printf("%s %s\n", paint(warnStyle, "warning"), clean(w))
 	}
@@ -72,9 +68,12 @@ func (c *Client) showStory(a *correlate.Answer) {
 	}
 }
 
+// titleWidth is the width of the titles in the header of a story.
+const titleWidth = 10
+
 // list prints lines behind a title, wrapped as whole items.
 func (c *Client) list(title string, items []string) {
-	const indent = 10
+	const indent = titleWidth
 	line, used := faint(fit(title, indent)), indent
 	for i, item := range items {
 		sep := " · "

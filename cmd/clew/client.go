@@ -22,7 +22,7 @@ type clientFlags struct {
 
 // clientCommands returns the commands that ask a server.
 func clientCommands() []*cobra.Command {
-	return []*cobra.Command{correlateCommand(), mapCommand(), logsCommand(), traceCommand(), searchCommand(), metricsCommand(), exportCommand(), deleteCommand()}
+	return []*cobra.Command{correlateCommand(), mapCommand(), coverageCommand(), compareCommand(), logsCommand(), traceCommand(), searchCommand(), metricsCommand(), exportCommand(), deleteCommand()}
 }
 
 // clientCommand makes a command that takes one argument (none where arg is
@@ -92,14 +92,42 @@ func envOr(name, otherwise string) string {
 
 func correlateCommand() *cobra.Command {
 	var o client.StoryOptions
+	follow := false
 	cmd := clientCommand("correlate ID", "Tell everything that happened to an ID, in order", "an ID",
-		func(ctx context.Context, c *client.Client, id string) error { return c.Correlate(ctx, id, o) })
+		func(ctx context.Context, c *client.Client, id string) error {
+			if follow {
+				return c.CorrelateFollow(ctx, id, o, client.FollowEvery)
+			}
+			return c.Correlate(ctx, id, o)
+		})
 	cmd.Long = `Finds every span, log line and exemplar that carries an ID (of a trace, a span,
 a request, a session, an order, or any token that looks like one), follows the
 IDs in them, and shows all of it as one waterfall. No time range is needed.`
 	cmd.Example = "  clew correlate 4bf92f3577b34da6a3ce929d0e0e4736\n  clew correlate req-8f3a2b --json"
 	cmd.Flags().IntVar(&o.Hops, "hops", -1, "how far to follow the IDs that are found (default: the server's, 2)")
 	cmd.Flags().IntVar(&o.Limit, "limit", 0, "the most entries to show (default: the server's, 5000)")
+	cmd.Flags().StringVar(&o.Kinds, "kinds", "", "kinds of IDs to follow beside those of traces, requests and correlations: session_id,order_id")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what comes in, for a request that is still under way")
+	return cmd
+}
+
+func coverageCommand() *cobra.Command {
+	cmd := clientCommand("coverage", "Show how well logs, spans and traces join, by service", "",
+		func(ctx context.Context, c *client.Client, _ string) error { return c.Coverage(ctx) })
+	cmd.Example = "  clew coverage --from 6h"
+	return cmd
+}
+
+func compareCommand() *cobra.Command {
+	var o client.CompareOptions
+	cmd := clientCommand("compare QUERY", "Tell what the selected traces or logs have in common that others do not", "a TraceQL query, or a LogQL query with --signal logs",
+		func(ctx context.Context, c *client.Client, q string) error { return c.Compare(ctx, q, o) })
+	cmd.Example = "  clew compare '{ status = error }' --by traces\n  clew compare '{ duration > 2s }' --baseline '{ duration < 200ms }'\n" +
+		"  clew compare '{service_name=\"checkout\"} |= \"failed\"' --signal logs"
+	cmd.Flags().StringVar(&o.Baseline, "baseline", "", "what it is compared with (default: everything that it does not select)")
+	cmd.Flags().StringVar(&o.Signal, "signal", "", "traces or logs (default: traces)")
+	cmd.Flags().StringVar(&o.By, "by", "", "what is counted of traces: spans, or whole traces (default: spans)")
+	cmd.Flags().IntVar(&o.Limit, "limit", 0, "the most differences to show (default: the server's, 50)")
 	return cmd
 }
 
@@ -107,9 +135,12 @@ func mapCommand() *cobra.Command {
 	o := client.MapOptions{}
 	cmd := clientCommand("map", "Show who calls whom", "",
 		func(ctx context.Context, c *client.Client, _ string) error { return c.Map(ctx, o) })
-	cmd.Example = "  clew map --from 24h\n  clew map --service checkout --depth 2\n  clew map --format dot | dot -Tsvg > map.svg"
+	cmd.Example = "  clew map --from 24h\n  clew map --service checkout --depth 2\n  clew map --source gateway --target postgresql:db-1/shop\n  clew map --from 1h --compare previous\n  clew map --format dot | dot -Tsvg > map.svg"
 	cmd.Flags().StringVar(&o.Format, "format", "", "text, json, dot or mermaid (default: as --output says)")
 	cmd.Flags().StringVar(&o.Service, "service", "", "only what is near this service")
+	cmd.Flags().StringVar(&o.Source, "source", "", "with --target: only the ways by which its calls lead there")
+	cmd.Flags().StringVar(&o.Target, "target", "", "see --source")
+	cmd.Flags().StringVar(&o.Compare, "compare", "", "previous: compare with the period before")
 	cmd.Flags().IntVar(&o.Depth, "depth", -1, "how many calls away from --service (default: the server's, 1)")
 	return cmd
 }

@@ -26,7 +26,7 @@ func echo(t *testing.T, asked *[]*http.Request) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		*asked = append(*asked, r)
 		_, _ = io.WriteString(w, `{"id":"x","data":{"resultType":"scalar","result":[1,"42"]},"traces":[{"traceID":"ab","startTimeUnixNano":"1"}],
-			"nodes":[{"id":"a"}],"batches":[{"scopeSpans":[{"spans":[{"spanId":"00000000000000a1","startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]}`)
+			"nodes":[{"id":"a"}],"services":[{"name":"a"}],"selection":{"count":1},"batches":[{"scopeSpans":[{"spans":[{"spanId":"00000000000000a1","startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]}`)
 	}))
 	t.Cleanup(srv.Close)
 	return srv.URL
@@ -42,6 +42,10 @@ func TestClientCommandsAsk(t *testing.T) {
 		want []string // parts of the query
 	}{
 		{[]string{"correlate", "a/b", "--hops", "0", "--limit", "7", "--from", "1h"}, "/api/v1/correlate/a%2Fb", []string{"hops=0", "limit=7", "from=1h"}},
+		{[]string{"correlate", "x", "--kinds", "session_id,order_id"}, "/api/v1/correlate/x", []string{"follow=session_id%2Corder_id"}},
+		{[]string{"coverage", "--from", "6h"}, "/api/v1/coverage", []string{"from=6h"}},
+		{[]string{"compare", "{}", "--by", "traces", "--baseline", "{ x }", "--limit", "9"}, "/api/v1/compare", []string{"selection=%7B%7D", "by=traces", "baseline=%7B+x+%7D", "limit=9"}},
+		{[]string{"map", "--source", "a", "--target", "b", "--compare", "previous"}, "/api/v1/servicemap", []string{"source=a", "target=b", "compare=previous"}},
 		{[]string{"correlate", "x", "--json"}, "/api/v1/correlate/x", nil},
 		{[]string{"map", "--service", "a", "--depth", "2", "--format", "dot"}, "/api/v1/servicemap", []string{"service=a", "depth=2"}},
 		{[]string{"logs", `{a="b"}`, "--limit", "3"}, "/loki/api/v1/query_range", []string{"limit=3", "direction=backward"}},

@@ -28,7 +28,7 @@ const (
 var mayImport = map[string][]string{
 	"cmd":         {"server", "client", "agent"},
 	"server":      {"collector", "query", "alert", "storage", "telemetry", "correlation"},
-	"client":      {"query/correlate", "query/servicemap", "telemetry"},
+	"client":      {"query/correlate", "query/servicemap", "query/coverage", "query/compare", "telemetry"},
 	"collector":   {"storage/.", "telemetry", "correlation"},
 	"query":       {"storage/.", "telemetry", "correlation"},
 	"alert":       {"storage/.", "telemetry", "correlation"},

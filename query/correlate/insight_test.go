@@ -49,7 +49,7 @@ func TestInsightsOfTheShop(t *testing.T) {
 	if got := gapsOf(a); got != "100+100 after span of gateway: POST /orders before span of shipping: orders process" {
 		t.Errorf("gaps: %s", got)
 	}
-	if got := missingOf(a); got != "spans audit  audit has 1 log records and no span in this story" {
+	if got := missingOf(a); got != "spans audit  audit wrote 1 of the story's log records and has no span in it" {
 		t.Errorf("missing: %s", got)
 	}
 	if len(a.ClockSkew)+len(a.Nearby) > 0 {
@@ -86,7 +86,7 @@ func TestMissing(t *testing.T) {
 	s.AddLogs(tenant, telemetry.Log{Stream: db, TraceID: correlatetest.Trace("77"), Time: correlatetest.At(8), Body: telemetry.String("booked")})
 	a := ask(t, s, correlate.Request{ID: "77"})
 	want := `parent_span web 1 the parent of "op2" (and of 1 more) was not received; root_span web  the trace has no root; its earliest span is "op2" of web; ` +
-		`server_span pay 5 web called pay ("op5"); pay sent no span of it; spans ledger  ledger has 1 log records and no span in this story`
+		`server_span pay 5 web called pay ("op5"); pay sent no span of it; spans ledger  ledger wrote 1 of the story's log records and has no span in it`
 	if got := missingOf(a); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -30,7 +30,7 @@ func (g *gather) missing(traces []*traceSpans, most int) []Missing {
 	}
 	if len(traces) > 0 {
 		for name, n := range silent {
-			out = append(out, Missing{What: MissingSpans, Service: name, Text: fmt.Sprintf("%s has %d log records and no span in this story", name, n)})
+			out = append(out, Missing{What: MissingSpans, Service: name, Text: fmt.Sprintf("%s wrote %d of the story's log records and has no span in it", name, n)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Missing) int {
