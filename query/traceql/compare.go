@@ -49,13 +49,14 @@ func (c *comparison) observe(i int, v *view) {
 			c.count(side, i, syntax.Attribute{Intrinsic: in}, val)
 		}
 	}
-	for _, in := range []syntax.Intrinsic{syntax.RootName, syntax.RootServiceName} {
+	for _, in := range []syntax.Intrinsic{syntax.RootName, syntax.RootServiceName, syntax.ChildCount} {
 		if val := v.intrinsic(in); !val.IsNil() {
 			c.count(side, i, syntax.Attribute{Intrinsic: in}, val)
 		}
 	}
 	c.countAll(side, i, syntax.ScopeResource, v.span.Stream.Resource.Attrs)
 	c.countAll(side, i, syntax.ScopeSpan, v.span.Attrs)
+	c.countAll(side, i, syntax.ScopeInstrumentation, v.span.Stream.Scope.Attrs)
 }
 
 func (c *comparison) countAll(side map[string]*attrCounts, i int, scope syntax.Scope, attrs telemetry.Attrs) {
