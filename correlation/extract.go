@@ -3,6 +3,7 @@ package correlation
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"sync"
 
 	"github.com/clewhq/clew/telemetry"
 )
@@ -24,16 +25,30 @@ func AppendSpan(dst []ID, s *telemetry.Span) []ID {
 // AppendLogHashes appends the Hash of every ID that l carries, for indexes;
 // faster than AppendLog, and the same set. Hashes may repeat.
 func AppendLogHashes(dst []uint64, l *telemetry.Log) []uint64 {
-	w := walker{sink: sink{hashes: dst, hashing: true}}
+	w := hashers.Get().(*walker)
+	w.hashes = dst
 	w.log(l)
-	return w.hashes
+	return w.hashed()
 }
 
 // AppendSpanHashes: see AppendLogHashes.
 func AppendSpanHashes(dst []uint64, s *telemetry.Span) []uint64 {
-	w := walker{sink: sink{hashes: dst, hashing: true}}
+	w := hashers.Get().(*walker)
+	w.hashes = dst
 	w.span(s)
-	return w.hashes
+	return w.hashed()
+}
+
+// hashers are walkers that hash. They remember the hashes of the stream that
+// they saw last: the records of a stream mostly come one after the other.
+var hashers = sync.Pool{New: func() any { return &walker{sink: sink{hashing: true}} }}
+
+// hashed returns what was gathered and gives the walker back.
+func (w *walker) hashed() []uint64 {
+	out := w.hashes
+	w.hashes = nil
+	hashers.Put(w)
+	return out
 }
 
 // source is where an ID stood: what kind of place, and its key or name. The
@@ -51,7 +66,16 @@ func (s source) String() string {
 // hashes are made by the same walk, so that they cannot differ.
 type walker struct {
 	sink
-	src source
+	src  source
+	last lastStream
+}
+
+// lastStream is a stream and the hashes of its IDs, which hold as long as the
+// vocabulary does.
+type lastStream struct {
+	stream *telemetry.Stream
+	lex    *lexicon
+	hashes []uint64
 }
 
 func (w *walker) log(l *telemetry.Log) {
@@ -130,6 +154,20 @@ func (w *walker) resource(s *telemetry.Stream) {
 	if s == nil {
 		return
 	}
+	if !w.hashing {
+		w.resourceIDs(s)
+		return
+	}
+	if l := lex.Load(); w.last.stream != s || w.last.lex != l {
+		from := len(w.hashes)
+		w.resourceIDs(s)
+		w.last = lastStream{stream: s, lex: l, hashes: append(w.last.hashes[:0], w.hashes[from:]...)}
+		return
+	}
+	w.hashes = append(w.hashes, w.last.hashes...)
+}
+
+func (w *walker) resourceIDs(s *telemetry.Stream) {
 	for i := range s.Resource.Attrs {
 		a := &s.Resource.Attrs[i]
 		if kind, ok := KindOf(a.Key); ok {

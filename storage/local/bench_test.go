@@ -54,32 +54,6 @@ func benchConfig(b *testing.B) Config {
 
 const benchBatch = 500
 
-// BenchmarkWrite writes batches of 500 log records to the disk, eight at a
-// time, with what flushes and merges come of it.
-func BenchmarkWrite(b *testing.B) {
-	batches, _ := benchLogs(200, benchBatch)
-	cfg := benchConfig(b)
-	cfg.DedupWindow = 0
-	s := mustOpen(b, vfs.Default, cfg)
-	defer func() { _ = s.Close() }()
-	b.SetParallelism(4)
-	b.ResetTimer()
-	b.ReportAllocs()
-	n := make(chan int, 1)
-	n <- 0
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			i := <-n
-			n <- i + 1
-			if _, err := s.WriteLogs(context.Background(), "bench", batches[i%len(batches)]); err != nil {
-				b.Error(err)
-				return
-			}
-		}
-	})
-	b.ReportMetric(float64(b.N*benchBatch)/b.Elapsed().Seconds(), "records/s")
-}
-
 // BenchmarkReplay opens a store whose records all stand in the log.
 func BenchmarkReplay(b *testing.B) {
 	batches, _ := benchLogs(200, benchBatch)
