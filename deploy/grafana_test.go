@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,13 @@ type dataSource struct {
 		TagLimit         int                    `yaml:"tagLimit"`
 		TimeRangeForTags int                    `yaml:"timeRangeForTags"`
 	} `yaml:"jsonData"`
+	Correlations []struct {
+		Label, Description, Type string
+		Config                   struct {
+			Field  string
+			Target struct{ URL string }
+		}
+	}
 }
 
 // target is a link to another data source.
@@ -74,7 +82,7 @@ func TestDataSourcesAreLinked(t *testing.T) {
 		}
 	}
 	prom, loki, tempo, jaeger := byType["prometheus"].JSONData, byType["loki"].JSONData, byType["tempo"].JSONData, byType["jaeger"].JSONData
-	if len(prom.Exemplars) != 1 || len(loki.DerivedFields) != 1 || tempo.TracesToLogs == nil ||
+	if len(prom.Exemplars) != 1 || len(loki.DerivedFields) != 3 || tempo.TracesToLogs == nil ||
 		tempo.TracesToMetrics == nil || tempo.ServiceMap == nil || jaeger.TracesToLogs == nil {
 		t.Fatal("a link is missing")
 	}
@@ -94,6 +102,35 @@ func TestDataSourcesAreLinked(t *testing.T) {
 	field := loki.DerivedFields[0]
 	if field.MatcherType != "label" || field.MatcherRegex != "^trace_id$" || field.URL != "$${__value.raw}" {
 		t.Errorf("the line's trace is read by %+v", field)
+	}
+	const story = "$CLEW_WEB_URL/#/id/$${__value.raw}"
+	if c := byType["tempo"].Correlations; len(c) != 1 || c[0].Config.Field != "traceID" || c[0].Config.Target.URL != story {
+		t.Errorf("a trace finds its story by %+v", c)
+	}
+	if !strings.Contains(string(read(t, "compose/compose.yaml")), "CLEW_WEB_URL:") {
+		t.Error("the compose file does not say where clew's web interface is")
+	}
+	for i, want := range map[int]map[string]string{
+		1: {"trace_id": "trace_id", "requestId": "requestId", "correlation_id": "correlation_id", "orderid": "orderid", "span_id": "", "video": ""},
+		2: {`request_id=req-8f3a2b done`: "req-8f3a2b", `{"orderId": "A-17"}`: "A-17", `{\"reqId\":\"8f3a\"}`: "8f3a", `X-Correlation-ID: c-1`: "c-1", "all is well": ""},
+	} {
+		field := loki.DerivedFields[i]
+		re, err := regexp.Compile(field.MatcherRegex)
+		if err != nil || field.URL != story {
+			t.Errorf("%+v: %v", field, err)
+			continue
+		}
+		for text, id := range want {
+			got := ""
+			if m := re.FindStringSubmatch(text); m != nil && i == 1 {
+				got = text
+			} else if m != nil {
+				got = m[1]
+			}
+			if got != id {
+				t.Errorf("%s reads %q from %s, want %q", field.Name, got, text, id)
+			}
+		}
 	}
 	for _, tag := range tempo.TracesToLogs.Tags {
 		if tag.Key != "service.name" || tag.Value != "service_name" {
