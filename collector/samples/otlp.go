@@ -40,7 +40,12 @@ func (w *Writer) Close(ctx context.Context) error { return w.deltas.close(ctx) }
 func (w *Writer) Metrics(ctx context.Context, protocol string, raw []byte) (admission.Outcome, error) {
 	req := pmetricotlp.NewExportRequest()
 	if err := req.UnmarshalProto(raw); err != nil {
-		return admission.Outcome{}, fmt.Errorf("%w: metrics: %w", otlp.ErrMalformed, err)
+		if where := otlp.CheckMetrics(raw); where != nil {
+			err = where
+		} else {
+			err = fmt.Errorf("%w: metrics: %w", otlp.ErrMalformed, err)
+		}
+		return admission.Outcome{}, err
 	}
 	md := req.Metrics()
 	total := md.DataPointCount()

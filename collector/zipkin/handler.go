@@ -56,9 +56,18 @@ func (h *Handler) take(r *http.Request) (admission.Outcome, error) {
 	if err != nil {
 		return admission.Outcome{}, err
 	}
-	spans, err := decode(raw)
+	spans, bad, err := decode(raw)
 	if err != nil {
 		return admission.Outcome{}, admission.Invalid("malformed Zipkin spans: %w", err)
 	}
-	return h.gate.Spans(r.Context(), protocol, otlp.AppendSpans(make([]byte, 0, len(raw)), spans))
+	out, err := h.gate.Spans(r.Context(), protocol, otlp.AppendSpans(make([]byte, 0, len(raw)), spans))
+	if err != nil {
+		return out, err
+	}
+	h.gate.Received(telemetry.Traces, protocol, len(bad), 0)
+	for _, why := range bad {
+		out.Reject(admission.InvalidRecord, why.Error(), 1)
+		h.gate.Rejected(telemetry.Traces, admission.InvalidRecord, 1)
+	}
+	return out, nil
 }

@@ -41,15 +41,25 @@ type span struct {
 }
 
 // decode reads a list of spans. An ID that is none leaves the span without
-// it: admission rejects that span alone.
-func decode(b []byte) ([]telemetry.Span, error) {
-	var in []span
-	if err := json.Unmarshal(b, &in); err != nil {
+// it: admission rejects that span alone. So are rejected the spans that are no
+// spans at all, of which bad tells.
+func decode(b []byte) (_ []telemetry.Span, bad []error, _ error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(b, &list); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return nil, fmt.Errorf("at byte %d: %w", syntax.Offset, err)
+			return nil, nil, fmt.Errorf("at byte %d: %w", syntax.Offset, err)
 		}
-		return nil, err
+		return nil, nil, errors.New("want an array of spans")
+	}
+	in := make([]span, 0, len(list))
+	for i, raw := range list {
+		var s span
+		if err := json.Unmarshal(raw, &s); err != nil {
+			bad = append(bad, fmt.Errorf("span %d: %w", i, err))
+			continue
+		}
+		in = append(in, s)
 	}
 	streams := make(map[string]*telemetry.Stream)
 	out := make([]telemetry.Span, len(in))
@@ -71,7 +81,7 @@ func decode(b []byte) ([]telemetry.Span, error) {
 	// Spans of one service stand together, so that they share a resource on
 	// the wire.
 	slices.SortStableFunc(out, func(a, b telemetry.Span) int { return strings.Compare(a.Stream.Service, b.Stream.Service) })
-	return out, nil
+	return out, bad, nil
 }
 
 func text(key, value string) telemetry.Attr {

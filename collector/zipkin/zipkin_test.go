@@ -106,3 +106,19 @@ func FuzzSpans(f *testing.F) {
 		}
 	})
 }
+
+// A span that is none costs the others nothing.
+func TestMalformedSpansAreRejectedAlone(t *testing.T) {
+	r := newRoom()
+	micros := r.clock.Now().UnixMicro()
+	w := r.post("application/json", fmt.Sprintf(`[
+		{"traceId":"463ac35c9f6413ad","id":"1","timestamp":"soon"}, 5,
+		{"traceId":"463ac35c9f6413ad","id":"2","timestamp":%[1]d,"tags":{"n":5}},
+		{"traceId":"463ac35c9f6413ad","id":"3","timestamp":%[1]d}]`, micros))
+	if text := w.Body.String(); w.Code != 400 || !strings.Contains(text, "3 rejected as invalid_record: span 0: ") || !strings.Contains(text, "timestamp") {
+		t.Errorf("%d %s", w.Code, text)
+	}
+	if got := r.store.Spans(); len(got) != 1 || got[0].SpanID.String() != "0000000000000003" {
+		t.Errorf("stored %+v", got)
+	}
+}
