@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,8 +25,13 @@ import (
 var (
 	crashSeed  = flag.Uint64("crash.seed", 0, "run the crash test with this seed only")
 	crashLog   = flag.Bool("crash.log", false, "log what happens")
-	crashSeeds = flag.Uint64("crash.seeds", 250, "how many seeds the crash test runs")
+	crashSeeds = flag.Uint64("crash.seeds", 600, "how many seeds the crash test runs")
+	// underRace is set where the race detector watches.
+	underRace bool
 )
+
+// crashWorkers run seeds side by side.
+const crashWorkers = 4
 
 // TestCrash runs random operations on a file system that loses what was not
 // synced, at random points and with random faults, and compares the store with
@@ -37,11 +43,16 @@ func TestCrash(t *testing.T) {
 		return
 	}
 	n := *crashSeeds
-	if testing.Short() {
-		n /= 10
+	if testing.Short() || underRace {
+		n /= 3
 	}
-	for seed := uint64(1); seed <= n && !t.Failed(); seed++ {
-		newCrashTest(t, seed).run()
+	for w := range uint64(crashWorkers) {
+		t.Run(fmt.Sprint(w), func(t *testing.T) {
+			t.Parallel()
+			for seed := w + 1; seed <= n && !t.Failed(); seed += crashWorkers {
+				newCrashTest(t, seed).run()
+			}
+		})
 	}
 }
 
@@ -59,6 +70,7 @@ type crashBatch struct {
 	spans   *telemetry.SpanBatch
 	tenant  string
 	outcome outcome
+	deleted bool
 }
 
 type crashTest struct {
@@ -130,9 +142,7 @@ func (c *crashTest) MaybeError(op errorfs.Op) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fuse == 0 && c.clone == nil {
-		c.clone = c.fs.CrashClone(vfs.CrashCloneCfg{
-			UnsyncedDataPercent: c.dice.IntN(101), RNG: rand.New(rand.NewPCG(c.seed, 2)),
-		})
+		c.clone = powerCut(c.t, c.fs, c.dice.IntN(101), rand.New(rand.NewPCG(c.seed, 2)))
 		for _, b := range c.batches {
 			c.before = append(c.before, b.outcome)
 		}
@@ -148,7 +158,7 @@ func (c *crashTest) String() string { return "crash test" }
 
 func (c *crashTest) open() {
 	for try := 0; ; try++ {
-		s, err := Open(c.cfg, Deps{FS: errorfs.Wrap(c.fs, c), Now: c.clock, Logger: c.log})
+		s, err := Open(c.cfg, Deps{FS: errorfs.Wrap(c.fs, c), Now: c.clock, Logger: c.log, Selectors: testSelectors})
 		if err == nil {
 			c.s = s
 			return
@@ -186,7 +196,7 @@ func (c *crashTest) run() {
 }
 
 func (c *crashTest) step() {
-	kind := c.r.IntN(20)
+	kind := c.r.IntN(21)
 	if c.log != nil {
 		c.log.Info("step", "kind", kind, "faults", c.faults, "fault", c.fault)
 	}
@@ -210,6 +220,8 @@ func (c *crashTest) step() {
 		c.setFaults(0, nil)
 	case kind == 18:
 		c.verify()
+	case kind == 19:
+		c.delete()
 	default:
 		c.powerCut()
 	}
@@ -266,11 +278,40 @@ func (c *crashTest) send(list []*crashBatch) {
 	wg.Wait()
 }
 
-// retry sends batches again, of any outcome.
+// delete deletes what was acknowledged of a batch, whose records are alone in
+// their time; from then on it must not come back.
+func (c *crashTest) delete() {
+	if len(c.batches) == 0 {
+		return
+	}
+	c.setFaults(0, nil)
+	b := c.batches[c.r.IntN(len(c.batches))]
+	d := storage.Deletion{Tenant: b.tenant, Signal: telemetry.Traces, Query: "service-"}
+	if b.logs != nil {
+		d.Signal = telemetry.Logs
+	}
+	times := b.times()
+	d.From, d.To = slices.Min(times), slices.Max(times)+1
+	if _, err := c.s.Delete(context.Background(), d); err != nil {
+		c.fatalf("delete: %v", err)
+	}
+	if err := c.s.Tidy(context.Background()); err != nil {
+		c.fatalf("tidy with a deletion: %v", err)
+	}
+	list, err := c.s.Deletions(context.Background(), b.tenant)
+	if err != nil || list[len(list)-1].Done == 0 {
+		c.fatalf("deletion: %v, %+v", err, list)
+	}
+	// What was refused is in no file any more, either.
+	b.deleted, b.outcome = true, never
+}
+
+// retry sends batches again, of any outcome. What was deleted would be known
+// as a duplicate for a while, and then come back.
 func (c *crashTest) retry() {
 	var list []*crashBatch
 	for _, b := range c.batches {
-		if c.r.IntN(3) == 0 {
+		if c.r.IntN(3) == 0 && !b.deleted {
 			list = append(list, b)
 		}
 	}
@@ -314,9 +355,7 @@ func (c *crashTest) restart(crash bool) {
 		}
 		next = clone
 	} else if crash {
-		next = c.fs.CrashClone(vfs.CrashCloneCfg{
-			UnsyncedDataPercent: c.r.IntN(101), RNG: rand.New(rand.NewPCG(c.seed, 2)),
-		})
+		next = powerCut(c.t, c.fs, c.r.IntN(101), rand.New(rand.NewPCG(c.seed, 2)))
 	}
 	c.fuse, c.clone, c.before = -1, nil, nil
 	c.mu.Unlock()
@@ -352,6 +391,19 @@ func (c *crashTest) verify() { c.compare(c.read()) }
 type contents struct {
 	logs  map[string][]telemetry.Log
 	spans map[string][]telemetry.Span
+}
+
+func (b *crashBatch) times() (out []int64) {
+	if b.logs != nil {
+		for i := range b.logs.Logs {
+			out = append(out, b.logs.Logs[i].Time)
+		}
+		return out
+	}
+	for i := range b.spans.Spans {
+		out = append(out, b.spans.Spans[i].Start)
+	}
+	return out
 }
 
 func (b *crashBatch) first() int64 {

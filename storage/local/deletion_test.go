@@ -63,6 +63,7 @@ type deletionTest struct {
 	clock *testClock
 	s     *Store
 	logs  []telemetry.Log // that stay
+	all   []telemetry.Log
 	spans []telemetry.Span
 	gone  int // records with the secret
 }
@@ -120,6 +121,7 @@ func (d *deletionTest) fill(fs vfs.FS) {
 func (d *deletionTest) write(logs *telemetry.LogBatch, spans *telemetry.SpanBatch) {
 	storagetest.WriteLogs(d.t, d.s, tenantA, logs)
 	storagetest.WriteSpans(d.t, d.s, tenantA, spans)
+	d.all = append(d.all, logs.Logs...)
 	for _, l := range logs.Logs {
 		if logHas(&l, secret) {
 			d.gone++

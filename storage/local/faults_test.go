@@ -244,7 +244,7 @@ func readFile(t testing.TB, fs vfs.FS, path string) []byte {
 	return b
 }
 
-func writeFile(t *testing.T, fs vfs.FS, path string, b []byte) {
+func writeFile(t testing.TB, fs vfs.FS, path string, b []byte) {
 	t.Helper()
 	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/clewhq/clew/internal/framing"
@@ -20,6 +21,17 @@ type replayer struct {
 	at   wal.Position // behind the last record
 	// flushed is closed when the flush under way has ended; nil for none.
 	flushed chan struct{}
+	// unreadable is set where the disk did not give a file back, which may be
+	// whole. To go on without it would make the loss good, with the next flush.
+	unreadable error
+}
+
+// damaged notes a part that cannot be read.
+func (r *replayer) damaged(e *wal.CorruptionError) {
+	r.s.damaged(fileWAL, e)
+	if errors.Is(e, wal.ErrUnreadable) {
+		r.unreadable = errors.Join(r.unreadable, e)
+	}
 }
 
 // replay brings back what stands behind the position, and begins a new file.
@@ -28,10 +40,13 @@ func (s *Store) replay(from wal.Position) error {
 		return err
 	}
 	r := &replayer{s: s, from: from, at: from}
-	end, err := wal.Replay(s.deps.FS, s.paths.wal(), from, r.record, func(e *wal.CorruptionError) { s.damaged(fileWAL, e) })
+	end, err := wal.Replay(s.deps.FS, s.paths.wal(), from, r.record, r.damaged)
 	r.wait()
+	if err == nil {
+		err = r.unreadable
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("replay the write-ahead log: %w", err)
 	}
 	if end.Torn > 0 {
 		s.deps.Logger.Info("cut a torn tail off the write-ahead log", "at", end.TornAt.String(), "bytes", end.Torn)
@@ -55,6 +70,9 @@ func (s *Store) replay(from wal.Position) error {
 
 // record takes the record that ends at pos in.
 func (r *replayer) record(rec wal.Record, pos wal.Position) error {
+	if r.unreadable != nil {
+		return r.unreadable
+	}
 	s, missing := r.s, r.from.Less(pos)
 	if missing {
 		r.makeRoom(pos)

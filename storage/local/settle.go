@@ -86,7 +86,7 @@ func (s *Store) settle(manifestDamaged bool) error {
 	var edit manifest.Edit
 	covered := map[uint64]wal.Position{} // of what is adopted
 	for _, f := range unnamed {
-		if s.adopt(&edit, f, state, oldest, files, covered) {
+		if s.adopt(&edit, f, state, manifestDamaged, oldest, files, covered) {
 			continue
 		}
 		if manifestDamaged {
@@ -127,7 +127,7 @@ func (s *Store) oldestWAL() (uint64, error) {
 // adopt adds a file that the manifest doesn't name to the edit where what it
 // was made from is gone, which happens only after its publication was durable:
 // the write-ahead log that a flush covers, or a segment that a merge replaces.
-func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldestWAL uint64, files map[uint64]bool, covered map[uint64]wal.Position) bool {
+func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, damaged bool, oldestWAL uint64, files map[uint64]bool, covered map[uint64]wal.Position) bool {
 	var in inspection
 	var err error
 	if f.signal == telemetry.Logs {
@@ -142,8 +142,11 @@ func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldest
 	flushed := released(covers, oldestWAL) && state.WAL.Less(covers)
 	merged := false
 	for _, id := range in.replaces {
-		if _, named := state.Segments[id]; !named || slices.Contains(edit.Remove, id) {
-			merged = false // replaced by something else
+		// One that is not named was replaced by something else, unless the edit
+		// that named it is lost, too.
+		_, named := state.Segments[id]
+		if !named && id < state.NextID && !damaged || slices.Contains(edit.Remove, id) {
+			merged = false
 			break
 		}
 		merged = merged || !files[id]
@@ -156,6 +159,8 @@ func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, oldest
 	edit.Add = slices.DeleteFunc(edit.Add, func(o manifest.Segment) bool {
 		return flushed && o.Tenant == f.tenant && o.Signal == f.signal && o.Day.String() == f.day && covered[o.ID] == covers
 	})
+	// So do inputs of a merge that were not all removed yet.
+	edit.Add = slices.DeleteFunc(edit.Add, func(o manifest.Segment) bool { return slices.Contains(in.replaces, o.ID) })
 	covered[f.id] = covers
 	edit.Add = append(edit.Add, manifest.Segment{
 		ID: f.id, Tenant: f.tenant, Signal: f.signal, Day: record.DayOf(in.Min),

@@ -43,6 +43,8 @@ func (d *Damage) Error() string {
 // Unwrap returns the cause.
 func (d *Damage) Unwrap() error { return d.Err }
 
+func unreadable(err error) error { return fmt.Errorf("%w: %w", wal.ErrUnreadable, err) }
+
 // Options configure a Manifest.
 type Options struct {
 	FS  vfs.FS
@@ -102,17 +104,17 @@ func loadFile(fs vfs.FS, dir string, seq uint64) (State, bool, []*Damage) {
 	}
 	f, err := fs.Open(fs.PathJoin(dir, name))
 	if err != nil {
-		return fail(0, err)
+		return fail(0, unreadable(err))
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return fail(0, err)
+		return fail(0, unreadable(err))
 	}
 	var head [framing.HeaderSize]byte
 	n, err := f.ReadAt(head[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return fail(0, err)
+		return fail(0, unreadable(err))
 	}
 	h, err := framing.ParseHeader(head[:n], Magic)
 	if err != nil {
@@ -133,6 +135,10 @@ func readEdits(rd *framing.Reader, name string) (s State, ok bool, damages []*Da
 		if errors.Is(err, io.EOF) {
 			return s, ok, damages
 		}
+		var skipped *framing.DamageError
+		if err != nil && !errors.As(err, &skipped) {
+			return s, ok, append(damages, &Damage{File: name, Offset: at, Err: unreadable(err)})
+		}
 		var kind byte
 		var e Edit
 		var nextID uint64
@@ -141,10 +147,6 @@ func readEdits(rd *framing.Reader, name string) (s State, ok bool, damages []*Da
 		}
 		if err != nil {
 			damages = append(damages, &Damage{File: name, Offset: at, Err: err})
-			var skipped *framing.DamageError
-			if payload == nil && !errors.As(err, &skipped) {
-				return s, ok, damages // the disk does not give more
-			}
 			continue
 		}
 		if kind == kindSnapshot {
@@ -164,6 +166,12 @@ func Open(opts Options) (*Manifest, []*Damage, error) {
 	s, next, damages, err := load(opts.FS, opts.Dir)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, d := range damages {
+		if errors.Is(d, wal.ErrUnreadable) {
+			// It may be whole: to go on with less would make the loss good.
+			return nil, damages, fmt.Errorf("read the manifest: %w", d)
+		}
 	}
 	m := &Manifest{opts: opts, state: s, next: next}
 	if len(damages) == 0 {

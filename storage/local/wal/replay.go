@@ -109,7 +109,7 @@ func (r *replay) file(seq uint64) (End, error) {
 	}
 	f, err := r.fs.Open(r.fs.PathJoin(r.dir, FileName(seq)))
 	if err != nil {
-		r.damage(seq, 0, err)
+		r.damage(seq, 0, unreadable(err))
 		return end, nil
 	}
 	length := uint64(framing.UnknownLength)
@@ -125,6 +125,12 @@ func (r *replay) file(seq uint64) (End, error) {
 	}
 	return end, err
 }
+
+// ErrUnreadable is in damage that may be none: the disk failed to give the
+// bytes back, and may not fail again.
+var ErrUnreadable = errors.New("the disk does not give it back")
+
+func unreadable(err error) error { return fmt.Errorf("%w: %w", ErrUnreadable, err) }
 
 type replay struct {
 	from    uint64
@@ -144,18 +150,18 @@ type fileHead struct {
 func (r *replay) readHead(seq uint64) (h fileHead) {
 	f, err := r.fs.Open(r.fs.PathJoin(r.dir, FileName(seq)))
 	if err != nil {
-		return fileHead{err: err}
+		return fileHead{err: unreadable(err)}
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return fileHead{err: err}
+		return fileHead{err: unreadable(err)}
 	}
 	h = fileHead{size: info.Size()}
 	var b [framing.HeaderSize]byte
 	n, err := f.ReadAt(b[:], 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		h.err = err
+		h.err = unreadable(err)
 		return h
 	}
 	h.Header, h.err = framing.ParseHeader(b[:n], Magic)
@@ -192,8 +198,8 @@ func (r *replay) records(seq uint64, rd *framing.Reader) (bool, error) {
 			r.damage(seq, bad.Offset, bad)
 			continue
 		case err != nil:
-			// The disk does not give the file back. What it gave stands.
-			r.damage(seq, at, err)
+			// What the disk gave stands.
+			r.damage(seq, at, unreadable(err))
 			return false, nil
 		}
 		rec, err := parseRecord(payload)
