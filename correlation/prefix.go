@@ -93,6 +93,9 @@ func isChain(tail string, known bool) bool {
 	if !known {
 		return isStrong(first) && !isPodSuffix(tail)
 	}
+	if isAddress(tail) {
+		return false
+	}
 	n := count(tail)
 	if n.digits >= 6 && n.digits*2 >= len(tail) || n.digits >= 4 && n.digitTurns >= 2 {
 		return true
@@ -105,6 +108,20 @@ func isChain(tail string, known bool) bool {
 		i = end + 1
 	}
 	return false
+}
+
+// isAddress reports whether tail begins with an IP address written with dashes,
+// as providers name their customers' hosts.
+func isAddress(tail string) bool {
+	i := 0
+	for range 4 {
+		end := segmentEnd(tail, i)
+		if end == i || end-i > 3 || !allDigits(tail[i:end]) {
+			return false
+		}
+		i = min(end+1, len(tail))
+	}
+	return true
 }
 
 // isStrong reports whether s alone is hardly a part of a name.

@@ -184,6 +184,9 @@ func isMixed(s string, n counts) bool {
 	case n.digits >= 2 && n.digitTurns >= 3:
 		return true
 	}
+	if n.digits == 1 && n.upper*4 < len(s) {
+		return false // Log4jLoggerAdapter: capitals where its words begin
+	}
 	return n.lower > 0 && n.upper > 0 && n.classTurns*5 >= 2*(len(s)-1)
 }
 
