@@ -127,11 +127,11 @@ func (j *jsonPaths) process(r *Record) bool {
 	if r.Line == "" {
 		return true
 	}
-	line := []byte(r.Line)
-	if !validDocument(line) {
+	if !beginsDocument(r.Line) {
 		r.Labels.SetError(errJSONParser, errNotObject.Error())
 		return true
 	}
+	line := []byte(r.Line)
 	for i, path := range j.paths {
 		value, kind := valueAt(line, path)
 		text := ""
@@ -150,14 +150,11 @@ func (j *jsonPaths) process(r *Record) bool {
 	return true
 }
 
-// validDocument reports whether the line begins and ends as a JSON document does.
-func validDocument(line []byte) bool {
-	text := strings.TrimSpace(string(line))
-	if len(text) < 2 {
-		return false
-	}
-	first, last := text[0], text[len(text)-1]
-	return first == '{' && last == '}' || first == '[' && last == ']' || first == '"' && last == '"'
+// beginsDocument reports whether the line begins as a JSON document does. What
+// is wrong behind the values that are looked for is no error, as in Loki.
+func beginsDocument(line string) bool {
+	text := strings.TrimLeft(line, " \t\r\n")
+	return text != "" && (text[0] == '{' || text[0] == '[' || text[0] == '"')
 }
 
 // valueAt walks a path; the kind is NotExist where it leads nowhere.

@@ -20,7 +20,7 @@ func (k keep) process(r *Record) bool {
 		}
 		return true
 	}
-	for _, l := range r.Labels.Append(nil) {
+	for _, l := range r.Labels.append(nil, true) {
 		if l.Name != ErrorLabel && l.Name != ErrorDetailsLabel && !k.keeps(l) {
 			r.Labels.Delete(l.Name)
 		}

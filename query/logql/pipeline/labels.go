@@ -222,7 +222,10 @@ func (b *Labels) SetError(err, details string) {
 func (b *Labels) Failed() string { return b.err }
 
 // Append appends all labels, in no order, those without a value left out.
-func (b *Labels) Append(dst []Label) []Label {
+func (b *Labels) Append(dst []Label) []Label { return b.append(dst, false) }
+
+// append is Append that may keep the labels that a stage set to nothing.
+func (b *Labels) append(dst []Label, empty bool) []Label {
 	b.loadMeta()
 	for i, l := range b.base.Labels {
 		if !b.dropped[i] {
@@ -230,7 +233,7 @@ func (b *Labels) Append(dst []Label) []Label {
 		}
 	}
 	for _, l := range b.extra {
-		if l.Value != "" {
+		if l.Value != "" || empty && l.Category == FromParser {
 			dst = append(dst, l)
 		}
 	}
@@ -243,13 +246,14 @@ func (b *Labels) Append(dst []Label) []Label {
 	return dst
 }
 
-// Sorted returns all labels sorted by name. Those of the stream are sorted
-// already, and the few others are put between them.
+// Sorted returns all labels sorted by name, as answers show them: also those
+// that a stage looked for and did not find, with an empty value. Those of the
+// stream are sorted already, and the few others are put between them.
 func (b *Labels) Sorted() []Label {
 	b.loadMeta()
 	out := make([]Label, 0, len(b.base.Labels)+len(b.extra)+2)
 	if b.err != "" || b.details != "" {
-		out = b.Append(out)
+		out = b.append(out, true)
 		slices.SortFunc(out, func(x, y Label) int { return strings.Compare(x.Name, y.Name) })
 		return out
 	}
@@ -270,12 +274,12 @@ func (b *Labels) Sorted() []Label {
 	return out
 }
 
-// sortExtra returns the places of the labels in extra that have a value,
-// sorted by their names.
+// sortExtra returns the places of the labels in extra that are shown, sorted
+// by their names.
 func (b *Labels) sortExtra() []int {
 	order := b.order[:0]
 	for i := range b.extra {
-		if b.extra[i].Value == "" {
+		if b.extra[i].Value == "" && b.extra[i].Category != FromParser {
 			continue
 		}
 		at := len(order)
