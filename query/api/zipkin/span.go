@@ -2,6 +2,7 @@ package zipkin
 
 import (
 	"encoding/json"
+	"net/netip"
 	"strings"
 
 	"github.com/clewhq/clew/query/traceql"
@@ -25,6 +26,9 @@ type (
 	}
 	endpoint struct {
 		ServiceName string `json:"serviceName,omitempty"`
+		IPv4        string `json:"ipv4,omitempty"`
+		IPv6        string `json:"ipv6,omitempty"`
+		Port        int64  `json:"port,omitempty"`
 	}
 	annotated struct {
 		Timestamp int64  `json:"timestamp"`
@@ -32,8 +36,11 @@ type (
 	}
 )
 
+// peerService names what a span called, or who called it.
+const peerService = "peer.service"
+
 // remoteKeys are the attributes that name what a span called, the best first.
-var remoteKeys = []string{"peer.service", "service.peer.name", "db.system.name", "db.system", "messaging.system", "server.address", "net.peer.name"}
+var remoteKeys = []string{peerService, "service.peer.name", "db.system.name", "db.system", "messaging.system", "server.address", "net.peer.name"}
 
 func convert(t *traceql.Trace) []span {
 	out := make([]span, 0, len(t.Spans))
@@ -46,8 +53,9 @@ func convert(t *traceql.Trace) []span {
 func newSpan(s *telemetry.Span) span {
 	out := span{
 		TraceID: s.TraceID.String(), ParentID: s.ParentID.String(), ID: s.SpanID.String(), Name: s.Name,
-		Timestamp: s.Start / 1000, LocalEndpoint: &endpoint{traceql.ServiceName(s.Stream)}, Tags: tags(s),
+		Timestamp: s.Start / 1000, Tags: tags(s),
 	}
+	out.endpoints(s)
 	// Zipkin has no duration of 0: a span that ended at once took 1 us.
 	if d := s.Duration().Microseconds(); d > 0 || s.End >= s.Start && s.End > 0 {
 		out.Duration = max(d, 1)
@@ -56,18 +64,59 @@ func newSpan(s *telemetry.Span) span {
 	case telemetry.SpanKindServer, telemetry.SpanKindClient, telemetry.SpanKindProducer, telemetry.SpanKindConsumer:
 		out.Kind = strings.ToUpper(s.Kind.String())
 	}
-	if s.Kind == telemetry.SpanKindClient || s.Kind == telemetry.SpanKindProducer {
-		for _, key := range remoteKeys {
-			if name := s.Attrs.Text(key); name != "" {
-				out.RemoteEndpoint = &endpoint{name}
-				break
-			}
-		}
-	}
 	for i := range s.Events {
 		out.Annotations = append(out.Annotations, annotated{s.Events[i].Time / 1000, eventText(&s.Events[i])})
 	}
 	return out
+}
+
+// endpoints sets both ends of a span. The attributes that say nothing else are
+// tags no longer: a client reads what it wrote.
+func (out *span) endpoints(s *telemetry.Span) {
+	local := endpoint{ServiceName: traceql.ServiceName(s.Stream)}
+	local.address(s, out.Tags, "network.local.")
+	out.LocalEndpoint = &local
+
+	keys := remoteKeys[:1]
+	if s.Kind == telemetry.SpanKindClient || s.Kind == telemetry.SpanKindProducer {
+		keys = remoteKeys
+	}
+	var remote endpoint
+	for _, key := range keys {
+		if remote.ServiceName = s.Attrs.Text(key); remote.ServiceName != "" {
+			break
+		}
+	}
+	if remote.ServiceName == s.Attrs.Text(peerService) {
+		delete(out.Tags, peerService)
+	}
+	remote.address(s, out.Tags, "network.peer.")
+	if remote != (endpoint{}) {
+		out.RemoteEndpoint = &remote
+	}
+}
+
+// address takes the address and the port from the attributes under a prefix,
+// where the address is one of the Internet protocol.
+func (e *endpoint) address(s *telemetry.Span, tags map[string]string, prefix string) {
+	if text := s.Attrs.Text(prefix + "address"); text != "" {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return // the name of a socket
+		}
+		if addr.Is4() {
+			e.IPv4 = text
+		} else {
+			e.IPv6 = text
+		}
+		delete(tags, prefix+"address")
+	}
+	for _, a := range s.Attrs {
+		if a.Key == prefix+"port" && a.Value.Kind() == telemetry.KindInt {
+			e.Port = a.Value.Int()
+			delete(tags, a.Key)
+		}
+	}
 }
 
 // eventText renders an event as an annotation, its attributes as JSON after

@@ -15,6 +15,7 @@ import (
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
 	"github.com/clewhq/clew/query/traceql/traceqltest"
+	"github.com/clewhq/clew/telemetry"
 )
 
 const data = `
@@ -93,7 +94,7 @@ func TestTrace(t *testing.T) {
 	}
 	want := span{
 		TraceID: "00000000000000000000000000000001", ID: "00000000000000a1", Kind: "SERVER", Name: "get /cart",
-		Timestamp: 1700000000000000, Duration: 100000, LocalEndpoint: &endpoint{"front"},
+		Timestamp: 1700000000000000, Duration: 100000, LocalEndpoint: &endpoint{ServiceName: "front"},
 		Annotations: []annotated{{1700000000005000, "retry"}, {1700000000006000, `{"exception":{"exception.type":"Timeout"}}`}},
 		Tags: map[string]string{"http.method": "GET", "http.status_code": "500", "region": "eu", "error": "bad",
 			"otel.status_code": "ERROR", "otel.scope.name": "web"},
@@ -169,5 +170,33 @@ func TestErrors(t *testing.T) {
 	m := &fakeMap{}
 	if get(t, newServer(t, m), "/zipkin/api/v2/dependencies?endTs=5000&lookback=2000"); m.from != 3000e6 || m.to != 5000e6 {
 		t.Errorf("asked for %d..%d", m.from, m.to)
+	}
+}
+
+// TestEndpoints: both ends come out as they came in, and not as tags too.
+func TestEndpoints(t *testing.T) {
+	str := telemetry.String
+	for name, c := range map[string]struct {
+		kind          telemetry.SpanKind
+		attrs         telemetry.Attrs
+		local, remote *endpoint
+		tags          map[string]string
+	}{
+		"addresses and ports": {telemetry.SpanKindServer,
+			telemetry.Attrs{{Key: "network.local.address", Value: str("10.0.0.1")}, {Key: "network.local.port", Value: telemetry.Int(80)},
+				{Key: "peer.service", Value: str("web")}, {Key: "network.peer.address", Value: str("2001:db8::1")}, {Key: "network.peer.port", Value: telemetry.Int(5000)},
+				{Key: "k", Value: str("v")}},
+			&endpoint{ServiceName: "front", IPv4: "10.0.0.1", Port: 80}, &endpoint{ServiceName: "web", IPv6: "2001:db8::1", Port: 5000}, map[string]string{"k": "v"}},
+		"a database keeps its tag": {telemetry.SpanKindClient, telemetry.Attrs{{Key: "db.system", Value: str("redis")}},
+			&endpoint{ServiceName: "front"}, &endpoint{ServiceName: "redis"}, map[string]string{"db.system": "redis"}},
+		"a socket's name is no address": {telemetry.SpanKindClient, telemetry.Attrs{{Key: "network.peer.address", Value: str("/run/x.sock")}},
+			&endpoint{ServiceName: "front"}, nil, map[string]string{"network.peer.address": "/run/x.sock"}},
+		"nothing": {telemetry.SpanKindServer, nil, &endpoint{ServiceName: "front"}, nil, map[string]string{}},
+	} {
+		st := telemetry.NewStream(telemetry.Resource{Attrs: telemetry.Attrs{{Key: "service.name", Value: str("front")}}}, telemetry.Scope{})
+		got := newSpan(&telemetry.Span{Stream: st, Kind: c.kind, Attrs: c.attrs})
+		if !reflect.DeepEqual(got.LocalEndpoint, c.local) || !reflect.DeepEqual(got.RemoteEndpoint, c.remote) || !reflect.DeepEqual(got.Tags, c.tags) {
+			t.Errorf("%s: got %+v, %+v, %v", name, got.LocalEndpoint, got.RemoteEndpoint, got.Tags)
+		}
 	}
 }

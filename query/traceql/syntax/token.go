@@ -32,7 +32,7 @@ type token struct {
 func (t token) describe() string {
 	switch t.kind {
 	case tokEOF:
-		return "the end of the query"
+		return "end of the query"
 	case tokString:
 		return fmt.Sprintf("string %q", t.text)
 	case tokInt, tokFloat:
