@@ -17,6 +17,7 @@ type Engine struct {
 	reader storage.Reader
 	log    *slog.Logger
 	now    func() time.Time
+	views  viewCache
 
 	seconds *prometheus.HistogramVec
 	rows    prometheus.Counter

@@ -26,6 +26,7 @@ type query struct {
 // store may ask from any goroutine.
 type streamViews struct {
 	plan  *plan.Plan
+	cache *viewCache
 	views sync.Map // *telemetry.Stream -> *streamView
 }
 
@@ -38,9 +39,36 @@ func (s *streamViews) get(st *telemetry.Stream) *streamView {
 	if v, ok := s.views.Load(st); ok {
 		return v.(*streamView)
 	}
-	view := entry.NewStream(st)
+	view := s.cache.get(st)
 	v, _ := s.views.LoadOrStore(st, &streamView{view: view, keep: s.plan.MatchStream(view)})
 	return v.(*streamView)
+}
+
+// viewCache keeps the views of streams from one query to the next: each part
+// of a store has streams of its own, most of which are equal to others'.
+type viewCache struct {
+	mu    sync.RWMutex
+	views map[telemetry.StreamID]*entry.Stream
+}
+
+// maxViews bounds the cache; a full one is begun anew.
+const maxViews = 20_000
+
+func (c *viewCache) get(st *telemetry.Stream) *entry.Stream {
+	c.mu.RLock()
+	v := c.views[st.ID]
+	c.mu.RUnlock()
+	if v != nil {
+		return v
+	}
+	v = entry.NewStream(st)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.views == nil || len(c.views) >= maxViews {
+		c.views = map[telemetry.StreamID]*entry.Stream{}
+	}
+	c.views[st.ID] = v
+	return v
 }
 
 // read asks the store for what the plan says and calls each for every record,
@@ -84,7 +112,7 @@ func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each fun
 
 // logQuery turns a plan into what the store is asked.
 func (q *query) logQuery(p *plan.Plan, from, to int64, order storage.Order) (storage.LogQuery, *streamViews, error) {
-	views := &streamViews{plan: p}
+	views := &streamViews{plan: p, cache: &q.engine.views}
 	if p.NeedsStreams() {
 		if err := q.resolve(p, views, from, to); err != nil {
 			return storage.LogQuery{}, nil, err

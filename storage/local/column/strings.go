@@ -218,8 +218,25 @@ func (v *Strings) Test(sel []int, accept func(string) bool) []int {
 	}) {
 		return out
 	}
+	if len(sel) == v.n && v.refs.w == 1 && v.refs.base == 0 && v.refs.mode == intsPlanes {
+		return v.testBytes(out, good)
+	}
 	for _, i := range sel {
 		if ref := v.refs.At(i); v.known(ref, len(good)) && good[ref] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// testBytes is the usual case of Test: all rows, of a small dictionary.
+func (v *Strings) testBytes(out []int, good []bool) []int {
+	for i, ref := range v.refs.planes[:v.n] {
+		if int(ref) >= len(good) {
+			v.known(int64(ref), len(good)) // says what is wrong
+			return nil
+		}
+		if good[ref] {
 			out = append(out, i)
 		}
 	}

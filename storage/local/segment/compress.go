@@ -37,7 +37,7 @@ func encoder(e Effort) (*zstd.Encoder, error) {
 }
 
 // leastGain is the part of a chunk that compression must save.
-const leastGain = 16
+const leastGain = 50
 
 // pack compresses raw behind dst; it reports false, and appends raw as it is,
 // where that saves too little for what reading it would cost.

@@ -122,6 +122,12 @@ func (w *Rows[T]) selectRows(q *record.Query[T], p Part) ([]int, error) {
 	if cap(sel) < size {
 		sel = make([]int, 0, size)
 	}
+	if p.units == nil && inside && wanted == nil {
+		for row := range b.rows {
+			sel = append(sel, row)
+		}
+		return sel, nil
+	}
 	take := func(from, to int) {
 		for row := from; row < to; row++ {
 			if (inside || q.InRange(w.all[row])) && (wanted == nil || wanted[w.streams.At(row)]) {
