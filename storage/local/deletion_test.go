@@ -311,7 +311,7 @@ func TestDeletionRange(t *testing.T) {
 // TestDeletionPowerCut lets the power go before each operation on the disk that
 // a deletion takes. After the next start it goes on and gets to its end.
 func TestDeletionPowerCut(t *testing.T) {
-	for at, cut := 0, true; cut; at++ {
+	for at, cut := 0, true; cut; at += opStep() {
 		mem := vfs.NewCrashableMem()
 		var ops atomic.Int64
 		ops.Store(-1 << 40)
@@ -343,6 +343,14 @@ func TestDeletionPowerCut(t *testing.T) {
 	}
 }
 
+// opStep is 1, but for the race detector's sake.
+func opStep() int {
+	if underRace {
+		return 4
+	}
+	return 1
+}
+
 // expectAfterCut: nothing that is to stay is missing, whatever of the rest is.
 func (d *deletionTest) expectAfterCut() {
 	d.t.Helper()
@@ -356,7 +364,7 @@ func (d *deletionTest) expectAfterCut() {
 // TestDeletionOnABadDisk fails each operation once. The deletion says why it
 // did not get through, and does so later.
 func TestDeletionOnABadDisk(t *testing.T) {
-	for at, failed := 0, true; failed; at++ {
+	for at, failed := 0, true; failed; at += opStep() {
 		mem := vfs.NewCrashableMem()
 		var ops atomic.Int64
 		ops.Store(-1 << 40)

@@ -104,7 +104,7 @@ func TestEveryOperationFails(t *testing.T) {
 			t.Parallel()
 			step := int64(1)
 			if underRace {
-				step = 5
+				step = 9
 			}
 			for at := int64(0); ; at += step {
 				fault := &faultAt{at: at, err: f.err, only: f.only, any: f.any}

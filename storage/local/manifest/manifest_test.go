@@ -1,11 +1,13 @@
 package manifest_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -214,11 +216,76 @@ func TestOldFileHelps(t *testing.T) {
 	}
 }
 
+func deletion(id uint64, query string) manifest.Deletion {
+	return manifest.Deletion{ID: id, Tenant: "t", Signal: telemetry.Traces, Query: query, From: -1, To: 1 << 60, Created: 5, Records: 3}
+}
+
+// TestDeletions: they last until they are forgotten, and the query of one that
+// is done stands in no file.
+func TestDeletions(t *testing.T) {
+	fs := newFS(t)
+	m := open(t, fs)
+	id := m.NewID()
+	apply(t, m, manifest.Edit{Add: add(m.NewID()).Add, Deletions: []manifest.Deletion{deletion(id, "who is who"), deletion(id+10, "other")}})
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m = open(t, fs.CrashClone(vfs.CrashCloneCfg{}))
+	if got := m.Deletions(); len(got) != 2 || got[id] != deletion(id, "who is who") || m.NewID() <= id+10 {
+		t.Fatalf("after a crash: %+v", got)
+	}
+	m = open(t, fs)
+	if err := errors.Join(m.ApplyAnew(manifest.Edit{Deletions: []manifest.Deletion{deletion(id, "")}, Forget: []uint64{id + 10}}), m.Prune()); err != nil {
+		t.Fatal(err)
+	}
+	want := m.State()
+	if len(want.Deletions) != 1 || want.Deletions[id].Query != "" || len(want.Segments) != 1 {
+		t.Errorf("%+v", want)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names, err := fs.List(dir)
+	if err != nil || len(names) != 1 {
+		t.Fatalf("files %v, %v", names, err)
+	}
+	if b := read(t, fs, fs.PathJoin(dir, names[0])); bytes.Contains(b, []byte("who is who")) || bytes.Contains(b, []byte("other")) {
+		t.Error("a query is still there")
+	}
+	if got := open(t, fs).State(); !maps.Equal(got.Deletions, want.Deletions) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// TestUnreadable: what the disk does not give back is not given up for lost.
+func TestUnreadable(t *testing.T) {
+	fs := newFS(t)
+	m := open(t, fs)
+	apply(t, m, add(1))
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []errorfs.OpKind{errorfs.OpOpen, errorfs.OpFileReadAt, errorfs.OpFileStat} {
+		bad := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == kind && strings.Contains(op.Path, "MANIFEST") {
+				return errorfs.ErrInjected
+			}
+			return nil
+		}))
+		if _, _, err := manifest.Open(manifest.Options{FS: bad, Dir: dir, Now: time.Now}); !errors.Is(err, errorfs.ErrInjected) {
+			t.Errorf("%v: %v", kind, err)
+		}
+	}
+	if got := open(t, fs).State(); len(got.Segments) != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	fs := newFS(f)
 	m := open(f, fs)
 	apply(f, m, add(1, 2))
-	apply(f, m, manifest.Edit{Remove: []uint64{1}})
+	apply(f, m, manifest.Edit{Remove: []uint64{1}, Deletions: []manifest.Deletion{deletion(9, "q")}, Forget: []uint64{8}})
 	f.Add(read(f, fs, fs.PathJoin(dir, manifest.FileName(1))))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		fs := newFS(t)
