@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/common/model"
 
 	"github.com/clewhq/clew/storage/storagetest"
 	"github.com/clewhq/clew/telemetry"
@@ -63,8 +64,12 @@ func cpuTime(b *testing.B) time.Duration {
 // decoding, fsyncs, flushes and merges included.
 func benchIngest(b *testing.B, requests int, write func(*Store, int) error) {
 	cfg := benchConfig(b)
-	cfg.DedupWindow = 0
-	s := mustOpen(b, vfs.Default, cfg)
+	cfg.DedupWindow, cfg.WriteWait = 0, model.Duration(time.Minute)
+	// The day of the records is not over: what is over is merged to the end.
+	s, err := Open(cfg, Deps{FS: vfs.Default, Now: newClock().now})
+	if err != nil {
+		b.Fatal(err)
+	}
 	defer func() { _ = s.Close() }()
 	b.SetParallelism(4)
 	b.ReportAllocs()
