@@ -31,7 +31,7 @@ func (e *Engine) Select(query string) (storage.LogSelection, error) {
 		return storage.LogSelection{}, badQuery("%s", err)
 	}
 	p := plan.New(expr, nil, plan.Use{Line: true, AllLabels: true})
-	views := &streamViews{plan: p}
+	views := &streamViews{plan: p, cache: &e.views}
 	cur := &current{}
 	meta := cur.meta
 	return storage.LogSelection{

@@ -189,18 +189,27 @@ func (s *Store) delete(ctx context.Context) error {
 	}
 	var errs []error
 	for k, group := range groups {
-		var err error
-		if k.signal == telemetry.Logs {
-			err = sweep(ctx, s, s.logs, group, s.logPicks)
-		} else {
-			err = sweep(ctx, s, s.spans, group, s.spanPicks)
-		}
+		err := s.sweepGroup(ctx, k.signal, group)
 		if err == nil {
 			err = s.finish(group)
 		}
 		errs = append(errs, s.deletionsFailed(ctx, group, err))
 	}
 	return errors.Join(errs...)
+}
+
+// sweepGroup is sweep for either signal. A query that hits a bug of its language
+// must not end the process: it would again after each start.
+func (s *Store) sweepGroup(ctx context.Context, sig telemetry.Signal, group []manifest.Deletion) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the query of a deletion hit a bug: %v", p)
+		}
+	}()
+	if sig == telemetry.Logs {
+		return sweep(ctx, s, s.logs, group, s.logPicks)
+	}
+	return sweep(ctx, s, s.spans, group, s.spanPicks)
 }
 
 func (s *Store) allSwept(list []manifest.Deletion) bool {

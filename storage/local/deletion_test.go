@@ -30,7 +30,12 @@ var testSelectors = storage.Selectors{
 		if q == "nonsense" {
 			return storage.LogSelection{}, errors.New("no query")
 		}
-		return storage.LogSelection{Match: func(l *telemetry.Log) bool { return logHas(l, q) }}, nil
+		return storage.LogSelection{Match: func(l *telemetry.Log) bool {
+			if q == "a bug" {
+				panic(q)
+			}
+			return logHas(l, q)
+		}}, nil
 	},
 	Spans: func(q string) (storage.SpanSelection, error) {
 		return storage.SpanSelection{Match: func(s *telemetry.Span) bool { return spanHas(s, q) }}, nil
@@ -519,6 +524,22 @@ func TestDeletionRefusals(t *testing.T) {
 	if _, err := d.s.Delete(ctx, x); !errors.Is(err, storage.ErrClosed) {
 		t.Errorf("a closed store: %v", err)
 	}
+}
+
+// TestDeletionHitsABug: a query that panics is an error of its deletion alone.
+func TestDeletionHitsABug(t *testing.T) {
+	d := newDeletionTest(t)
+	d.must(d.open(vfs.NewMem()))
+	b := storagetest.NewGen(3).Logs(10)
+	storagetest.WriteLogs(t, d.s, tenantA, b)
+	_, err := d.s.Delete(context.Background(), storage.Deletion{Tenant: tenantA, Signal: telemetry.Logs, Query: "a bug"})
+	d.must(err)
+	if err := d.s.Tidy(context.Background()); err == nil || len(d.list()) != 1 || !strings.Contains(d.list()[0].Err, "a bug") {
+		t.Errorf("%v, %+v", err, d.list())
+	}
+	expect(t, d.s, b)
+	mustTidy(t, d.s)
+	mustClose(t, d.s)
 }
 
 // TestDeletionsAreForgotten: the list does not grow for ever.
