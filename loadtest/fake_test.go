@@ -41,6 +41,9 @@ type lies struct {
 	busy func(n int) bool
 }
 
+// toldTrace is how a proxy's line names the trace that it belongs to.
+var toldTrace = regexp.MustCompile(`trace_id=([0-9a-f]{32})`)
+
 type fakeLog struct {
 	service, run, seq, trace, text string
 	time                           int64
@@ -114,6 +117,9 @@ func (f *fakeServer) takeLogs(body []byte) {
 				service: text(rl.Resource().Attributes(), "service.name"), run: text(rl.Resource().Attributes(), "loadtest.run"),
 				seq: text(r.Attributes(), "loadtest.seq"), trace: r.TraceID().String(), text: r.Body().Str(), time: int64(r.Timestamp()),
 				ids: []string{r.TraceID().String(), text(r.Attributes(), "request.id"), text(r.Attributes(), "order.id")},
+			}
+			if told := toldTrace.FindStringSubmatch(l.text); l.trace == "" && told != nil {
+				l.trace = told[1]
 			}
 			kept := []fakeLog{l}
 			if f.lies.logs != nil {

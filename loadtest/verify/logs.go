@@ -80,7 +80,7 @@ func (v *Verifier) logLines(ctx context.Context, c *Check) {
 				if want[name] == nil {
 					want[name] = multiset{}
 				}
-				want[name][lineKey(logs[l].Seq, logs[l].Time, traceText(logs[l].Trace), logs[l].Body)]++
+				want[name][lineKey(logs[l].Seq, logs[l].Time, traceText(logs[l].Context()), logs[l].Body)]++
 			}
 		}
 	}

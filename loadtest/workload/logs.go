@@ -3,6 +3,7 @@ package workload
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -74,6 +75,9 @@ func (b *builder) write(service int, e entry) {
 	switch Services[service].Language {
 	case "cpp": // the proxy's access log knows IDs as text only
 		l.Trace, l.Span = TraceID{}, SpanID{}
+		if strings.Contains(l.Body, e.trace.String()) {
+			l.Told = e.trace
+		}
 		l.Attrs = append(l.Attrs, Attr{"log.file.name", "access.log"})
 	case "go", "nodejs":
 		l.Attrs = append(l.Attrs, Attr{"request.id", e.request})

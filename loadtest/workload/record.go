@@ -106,10 +106,20 @@ type Log struct {
 	Host     int
 	Time     int64
 	Trace    TraceID // zero where the service knows no trace context
+	Told     TraceID // what a record without one names in its text
 	Span     SpanID
 	Severity Severity
 	Body     string
 	Attrs    []Attr
+}
+
+// Context is the trace that the record belongs to: the one that it carries,
+// or the one that its text tells.
+func (l *Log) Context() TraceID {
+	if l.Trace.IsZero() {
+		return l.Told
+	}
+	return l.Trace
 }
 
 // ServiceName is the name of who wrote the record.
