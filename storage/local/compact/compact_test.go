@@ -23,19 +23,22 @@ func TestPlan(t *testing.T) {
 		rows   []int64
 		want   []uint64 // places in rows
 	}{
-		"nothing":                    {open, nil, nil},
-		"too few":                    {open, []int64{10, 10}, nil},
-		"enough of a size":           {open, []int64{10, 12, 11}, []uint64{0, 2, 1}},
-		"sizes apart":                {open, []int64{1, 10, 100}, nil},
-		"smaller ones join":          {open, []int64{1, 100, 101, 102}, []uint64{0, 1, 2, 3}},
-		"big ones are left alone":    {open, []int64{501, 502, 503}, nil},
-		"up to the limit":            {open, []int64{400, 410, 420, 430}, []uint64{0, 1}},
-		"closed, two will do":        {closed, []int64{1, 100}, []uint64{0, 1}},
-		"closed, one is done":        {closed, []int64{100}, nil},
-		"closed, nothing fits":       {closed, []int64{499, 900}, nil},
-		"closed, up to the limit":    {closed, []int64{400, 300, 200, 100}, []uint64{3, 2, 1, 0}},
-		"closed, beyond the limit":   {closed, []int64{400, 400, 300}, []uint64{2, 0}},
-		"the same size, by their ID": {open, []int64{5, 5, 5}, []uint64{0, 1, 2}},
+		"nothing":                         {open, nil, nil},
+		"too few":                         {open, []int64{10, 10}, nil},
+		"enough of a size":                {open, []int64{10, 12, 11}, []uint64{0, 2, 1}},
+		"sizes apart":                     {open, []int64{1, 10, 100}, nil},
+		"smaller ones join":               {open, []int64{1, 100, 101, 102}, []uint64{0, 1, 2, 3}},
+		"big ones are left alone":         {open, []int64{501, 502, 503}, nil},
+		"up to the limit":                 {open, []int64{400, 410, 420, 430}, []uint64{0, 1}},
+		"closed, two will do":             {closed, []int64{100, 100}, []uint64{0, 1}},
+		"closed, a late one waits":        {closed, []int64{1, 100}, nil},
+		"closed, late ones join":          {closed, []int64{100, 60, 2, 41}, []uint64{2, 3, 1, 0}},
+		"closed, late ones by themselves": {closed, []int64{100, 5, 5}, []uint64{1, 2}},
+		"closed, one is done":             {closed, []int64{100}, nil},
+		"closed, nothing fits":            {closed, []int64{499, 900}, nil},
+		"closed, up to the limit":         {closed, []int64{400, 300, 200, 100}, []uint64{3, 2, 1, 0}},
+		"closed, beyond the limit":        {closed, []int64{400, 400, 300}, []uint64{2, 0}},
+		"the same size, by their ID":      {open, []int64{5, 5, 5}, []uint64{0, 1, 2}},
 	} {
 		var in []compact.Candidate
 		for i, n := range c.rows {
@@ -49,7 +52,13 @@ func TestPlan(t *testing.T) {
 
 // TestPlanEnds: merging what is planned ends, with few files.
 func TestPlanEnds(t *testing.T) {
-	policy := compact.Policy{Files: 4, Rows: 100_000}
+	for _, closed := range []bool{false, true} {
+		testPlanEnds(t, compact.Policy{Files: 4, Rows: 100_000, Closed: closed})
+	}
+}
+
+func testPlanEnds(t *testing.T, policy compact.Policy) {
+	t.Helper()
 	var live []compact.Candidate
 	var rewritten, total int64
 	next := uint64(0)

@@ -18,8 +18,10 @@ type Policy struct {
 	Files int
 	// Rows is how many rows a merged segment has at most.
 	Rows int64
-	// Closed partitions get no more records: what little there is in them is
-	// merged as far as Rows allows.
+	// Closed partitions get few more records: what there is in them is merged
+	// as far as Rows allows. What comes late all the same waits until it is as
+	// much as what it is merged with, so that a backfill in many pieces does
+	// not rewrite the day for each of them.
 	Closed bool
 }
 
@@ -44,7 +46,7 @@ func Plan(p Policy, segments []Candidate) []uint64 {
 		return cmp.Compare(a.ID, b.ID)
 	})
 	if p.Closed {
-		return fill(p.Rows, small)
+		return fill(p.Rows, leaveBig(small))
 	}
 	for from := 0; from < len(small); {
 		to := from + 1
@@ -58,6 +60,21 @@ func Plan(p Policy, segments []Candidate) []uint64 {
 		from = to
 	}
 	return nil
+}
+
+// leaveBig leaves out from the end of segments, smallest first, those that are
+// bigger than all before them together. Each merge so doubles the size at
+// least.
+func leaveBig(sorted []Candidate) []Candidate {
+	var sum int64
+	n := 0
+	for i, s := range sorted {
+		if s.Rows <= sum {
+			n = i + 1
+		}
+		sum += s.Rows
+	}
+	return sorted[:n]
 }
 
 // fill takes segments, smallest first, as far as the limit allows.
