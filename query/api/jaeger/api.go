@@ -1,17 +1,14 @@
 package jaeger
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/clewhq/clew/query/traceql"
-	"github.com/clewhq/clew/query/traceql/syntax"
-	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/query/traceql/status"
 )
 
 // Config holds what a request that leaves it open gets.
@@ -96,7 +93,7 @@ func (a *API) Register(mux *http.ServeMux) {
 func (a *API) serve(w http.ResponseWriter, r *http.Request, h handler) {
 	data, total, warnings, err := h(r)
 	if err != nil {
-		code := a.statusOf(r, err)
+		code := status.Report(a.Log, "jaeger", r.URL.Path, err)
 		write(w, code, envelope{Errors: []apiError{{Code: code, Msg: err.Error()}}})
 		return
 	}
@@ -119,47 +116,5 @@ func write(w http.ResponseWriter, code int, v any) {
 }
 
 func (a *API) unknown(r *http.Request) (any, int, []string, error) {
-	return nil, 0, nil, &statusError{http.StatusNotFound, fmt.Errorf("there is nothing at %s %s in Jaeger's API as this server speaks it", r.Method, r.URL.Path)}
-}
-
-// statusError is an error with its HTTP status.
-type statusError struct {
-	code int
-	err  error
-}
-
-// Error is the message of the error inside.
-func (e *statusError) Error() string { return e.err.Error() }
-
-// Unwrap returns the error inside.
-func (e *statusError) Unwrap() error { return e.err }
-
-func badRequest(format string, args ...any) error {
-	return &statusError{http.StatusBadRequest, fmt.Errorf(format, args...)}
-}
-
-// statusOf maps an error to its HTTP status, the one place that does, and logs
-// those that are the server's own.
-func (a *API) statusOf(r *http.Request, err error) int {
-	var (
-		status      *statusError
-		query       *traceql.QueryError
-		unsupported *syntax.UnsupportedError
-	)
-	switch {
-	case errors.As(err, &status):
-		return status.code
-	case errors.As(err, &unsupported):
-		return http.StatusNotImplemented
-	case errors.As(err, &query):
-		return http.StatusBadRequest
-	case errors.Is(err, context.Canceled):
-		return 499 // the caller hung up; nobody reads this
-	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout
-	case errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrOverloaded):
-		return http.StatusServiceUnavailable
-	}
-	a.Log.Error("jaeger request failed", "path", r.URL.Path, "err", err)
-	return http.StatusInternalServerError
+	return nil, 0, nil, &status.Error{Code: http.StatusNotFound, Err: fmt.Errorf("there is nothing at %s %s in Jaeger's API as this server speaks it", r.Method, r.URL.Path)}
 }

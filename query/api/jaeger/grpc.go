@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	grpcstatus "google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/telemetry"
 	"github.com/clewhq/clew/telemetry/otlp"
 )
@@ -61,33 +61,10 @@ func (a *API) serveCall(name string, h call, stream grpc.ServerStream) error {
 		out.ProtoReflect().SetUnknown(b)
 		return stream.SendMsg(out)
 	})
-	return a.grpcError(name, err)
-}
-
-// grpcError maps an error to its gRPC status by way of its HTTP one.
-func (a *API) grpcError(name string, err error) error {
-	if err == nil {
-		return nil
+	if _, told := grpcstatus.FromError(err); !told {
+		status.Report(a.Log, "jaeger", name, err)
 	}
-	if _, ok := status.FromError(err); ok {
-		return err
-	}
-	code := codes.Internal
-	switch a.statusOf(&http.Request{URL: &url.URL{Path: name}}, err) {
-	case http.StatusBadRequest:
-		code = codes.InvalidArgument
-	case http.StatusNotFound:
-		code = codes.NotFound
-	case http.StatusNotImplemented:
-		code = codes.Unimplemented
-	case http.StatusGatewayTimeout:
-		code = codes.DeadlineExceeded
-	case http.StatusServiceUnavailable:
-		code = codes.Unavailable
-	case 499:
-		code = codes.Canceled
-	}
-	return status.Error(code, err.Error())
+	return status.GRPC(err)
 }
 
 func (a *API) callTrace(ctx context.Context, req []byte, send func([]byte) error) error {
@@ -102,14 +79,14 @@ func (a *API) callTrace(ctx context.Context, req []byte, send func([]byte) error
 	}
 	id, ok := telemetry.ParseTraceID(raw)
 	if !ok {
-		return badRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
+		return status.BadRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
 	}
 	t, _, _, err := a.Engine.Trace(ctx, tenant.From(ctx), id)
 	if err != nil {
 		return err
 	}
 	if t == nil {
-		return &statusError{http.StatusNotFound, errors.New("trace not found")}
+		return &status.Error{Code: http.StatusNotFound, Err: errors.New("trace not found")}
 	}
 	return sendTrace(t, send)
 }
@@ -226,7 +203,7 @@ func nanoseconds(b []byte) (int64, error) {
 		return nil
 	})
 	if err == nil && (seconds < 0 || nanos < 0 || seconds >= math.MaxInt64/int64(time.Second)) {
-		err = badRequest("invalid time: %d s and %d ns, expected neither to be negative, and less than 292 years", seconds, nanos)
+		err = status.BadRequest("invalid time: %d s and %d ns, expected neither to be negative, and less than 292 years", seconds, nanos)
 	}
 	return seconds*int64(time.Second) + nanos, err
 }
@@ -257,7 +234,7 @@ func (a *API) callOperations(ctx context.Context, req []byte, send func([]byte) 
 		return err
 	}
 	if service == "" {
-		return badRequest("the service is missing, expected its name")
+		return status.BadRequest("the service is missing, expected its name")
 	}
 	ops, _, err := a.Engine.Operations(ctx, tenant.From(ctx), service)
 	if err != nil {
@@ -274,7 +251,7 @@ func (a *API) callOperations(ctx context.Context, req []byte, send func([]byte) 
 
 func (a *API) callDependencies(ctx context.Context, req []byte, send func([]byte) error) error {
 	if a.Dependencies == nil {
-		return &statusError{http.StatusNotImplemented, errNoMap}
+		return &status.Error{Code: http.StatusNotImplemented, Err: errNoMap}
 	}
 	to := a.Now().UnixNano()
 	from := to - int64(defaultLookback)
@@ -315,7 +292,7 @@ func eachField(b []byte, f func(num protowire.Number, v uint64, b []byte) error)
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return badRequest("malformed request: %w", protowire.ParseError(n))
+			return status.BadRequest("malformed request: %w", protowire.ParseError(n))
 		}
 		b = b[n:]
 		var v uint64
@@ -329,7 +306,7 @@ func eachField(b []byte, f func(num protowire.Number, v uint64, b []byte) error)
 			n = protowire.ConsumeFieldValue(num, typ, b)
 		}
 		if n < 0 {
-			return badRequest("malformed request: field %d: %w", num, protowire.ParseError(n))
+			return status.BadRequest("malformed request: field %d: %w", num, protowire.ParseError(n))
 		}
 		if err := f(num, v, text); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -38,7 +39,7 @@ func (a *API) operations(r *http.Request) (any, int, []string, error) {
 	q := r.URL.Query()
 	service := q.Get("service")
 	if service == "" {
-		return nil, 0, nil, badRequest("parameter service is missing, expected the name of a service")
+		return nil, 0, nil, status.BadRequest("parameter service is missing, expected the name of a service")
 	}
 	ops, warnings, err := a.Engine.Operations(r.Context(), tenant.From(r.Context()), service)
 	out := []operation{}
@@ -55,14 +56,14 @@ func (a *API) trace(r *http.Request) (any, int, []string, error) {
 	raw := r.PathValue("id")
 	id, ok := telemetry.ParseTraceID(raw)
 	if !ok {
-		return nil, 0, nil, badRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
+		return nil, 0, nil, status.BadRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
 	}
 	t, _, warnings, err := a.Engine.Trace(r.Context(), tenant.From(r.Context()), id)
 	if err != nil {
 		return nil, 0, nil, err
 	}
 	if t == nil {
-		return nil, 0, nil, &statusError{http.StatusNotFound, errors.New("trace not found")}
+		return nil, 0, nil, &status.Error{Code: http.StatusNotFound, Err: errors.New("trace not found")}
 	}
 	return []trace{newTrace(t)}, 1, warnings, nil
 }
@@ -95,7 +96,7 @@ func (a *API) byIDs(r *http.Request, ids []string) (any, int, []string, error) {
 	for _, raw := range ids {
 		id, ok := telemetry.ParseTraceID(raw)
 		if !ok {
-			return nil, 0, nil, badRequest("invalid traceID: %q, expected 1 to 32 hexadecimal digits", raw)
+			return nil, 0, nil, status.BadRequest("invalid traceID: %q, expected 1 to 32 hexadecimal digits", raw)
 		}
 		t, _, warned, err := a.Engine.Trace(r.Context(), tenant.From(r.Context()), id)
 		if err != nil {
@@ -124,7 +125,7 @@ const defaultLookback = 24 * time.Hour
 
 func (a *API) dependencies(r *http.Request) (any, int, []string, error) {
 	if a.Dependencies == nil {
-		return nil, 0, nil, &statusError{http.StatusNotImplemented, errNoMap}
+		return nil, 0, nil, &status.Error{Code: http.StatusNotImplemented, Err: errNoMap}
 	}
 	q := r.URL.Query()
 	to, err := millis(q, "endTs", a.Now().UnixMilli())
@@ -155,7 +156,7 @@ func millis(q url.Values, name string, missing int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || n > maxMillis {
-		return 0, badRequest("invalid %s: %q, expected a number of milliseconds", name, s)
+		return 0, status.BadRequest("invalid %s: %q, expected a number of milliseconds", name, s)
 	}
 	return n, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/query/traceql/syntax"
 )
 
@@ -23,11 +24,11 @@ func (a *API) searchRequest(q url.Values) (*traceql.SearchRequest, error) {
 		return nil, err
 	}
 	if req.To != 0 && req.To < req.From {
-		return nil, badRequest("invalid end: %q is before start %q", q.Get("end"), q.Get("start"))
+		return nil, status.BadRequest("invalid end: %q is before start %q", q.Get("end"), q.Get("start"))
 	}
 	if s := q.Get("limit"); s != "" && s != "0" {
 		if req.Limit, err = strconv.Atoi(s); err != nil || req.Limit < 0 {
-			return nil, badRequest("invalid limit: %q, expected a number of traces", s)
+			return nil, status.BadRequest("invalid limit: %q, expected a number of traces", s)
 		}
 	}
 	conds, err := conditions(q)
@@ -45,7 +46,7 @@ func micros(q url.Values, name string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || n > maxMillis*1000 {
-		return 0, badRequest("invalid %s: %q, expected Unix microseconds", name, s)
+		return 0, status.BadRequest("invalid %s: %q, expected Unix microseconds", name, s)
 	}
 	return n * int64(time.Microsecond), nil
 }
@@ -65,7 +66,7 @@ func conditions(q url.Values) ([]syntax.Expr, error) {
 		}
 		d, err := time.ParseDuration(s)
 		if err != nil || d < 0 {
-			return nil, badRequest("invalid %s: %q, expected a duration such as 1.2s, 100ms or 500us", name, s)
+			return nil, status.BadRequest("invalid %s: %q, expected a duration such as 1.2s, 100ms or 500us", name, s)
 		}
 		out = append(out, traceql.Compare(syntax.Attribute{Intrinsic: syntax.SpanDuration}, op, syntax.Duration(d)))
 	}
@@ -87,13 +88,13 @@ func tagPairs(q url.Values) (map[string]string, error) {
 			continue
 		}
 		if err := json.Unmarshal([]byte(s), &out); err != nil {
-			return nil, badRequest(`invalid tags: %q, expected a JSON object of strings such as {"http.method":"GET"}`, s)
+			return nil, status.BadRequest(`invalid tags: %q, expected a JSON object of strings such as {"http.method":"GET"}`, s)
 		}
 	}
 	for _, s := range q["tag"] {
 		key, value, ok := strings.Cut(s, ":")
 		if !ok {
-			return nil, badRequest("invalid tag: %q, expected key:value", s)
+			return nil, status.BadRequest("invalid tag: %q, expected key:value", s)
 		}
 		out[key] = value
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/telemetry"
 	"github.com/clewhq/clew/telemetry/otlp"
 )
@@ -32,7 +33,7 @@ func (a *API) registerV3(mux *http.ServeMux) {
 				write(w, http.StatusOK, out)
 				return
 			}
-			code := a.statusOf(r, err)
+			code := status.Report(a.Log, "jaeger", r.URL.Path, err)
 			write(w, code, map[string]any{"error": map[string]any{"httpCode": code, "message": err.Error()}})
 		})
 	}
@@ -58,7 +59,7 @@ func (a *API) operationsV3(r *http.Request) (any, error) {
 // bits are strings in protobuf's JSON.
 func (a *API) dependenciesV3(r *http.Request) (any, error) {
 	if a.Dependencies == nil {
-		return nil, &statusError{http.StatusNotImplemented, errNoMap}
+		return nil, &status.Error{Code: http.StatusNotImplemented, Err: errNoMap}
 	}
 	to := a.Now()
 	from := to.Add(-defaultLookback)
@@ -69,7 +70,7 @@ func (a *API) dependenciesV3(r *http.Request) (any, error) {
 		}
 		var err error
 		if *t, err = time.Parse(time.RFC3339Nano, s); err != nil || t.Unix() < 0 {
-			return nil, badRequest("invalid %s: %q, expected RFC 3339", name, s)
+			return nil, status.BadRequest("invalid %s: %q, expected RFC 3339", name, s)
 		}
 	}
 	edges, err := a.Dependencies.Dependencies(r.Context(), tenant.From(r.Context()), from.UnixNano(), to.UnixNano())
@@ -86,14 +87,14 @@ func (a *API) dependenciesV3(r *http.Request) (any, error) {
 func (a *API) traceV3(r *http.Request) (any, error) {
 	id, ok := telemetry.ParseTraceID(r.PathValue("id"))
 	if !ok {
-		return nil, badRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", r.PathValue("id"))
+		return nil, status.BadRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", r.PathValue("id"))
 	}
 	t, _, _, err := a.Engine.Trace(r.Context(), tenant.From(r.Context()), id)
 	if err != nil {
 		return nil, err
 	}
 	if t == nil {
-		return nil, &statusError{http.StatusNotFound, errors.New("trace not found")}
+		return nil, &status.Error{Code: http.StatusNotFound, Err: errors.New("trace not found")}
 	}
 	return otlpResult([]*traceql.Trace{t})
 }
@@ -139,7 +140,7 @@ func v1Parameters(q url.Values) (url.Values, error) {
 		}
 		t, err := time.Parse(time.RFC3339Nano, s)
 		if err != nil || t.Unix() < 0 {
-			return nil, badRequest("invalid %s: %q, expected RFC 3339", v3, s)
+			return nil, status.BadRequest("invalid %s: %q, expected RFC 3339", v3, s)
 		}
 		out.Set(v1, strconv.FormatInt(t.UnixMicro(), 10))
 	}

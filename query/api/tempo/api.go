@@ -1,9 +1,7 @@
 package tempo
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,8 +11,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/clewhq/clew/query/traceql"
-	"github.com/clewhq/clew/query/traceql/syntax"
-	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/query/traceql/status"
 )
 
 // Config holds what a request that leaves it open gets.
@@ -116,53 +113,12 @@ func (a *API) buildinfo(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (a *API) unknown(_ http.ResponseWriter, r *http.Request) error {
-	return &statusError{http.StatusNotFound, fmt.Errorf("there is nothing at %s %s in Tempo's API as this server speaks it", r.Method, r.URL.Path)}
-}
-
-// statusError is an error with its HTTP status.
-type statusError struct {
-	code int
-	err  error
-}
-
-// Error is the message of the error inside.
-func (e *statusError) Error() string { return e.err.Error() }
-
-// Unwrap returns the error inside.
-func (e *statusError) Unwrap() error { return e.err }
-
-func badRequest(format string, args ...any) error {
-	return &statusError{http.StatusBadRequest, fmt.Errorf(format, args...)}
-}
-
-// statusOf maps an error to its HTTP status, the one place that does.
-func statusOf(err error) int {
-	var (
-		status      *statusError
-		query       *traceql.QueryError
-		parse       *syntax.Error
-		unsupported *syntax.UnsupportedError
-	)
-	switch {
-	case errors.As(err, &status):
-		return status.code
-	case errors.As(err, &unsupported):
-		return http.StatusNotImplemented
-	case errors.As(err, &query), errors.As(err, &parse):
-		return http.StatusBadRequest
-	case errors.Is(err, context.DeadlineExceeded):
-		return http.StatusGatewayTimeout
-	case errors.Is(err, context.Canceled):
-		return 499 // the caller hung up; nobody reads this
-	case errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrOverloaded):
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
+	return &status.Error{Code: http.StatusNotFound, Err: fmt.Errorf("there is nothing at %s %s in Tempo's API as this server speaks it", r.Method, r.URL.Path)}
 }
 
 // fail answers with an error as Tempo does: its text.
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
-	code := statusOf(err)
+	code := status.Of(err)
 	if code >= http.StatusInternalServerError && code != http.StatusNotImplemented {
 		a.Log.Error("tempo request failed", "path", r.URL.Path, "err", err)
 	}

@@ -2,21 +2,18 @@ package tempo
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 )
 
 // protoMessage is an answer that has a protobuf form.
@@ -62,34 +59,7 @@ func serveStream(h streamHandler, stream grpc.ServerStream) error {
 			return stream.SendMsg(out)
 		})
 	}
-	return grpcError(err)
-}
-
-// grpcError maps an error to its gRPC status by way of its HTTP one.
-func grpcError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := status.FromError(err); ok {
-		return err
-	}
-	code := codes.Internal
-	switch statusOf(err) {
-	case http.StatusBadRequest:
-		code = codes.InvalidArgument
-	case http.StatusNotFound:
-		code = codes.NotFound
-	case http.StatusNotImplemented:
-		code = codes.Unimplemented
-	case http.StatusGatewayTimeout:
-		code = codes.DeadlineExceeded
-	case http.StatusServiceUnavailable:
-		code = codes.Unavailable
-	}
-	if errors.Is(err, context.Canceled) {
-		code = codes.Canceled
-	}
-	return status.Error(code, err.Error())
+	return status.GRPC(err)
 }
 
 // fields are the fields of a flat protobuf message, the last of each number.
@@ -105,7 +75,7 @@ func parseFields(b []byte) (fields, error) {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return f, badRequest("malformed request: %w", protowire.ParseError(n))
+			return f, status.BadRequest("malformed request: %w", protowire.ParseError(n))
 		}
 		b = b[n:]
 		switch typ {
@@ -122,7 +92,7 @@ func parseFields(b []byte) (fields, error) {
 			n = protowire.ConsumeFieldValue(num, typ, b)
 		}
 		if n < 0 {
-			return f, badRequest("malformed request: field %d: %w", num, protowire.ParseError(n))
+			return f, status.BadRequest("malformed request: field %d: %w", num, protowire.ParseError(n))
 		}
 		b = b[n:]
 	}
@@ -153,7 +123,7 @@ func (f *fields) pair(b []byte) {
 func (f *fields) seconds(start, end protowire.Number) (from, to int64, err error) {
 	s, e := f.ints[start], f.ints[end]
 	if e != 0 && e <= s || s > 1<<32 || e > 1<<32 {
-		return 0, 0, badRequest("start must be before end. received start=%d end=%d", s, e)
+		return 0, 0, status.BadRequest("start must be before end. received start=%d end=%d", s, e)
 	}
 	return int64(s) * int64(time.Second), int64(e) * int64(time.Second), nil
 }
@@ -275,12 +245,12 @@ func (a *API) metricsFields(ctx context.Context, f *fields) (*traceql.MetricsReq
 		return nil, err
 	}
 	if parsed.Metrics == nil {
-		return nil, badRequest("invalid TraceQL query: %w", traceql.ErrNoMetrics)
+		return nil, status.BadRequest("invalid TraceQL query: %w", traceql.ErrNoMetrics)
 	}
 	req := &traceql.MetricsRequest{Tenant: tenant.From(ctx), Query: parsed, Exemplars: a.Deps.Config.Exemplars,
 		From: int64(f.ints[2]), To: int64(f.ints[3])}
 	if req.From < 0 || req.To <= req.From {
-		return nil, badRequest("end must be after start, received start=%d end=%d", req.From, req.To)
+		return nil, status.BadRequest("end must be after start, received start=%d end=%d", req.From, req.To)
 	}
 	return req, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 )
 
 type (
@@ -91,7 +92,7 @@ func (a *API) metricsRequest(r *http.Request) (*traceql.MetricsRequest, error) {
 		return nil, err
 	}
 	if parsed.Metrics == nil {
-		return nil, badRequest("invalid TraceQL query: %w", traceql.ErrNoMetrics)
+		return nil, status.BadRequest("invalid TraceQL query: %w", traceql.ErrNoMetrics)
 	}
 	req := &traceql.MetricsRequest{Tenant: tenant.From(r.Context()), Query: parsed, Exemplars: a.Deps.Config.Exemplars}
 	if req.From, req.To, err = a.metricsRange(q); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/query/traceql/syntax"
 )
 
@@ -20,7 +21,7 @@ func uintParam(q url.Values, name string) (int64, bool, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err != nil {
-		return 0, false, badRequest("invalid %s: %q, expected an integer of 0 or more", name, s)
+		return 0, false, status.BadRequest("invalid %s: %q, expected an integer of 0 or more", name, s)
 	}
 	return int64(n), true, nil
 }
@@ -37,7 +38,7 @@ func secondsRange(q url.Values) (from, to int64, err error) {
 		return 0, 0, err
 	}
 	if (hasStart || hasEnd) && end != 0 && end <= start {
-		return 0, 0, badRequest("http parameter start must be before end. received start=%d end=%d", start, end)
+		return 0, 0, status.BadRequest("http parameter start must be before end. received start=%d end=%d", start, end)
 	}
 	return start * int64(time.Second), end * int64(time.Second), nil
 }
@@ -53,15 +54,15 @@ func queryParam(q url.Values, names ...string) (*syntax.Query, error) {
 			return parsed, nil
 		}
 	}
-	return nil, badRequest("parameter q is missing, expected a TraceQL query such as { } | rate()")
+	return nil, status.BadRequest("parameter q is missing, expected a TraceQL query such as { } | rate()")
 }
 
 // invalidQuery keeps what is not supported apart from what is wrong.
 func invalidQuery(err error) error {
-	if code := statusOf(err); code != 400 {
-		return &statusError{code, err}
+	if code := status.Of(err); code != 400 {
+		return &status.Error{Code: code, Err: err}
 	}
-	return badRequest("invalid TraceQL query: %w", err)
+	return status.BadRequest("invalid TraceQL query: %w", err)
 }
 
 // metricsRange reads start, end and since of a metrics query.
@@ -71,7 +72,7 @@ func (a *API) metricsRange(q url.Values) (from, to int64, err error) {
 	if s := q.Get("since"); s != "" {
 		d, err := model.ParseDuration(s)
 		if err != nil || d <= 0 {
-			return 0, 0, badRequest("invalid since: %q, expected a duration such as 15m", s)
+			return 0, 0, status.BadRequest("invalid since: %q, expected a duration such as 15m", s)
 		}
 		since = time.Duration(d)
 	}
@@ -88,7 +89,7 @@ func (a *API) metricsRange(q url.Values) (from, to int64, err error) {
 		}
 	}
 	if end <= start || start < 0 {
-		return 0, 0, badRequest("end must be after start, received start=%s end=%s", q.Get("start"), q.Get("end"))
+		return 0, 0, status.BadRequest("end must be after start, received start=%s end=%s", q.Get("start"), q.Get("end"))
 	}
 	return start, end, nil
 }
@@ -111,7 +112,7 @@ func parseTime(name, s string) (int64, error) {
 	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
 		return t.UnixNano(), nil
 	}
-	return 0, badRequest("invalid %s: %q, expected Unix seconds, Unix nanoseconds or RFC 3339", name, s)
+	return 0, status.BadRequest("invalid %s: %q, expected Unix seconds, Unix nanoseconds or RFC 3339", name, s)
 }
 
 // parseStep reads a step: a duration, or seconds. It returns 0 for none.
@@ -128,5 +129,5 @@ func parseStep(s string) (int64, error) {
 	if d, err := time.ParseDuration(s); err == nil && d > 0 {
 		return int64(d), nil
 	}
-	return 0, badRequest("invalid step: %q, expected a duration such as 15s or a number of seconds", s)
+	return 0, status.BadRequest("invalid step: %q, expected a duration such as 15s or a number of seconds", s)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/query/traceql/syntax"
 )
 
@@ -57,7 +58,7 @@ func (a *API) searchRequest(q url.Values) (*traceql.SearchRequest, error) {
 	case err != nil:
 		return nil, err
 	case ok && limit == 0:
-		return nil, badRequest("invalid limit: must be a positive number")
+		return nil, status.BadRequest("invalid limit: must be a positive number")
 	case ok:
 		req.Limit = int(limit)
 	}
@@ -69,7 +70,7 @@ func (a *API) searchRequest(q url.Values) (*traceql.SearchRequest, error) {
 		req.SpansPerSet = int(spss)
 	}
 	if q.Get("q") != "" && q.Get("tags") != "" {
-		return nil, badRequest("invalid request: can't specify tags and q in the same query")
+		return nil, status.BadRequest("invalid request: can't specify tags and q in the same query")
 	}
 	text := q.Get("q")
 	if text == "" {
@@ -88,7 +89,7 @@ func searchQuery(text string) (*syntax.Query, error) {
 		return nil, invalidQuery(err)
 	}
 	if parsed.Pipeline == nil {
-		return nil, badRequest("invalid TraceQL query: %w", traceql.ErrNoSearch)
+		return nil, status.BadRequest("invalid TraceQL query: %w", traceql.ErrNoSearch)
 	}
 	return parsed, nil
 }
@@ -117,13 +118,13 @@ func tagQuery(q url.Values) (string, error) {
 		}
 		d, err := time.ParseDuration(s)
 		if err != nil || d < 0 {
-			return "", badRequest("invalid %s: %q, expected a duration such as 100ms", name, s)
+			return "", status.BadRequest("invalid %s: %q, expected a duration such as 100ms", name, s)
 		}
 		bounds[name] = d
 		parts = append(parts, fmt.Sprintf("{ traceDuration %s %dns }", op, d.Nanoseconds()))
 	}
 	if hi, ok := bounds["maxDuration"]; ok && bounds["minDuration"] > hi {
-		return "", badRequest("invalid maxDuration: must be greater than minDuration")
+		return "", status.BadRequest("invalid maxDuration: must be greater than minDuration")
 	}
 	if len(parts) == 0 {
 		return "{ }", nil
@@ -141,14 +142,14 @@ func requestTags(q url.Values) ([][2]string, error) {
 			for dec.ScanKeyval() {
 				key := string(dec.Key())
 				if seen[key] {
-					return nil, badRequest("invalid tags: tag %s has been set twice", key)
+					return nil, status.BadRequest("invalid tags: tag %s has been set twice", key)
 				}
 				seen[key] = true
 				out = append(out, [2]string{key, string(dec.Value())})
 			}
 		}
 		if err := dec.Err(); err != nil {
-			return nil, badRequest("invalid tags: %w, expected logfmt such as service.name=api http.method=GET", err)
+			return nil, status.BadRequest("invalid tags: %w, expected logfmt such as service.name=api http.method=GET", err)
 		}
 		return out, nil
 	}

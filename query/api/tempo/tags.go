@@ -8,6 +8,7 @@ import (
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/query/traceql/syntax"
 )
 
@@ -77,7 +78,7 @@ func wantedScope(s string) (string, error) {
 	case s == "none":
 		return "", nil
 	case !known:
-		return "", badRequest("invalid scope: %q, expected resource, span, event, link, instrumentation or intrinsic", s)
+		return "", status.BadRequest("invalid scope: %q, expected resource, span, event, link, instrumentation or intrinsic", s)
 	}
 	return s, nil
 }
@@ -163,7 +164,7 @@ func (a *API) tagNames(ctx context.Context, scope string, req traceql.TagsReques
 func tagOf(r *http.Request) (string, error) {
 	name, ok := strings.CutSuffix(r.PathValue("rest"), "/values")
 	if !ok || name == "" {
-		return "", &statusError{http.StatusNotFound, badRequest("there is nothing at %s, expected .../search/tag/{tag}/values", r.URL.Path)}
+		return "", &status.Error{Code: http.StatusNotFound, Err: status.BadRequest("there is nothing at %s, expected .../search/tag/{tag}/values", r.URL.Path)}
 	}
 	return name, nil
 }
@@ -188,7 +189,7 @@ func (a *API) tagValuesV2(w http.ResponseWriter, r *http.Request) error {
 func (a *API) valuesV2(ctx context.Context, name string, req traceql.TagsRequest) (*tagValuesV2Response, []string, error) {
 	attr, err := syntax.ParseAttribute(name)
 	if err != nil {
-		return nil, nil, badRequest("please provide a valid tagName: %w", err)
+		return nil, nil, status.BadRequest("please provide a valid tagName: %w", err)
 	}
 	values, err := a.Engine.TagValues(ctx, req, attr)
 	if err != nil {
@@ -257,7 +258,7 @@ func plainAttribute(name string) (syntax.Attribute, error) {
 		return attr, nil
 	}
 	if strings.ContainsAny(name, "\x00") {
-		return syntax.Attribute{}, badRequest("please provide a valid tagName, received %q", name)
+		return syntax.Attribute{}, status.BadRequest("please provide a valid tagName, received %q", name)
 	}
 	return syntax.Attribute{Name: name}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/telemetry"
 	"github.com/clewhq/clew/telemetry/otlp"
 )
@@ -28,7 +29,7 @@ func (a *API) lookup(r *http.Request) (*foundTrace, error) {
 	raw := r.PathValue("id")
 	id, ok := telemetry.ParseTraceID(raw)
 	if !ok {
-		return nil, badRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
+		return nil, status.BadRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
 	}
 	q := r.URL.Query()
 	if _, _, err := secondsRange(q); err != nil {
@@ -39,7 +40,7 @@ func (a *API) lookup(r *http.Request) (*foundTrace, error) {
 		return nil, err
 	}
 	if t == nil {
-		return nil, &statusError{http.StatusNotFound, fmt.Errorf("trace %s not found", id)}
+		return nil, &status.Error{Code: http.StatusNotFound, Err: fmt.Errorf("trace %s not found", id)}
 	}
 	found := &foundTrace{stats: stats, warnings: warnings}
 	spans := t.Spans

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/query/traceql/syntax"
 	"github.com/clewhq/clew/telemetry"
 )
@@ -23,7 +24,7 @@ func (a *API) services(r *http.Request) (any, []string, error) {
 func serviceParam(r *http.Request) (string, error) {
 	s := r.URL.Query().Get("serviceName")
 	if s == "" {
-		return "", badRequest("parameter serviceName is missing, expected the name of a service")
+		return "", status.BadRequest("parameter serviceName is missing, expected the name of a service")
 	}
 	return s, nil
 }
@@ -67,7 +68,7 @@ func (a *API) remoteServices(r *http.Request) (any, []string, error) {
 func (a *API) findTrace(r *http.Request, raw string) ([]span, []string, error) {
 	id, ok := telemetry.ParseTraceID(raw)
 	if !ok {
-		return nil, nil, badRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
+		return nil, nil, status.BadRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
 	}
 	t, _, warnings, err := a.Engine.Trace(r.Context(), tenant.From(r.Context()), id)
 	if err != nil || t == nil {
@@ -79,7 +80,7 @@ func (a *API) findTrace(r *http.Request, raw string) ([]span, []string, error) {
 func (a *API) trace(r *http.Request) (any, []string, error) {
 	spans, warnings, err := a.findTrace(r, r.PathValue("id"))
 	if err == nil && spans == nil {
-		err = &statusError{http.StatusNotFound, errors.New(r.PathValue("id") + " not found")}
+		err = &status.Error{Code: http.StatusNotFound, Err: errors.New(r.PathValue("id") + " not found")}
 	}
 	return spans, warnings, err
 }
@@ -87,7 +88,7 @@ func (a *API) trace(r *http.Request) (any, []string, error) {
 func (a *API) traceMany(r *http.Request) (any, []string, error) {
 	raw := r.URL.Query().Get("traceIds")
 	if raw == "" {
-		return nil, nil, badRequest("parameter traceIds is missing, expected trace IDs with commas between them")
+		return nil, nil, status.BadRequest("parameter traceIds is missing, expected trace IDs with commas between them")
 	}
 	out := [][]span{}
 	var warnings []string
@@ -130,11 +131,11 @@ type dependency struct {
 
 func (a *API) dependencies(r *http.Request) (any, []string, error) {
 	if a.Dependencies == nil {
-		return nil, nil, &statusError{http.StatusNotImplemented, errors.New("dependencies are not available because this server has no service map")}
+		return nil, nil, &status.Error{Code: http.StatusNotImplemented, Err: errors.New("dependencies are not available because this server has no service map")}
 	}
 	q := r.URL.Query()
 	if q.Get("endTs") == "" {
-		return nil, nil, badRequest("parameter endTs is missing, expected Unix milliseconds")
+		return nil, nil, status.BadRequest("parameter endTs is missing, expected Unix milliseconds")
 	}
 	from, to, err := a.window(q)
 	if err != nil {
@@ -158,7 +159,7 @@ func (a *API) autocompleteKeys(*http.Request) (any, []string, error) {
 func (a *API) autocompleteValues(r *http.Request) (any, []string, error) {
 	key := r.URL.Query().Get("key")
 	if key == "" {
-		return nil, nil, badRequest("parameter key is missing, expected the name of a tag")
+		return nil, nil, status.BadRequest("parameter key is missing, expected the name of a tag")
 	}
 	values, err := a.Engine.TagValues(r.Context(), traceql.TagsRequest{Tenant: tenant.From(r.Context())}, syntax.Attribute{Name: key})
 	if err != nil {
@@ -181,7 +182,7 @@ func number(q url.Values, name, unit string, missing int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 || n > maxMillis {
-		return 0, badRequest("invalid %s: %q, expected a number of %s", name, s, unit)
+		return 0, status.BadRequest("invalid %s: %q, expected a number of %s", name, s, unit)
 	}
 	return n, nil
 }

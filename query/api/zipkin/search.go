@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
 	"github.com/clewhq/clew/query/traceql/syntax"
 )
 
@@ -21,7 +22,7 @@ func (a *API) searchRequest(q url.Values) (*traceql.SearchRequest, error) {
 		return nil, err
 	}
 	if limit == 0 {
-		return nil, badRequest("invalid limit: %q, expected more than 0", q.Get("limit"))
+		return nil, status.BadRequest("invalid limit: %q, expected more than 0", q.Get("limit"))
 	}
 	req.Limit = int(min(limit, 1<<30))
 	conds, err := conditions(q)

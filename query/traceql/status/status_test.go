@@ -1,0 +1,76 @@
+package status_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	grpcstatus "google.golang.org/grpc/status"
+
+	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/status"
+	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/storage"
+)
+
+func TestGRPC(t *testing.T) {
+	for code, want := range map[int]codes.Code{
+		http.StatusBadRequest: codes.InvalidArgument, http.StatusNotFound: codes.NotFound,
+		http.StatusNotImplemented: codes.Unimplemented, http.StatusGatewayTimeout: codes.DeadlineExceeded,
+		http.StatusServiceUnavailable: codes.Unavailable, status.ClientGone: codes.Canceled,
+		http.StatusInternalServerError: codes.Internal,
+	} {
+		if got := grpcstatus.Code(status.GRPC(&status.Error{Code: code, Err: errors.New("because")})); got != want {
+			t.Errorf("GRPC(%d) is %s, want %s", code, got, want)
+		}
+	}
+	own := grpcstatus.Error(codes.ResourceExhausted, "enough")
+	if got := status.GRPC(own); got != own {
+		t.Errorf("an error with a status of its own became %v", got)
+	}
+	if got := status.GRPC(nil); got != nil {
+		t.Errorf("no error became %v", got)
+	}
+}
+
+func TestReportLogsWhatIsTheServersOwn(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, nil))
+	if code := status.Report(log, "jaeger", "/x", status.BadRequest("no")); code != http.StatusBadRequest || out.Len() > 0 {
+		t.Errorf("a bad request is %d and logged as %q", code, out.String())
+	}
+	if code := status.Report(log, "jaeger", "/x", errors.New("broken")); code != http.StatusInternalServerError || !strings.Contains(out.String(), "broken") {
+		t.Errorf("a failure is %d and logged as %q", code, out.String())
+	}
+}
+
+func TestOf(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want int
+	}{
+		{status.BadRequest("limit is %d", -1), http.StatusBadRequest},
+		{&status.Error{Code: http.StatusNotFound, Err: errors.New("no such trace")}, http.StatusNotFound},
+		{&traceql.QueryError{}, http.StatusBadRequest},
+		{&syntax.Error{}, http.StatusBadRequest},
+		{&syntax.UnsupportedError{}, http.StatusNotImplemented},
+		{context.Canceled, status.ClientGone},
+		{context.DeadlineExceeded, http.StatusGatewayTimeout},
+		{storage.ErrClosed, http.StatusServiceUnavailable},
+		{storage.ErrOverloaded, http.StatusServiceUnavailable},
+		{errors.New("disk on fire"), http.StatusInternalServerError},
+	} {
+		if got := status.Of(tt.err); got != tt.want {
+			t.Errorf("Of(%v) = %d, want %d", tt.err, got, tt.want)
+		}
+		if got := status.Of(fmt.Errorf("answer: %w", tt.err)); got != tt.want {
+			t.Errorf("Of(%v, wrapped) = %d, want %d", tt.err, got, tt.want)
+		}
+	}
+}
