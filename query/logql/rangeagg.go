@@ -92,6 +92,9 @@ func (ev *evaluator) rangeNode(e *syntax.RangeAgg, grouping *syntax.Grouping) (n
 	if err != nil {
 		return nil, err
 	}
+	// The store answers blocks as they come; sums of fractions, and what errors
+	// name, must not depend on that.
+	slices.SortFunc(r.order, func(a, b *rangeSeries) int { return compareSets(a.set.labels, b.set.labels) })
 	for _, s := range r.order {
 		s.acc.finish()
 	}

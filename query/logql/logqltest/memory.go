@@ -3,6 +3,7 @@ package logqltest
 import (
 	"context"
 	"iter"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -16,7 +17,8 @@ import (
 type Memory struct {
 	storage.Reader // spans are not kept
 	logs           []telemetry.Log
-	// Naive makes the store ignore all that is pushed down and may be.
+	// Naive makes the store ignore all that is pushed down and may be, and
+	// answer in random order where any will do.
 	Naive bool
 }
 
@@ -54,6 +56,9 @@ func (m *Memory) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]telem
 		}
 		return 0
 	})
+	if m.Naive && q.Order == storage.OrderAny {
+		rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	}
 	return func(yield func([]telemetry.Log, error) bool) {
 		for batch := range slices.Chunk(out, 7) {
 			if ctx.Err() != nil {
