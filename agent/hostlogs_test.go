@@ -3,28 +3,43 @@ package agent
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
 
-// journalctl stands in for systemd's: it prints two entries, as the real one
-// does with --output=json --follow, and goes on following.
-const journalctl = `#!/bin/sh
-case "$*" in
-*--follow*) ;;
-*) echo "systemd 252 (252)"; exit 0 ;;
-esac
-echo '{"__CURSOR":"c1","__REALTIME_TIMESTAMP":"1771000000123456","MESSAGE":"Started shop.","PRIORITY":"6","SYSLOG_IDENTIFIER":"systemd","_PID":"1"}'
-echo '{"__CURSOR":"c2","__REALTIME_TIMESTAMP":"1771000001123456","MESSAGE":"disk is gone","PRIORITY":"2","SYSLOG_IDENTIFIER":"kernel"}'
-exec sleep 600
-`
+// journalRemote is systemd's own writer of journals, from Debian's package
+// systemd-journal-remote. It stands outside of the search path.
+const journalRemote = "/lib/systemd/systemd-journal-remote"
+
+// writeJournal appends entries, given in the journal's export format, to a
+// journal file.
+func writeJournal(t *testing.T, file, entries string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(journalRemote, "--output="+file, "-")
+	cmd.Stdin = strings.NewReader(entries)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("write a journal (the package systemd-journal-remote is needed): %v\n%s", err, out)
+	}
+}
+
+// journalEntry is one entry in the export format.
+func journalEntry(seconds int, more string) string {
+	return fmt.Sprintf("__REALTIME_TIMESTAMP=%d123456\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%032x\n%s\n\n", seconds, seconds, 7, more)
+}
 
 // TestHostLogs ships the logs of a made-up node: files, containers, journal.
 func TestHostLogs(t *testing.T) {
 	s, dir := newSink(t), t.TempDir()
-	root := hostRoot(t, "run/log/journal/0123/system.journal", "var/log/private/")
+	root := hostRoot(t, "var/log/private/")
+	journal := filepath.Join(root, "run/log/journal", strings.Repeat("07", 16), "system.journal")
+	writeJournal(t, journal, journalEntry(1771000000, "MESSAGE=Started shop.\nPRIORITY=6\nSYSLOG_IDENTIFIER=systemd\n_PID=1"))
 	pod := "var/log/pods/shop_checkout-6d5f_0a1b2c3d-0000-4000-8000-000000000001/server/0.log"
 	for name, text := range map[string]string{
 		pod: "2026-01-02T03:04:05.1Z stdout F {\"level\":\"warn\",\"msg\":\"slow\"}\n" +
@@ -39,7 +54,6 @@ func TestHostLogs(t *testing.T) {
 		"var/log/shop.log.1":              "rotated while the agent was down\n",
 		"var/log/shop.log.2":              "older\n",
 		"var/log/shop.log-20260102.gz":    "compressed\n",
-		"bin/journalctl":                  journalctl,
 		"etc/hostname":                    "node-7\n",
 	} {
 		path := filepath.Join(root, name)
@@ -50,7 +64,7 @@ func TestHostLogs(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := startAgentWith(t, s, dir, []string{"CLEW_HOST_ROOT=" + root, "TZ=UTC", "PATH=" + filepath.Join(root, "bin") + ":" + os.Getenv("PATH")},
+	p := startAgentWith(t, s, dir, []string{"CLEW_HOST_ROOT=" + root, "TZ=UTC"},
 		"--set", "receivers.host_metrics.root_path=/", "--set", "receivers.file_log/pods.poll_interval=20ms")
 
 	want := []string{
@@ -64,7 +78,9 @@ func TestHostLogs(t *testing.T) {
 		`info|systemd||2026-02-13T16:26:40.123456Z|Started shop.`,
 		`crit|kernel||2026-02-13T16:26:41.123456Z|disk is gone`,
 	}
-	s.await(t, "the node's logs", func() bool { return len(s.logs) >= len(want) })
+	s.await(t, "what stood there before", func() bool { return len(s.logs) >= len(want)-1 })
+	writeJournal(t, journal, journalEntry(1771000001, "MESSAGE=disk is gone\nPRIORITY=2\nSYSLOG_IDENTIFIER=kernel"))
+	s.await(t, "what came while it ran", func() bool { return len(s.logs) >= len(want) })
 	p.kill(syscall.SIGTERM)
 	got := describe(t, s)
 	for _, line := range want {

@@ -21,6 +21,8 @@ step 'what the tests need'
 need gcc gcc
 need chromium chromium
 need python3 python3-venv
+need journalctl systemd
+need /lib/systemd/systemd-journal-remote systemd-journal-remote
 
 step 'lint'
 scripts/lint.sh
