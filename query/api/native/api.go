@@ -123,7 +123,7 @@ func methodNotAllowed(allowed string) http.HandlerFunc {
 }
 
 func unknownPath(w http.ResponseWriter, r *http.Request) {
-	writeError(w, http.StatusNotFound, fmt.Sprintf("%s is no path of this API: see /api/v1/openapi.json", r.URL.Path))
+	writeError(w, http.StatusNotFound, fmt.Sprintf("%s is no path of this API: see /api/v1/openapi.json; Prometheus's is at /prometheus/api/v1", r.URL.Path))
 }
 
 func writeError(w http.ResponseWriter, code int, text string) {

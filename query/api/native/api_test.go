@@ -92,7 +92,7 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/compare?selection=nonsense", 400, `bad request: selection: `},
 		{"PUT", "/api/v1/compare", 405, `only GET`},
 		{"GET", "/api/v1/openapi.json", 200, `"openapi": "3.1.0"`},
-		{"GET", "/api/v1/nonsense", 404, `{"error":"/api/v1/nonsense is no path of this API: see /api/v1/openapi.json"}`},
+		{"GET", "/api/v1/nonsense", 404, `{"error":"/api/v1/nonsense is no path of this API: see /api/v1/openapi.json; Prometheus's is at /prometheus/api/v1"}`},
 	} {
 		code, body, header := get(h, c.method, c.target, "acme")
 		if code != c.code || !strings.Contains(body, c.want) {
