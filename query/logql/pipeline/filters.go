@@ -61,7 +61,9 @@ func quantity[T float64 | time.Duration | uint64](name, op string, want T, parse
 		}
 		got, err := parse(l.Value)
 		if err != nil {
-			b.SetError(errLabelFilter, err.Error())
+			if b.Failed() == "" { // what failed before says more
+				b.SetError(errLabelFilter, err.Error())
+			}
 			return true
 		}
 		switch op {

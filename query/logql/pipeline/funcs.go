@@ -190,7 +190,7 @@ func orDefault(d any, given ...any) any {
 func fromJSON(s string) any {
 	var v any
 	if json.Unmarshal([]byte(s), &v) != nil {
-		return ""
+		return nil
 	}
 	return v
 }

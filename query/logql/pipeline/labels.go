@@ -211,12 +211,8 @@ func (b *Labels) Delete(name string) {
 	}
 }
 
-// SetError marks the record as failed in a stage. The first error counts.
-func (b *Labels) SetError(err, details string) {
-	if b.err == "" {
-		b.err, b.details = err, details
-	}
-}
+// SetError marks the record as failed in a stage. The last error counts.
+func (b *Labels) SetError(err, details string) { b.err, b.details = err, details }
 
 // Failed returns the error of the record, "" for none.
 func (b *Labels) Failed() string { return b.err }

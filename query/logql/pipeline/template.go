@@ -103,13 +103,7 @@ func (f *format) step() (string, error) {
 // rangeable refuses to loop over numbers and functions.
 func rangeable(v any) (any, error) {
 	switch v.(type) {
-	case nil, []any, map[string]any, map[string]string, string:
-		if s, ok := v.(string); ok && s != "" {
-			return nil, errTemplateRange
-		}
-		if v == "" {
-			return []any(nil), nil
-		}
+	case nil, []any, map[string]any, map[string]string:
 		return v, nil
 	}
 	return nil, errTemplateRange
@@ -209,11 +203,9 @@ func (s *labelFormat) process(r *Record) bool {
 	var data map[string]string
 	for _, op := range s.ops {
 		if op.f == nil {
-			if l, ok := r.Labels.Lookup(op.src); ok {
+			if l, ok := r.Labels.Lookup(op.src); ok && op.src != ErrorLabel && op.src != ErrorDetailsLabel {
 				r.Labels.Set(FromParser, op.dst, l.Value)
-				if op.dst != op.src {
-					r.Labels.Delete(op.src)
-				}
+				r.Labels.Delete(op.src) // also where it is renamed to itself, as in Loki
 			}
 			continue
 		}

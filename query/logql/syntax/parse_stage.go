@@ -18,8 +18,9 @@ func (p *parser) stage() (Stage, error) {
 	}
 	p.i++
 	t := p.peek()
-	// A stage's name in front of a comparison is a label of that name.
-	if t.kind == tokIdent && !isComparisonToken(p.peekAt(1)) {
+	// A stage's name in front of a comparison is a label of that name, but a
+	// stage that may stand alone goes before a line filter.
+	if t.kind == tokIdent && (!isComparisonToken(p.peekAt(1)) || standsAlone(t.text) && isLineFilter(p.peekAt(1))) {
 		if s, ok, err := p.namedStage(strings.ToLower(t.text)); ok {
 			return s, err
 		}
@@ -33,6 +34,18 @@ func (p *parser) stage() (Stage, error) {
 	}
 	return &LabelFilterStage{Filter: f}, nil
 }
+
+// standsAlone reports whether a stage of this name needs nothing behind it.
+func standsAlone(name string) bool {
+	switch strings.ToLower(name) {
+	case "json", "logfmt", "unpack", "decolorize":
+		return true
+	}
+	return false
+}
+
+// isLineFilter reports whether an operator compares labels as well as lines.
+func isLineFilter(t token) bool { return isOpToken(t, "!=") || isOpToken(t, "!~") }
 
 // namedStage reads the stage of this name; ok is false where there is none.
 func (p *parser) namedStage(name string) (s Stage, ok bool, err error) {
