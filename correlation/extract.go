@@ -194,7 +194,7 @@ func (w *walker) entry(parent string, a *telemetry.Attr) {
 func (w *walker) value(key string, v telemetry.Value) {
 	switch v.Kind() {
 	case telemetry.KindString:
-		scan(v.Str(), true, w)
+		scan(uncoloured(v.Str()), true, w)
 	case telemetry.KindArray:
 		for _, e := range v.List() {
 			w.value(key, e)
@@ -248,12 +248,26 @@ func (w *walker) pair(kind Kind, v string) bool {
 	case kind == TraceID:
 		return w.context(v)
 	case kind == SpanID:
-		if n, ok := decimalID(v); ok {
-			w.number(n, SpanID)
+		if w.spanKey(v) {
+			return true
 		}
 	}
 	w.emit(v, kind)
 	return true
+}
+
+// spanKey tells what a span's key holds in other forms than hex, and whether
+// the value itself is told thereby.
+func (w *walker) spanKey(v string) bool {
+	if isBase64(v, len(telemetry.SpanID{})) {
+		s, ok := spanOf(v)
+		w.spanID(s)
+		return ok
+	}
+	if n, ok := randomNumber(v); ok {
+		w.number(n, SpanID)
+	}
+	return false
 }
 
 // context tells what a trace's key holds, in all the forms in which those who
@@ -262,13 +276,16 @@ func (w *walker) context(v string) bool {
 	if t, s, ok := ParseContext(v); ok {
 		w.trace(t)
 		w.spanID(s)
-		if allDigits(v) && len(v) != spanDigits {
+		if allDigits(v) {
 			w.emit(v, TraceID)
+			if n, ok := randomNumber(v); ok && len(v) == spanDigits {
+				w.number(n, TraceID) // hex it may be, and Datadog's
+			}
 		}
 		return true
 	}
 	found := 0
-	if body, isHex := form(v); !isHex && !allHex(body) {
+	if body, as := form(v); as == formAsIs && !allHex(body) {
 		scan(v, false, tokenFunc(func(t string) bool {
 			w.emit(t, contextKind(t, found))
 			found++

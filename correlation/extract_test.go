@@ -49,6 +49,16 @@ func TestBodies(t *testing.T) {
 		`Request ID: 8f3a.`:                                  "request_id 8f3a",
 		`user id: unknown to us`:                             "",
 		`request id: failed to parse`:                        "",
+		`{"log":"{\\\"request_id\\\":\\\"42\\\"}"}`:          "request_id 42",
+		`{\\\\\\\"orderId\\\\\\\":\\\\\\\"A-17\\\\\\\"}`:     "order_id A-17",
+		`GET /cb?next=%2Fa%3Frequest_id%3D42%26order_id%3d7`: "order_id 7|request_id 42",
+		`q=%7B%22request_id%22%3A%22A-17%22%7D`:              "request_id A-17",
+		`url=a?x=1\u0026request_id=42\u0026y=2`:              "request_id 42",
+		`a.b?x=1&amp;request_id=42&amp;y=2`:                  "request_id 42",
+		`"request_id=42"`:                                    "request_id 42",
+		`request_id='42'.`:                                   "request_id 42",
+		`"request_id"="42"`:                                  "request_id 42",
+		`100%3 user_id%`:                                     "",
 		`GET /a?session_id=s-9&x=1`:                          "session_id s-9",
 		`app.request.id=7`:                                   "request_id 7",
 		`traceparent=00-` + traceHex + `-` + spanHex + `-01`: "span_id " + spanHex + "|trace_id " + traceHex,
@@ -61,10 +71,13 @@ func TestBodies(t *testing.T) {
 		`"trace":"projects/shop/traces/` + traceHex + `"`:                                   "token " + traceHex,
 		`X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8`: "span_id 53995c3f42cd8ad8|trace_id 5759e988bd862e3fe1be46a994272793",
 		`uber-trace-id: ` + traceHex + `:` + spanHex + `:0:1`:                               "span_id " + spanHex + "|trace_id " + traceHex,
-		`seen ` + traceHex:                                "token " + traceHex,
-		`seen ` + traceHex + ` trace_id=` + traceHex:      "trace_id " + traceHex,
-		`session_id=00000000-0000-0000-0000-000000000000`: "",
-		`12:34:56 level=info`:                             "",
+		`"traceId":"S/kvNXezTaajzpKdDg5HNg==","spanId":"APBnqgupArc="`:                      "span_id " + spanHex + "|token kvNXezTaajzpKdDg5HNg|trace_id " + traceHex,
+		`dd.trace_id=100985939111033328018442752961257817910`:                               "trace_id 100985939111033328018442752961257817910|trace_id " + traceHex,
+		`span_id=1234567890123456`:                                                          "span_id 000462d53c8abac0|span_id 1234567890123456",
+		`seen ` + traceHex:                                                                  "token " + traceHex,
+		`seen ` + traceHex + ` trace_id=` + traceHex:                                        "trace_id " + traceHex,
+		`session_id=00000000-0000-0000-0000-000000000000`:                                   "",
+		`12:34:56 level=info`:                                                               "",
 	} {
 		l := telemetry.Log{Body: telemetry.String(body)}
 		var got []string
@@ -232,55 +245,4 @@ func FuzzBody(f *testing.F) {
 		l := &telemetry.Log{Body: telemetry.String(body), Attrs: telemetry.Attrs{str("traceparent", body), str("id", body)}}
 		sameSet(t, AppendLog(nil, l), AppendLogHashes(nil, l))
 	})
-}
-
-// The lines are written for this test, in the layouts of common systems.
-func benchLogs(b *testing.B) ([]telemetry.Log, int64) {
-	text, err := os.ReadFile("testdata/lines.log")
-	if err != nil {
-		b.Fatal(err)
-	}
-	stream := telemetry.NewStream(telemetry.Resource{Attrs: telemetry.Attrs{
-		str("service.name", "checkout"), str("k8s.pod.name", "checkout-7d9f8b6c5d-x2x4z"), str("k8s.pod.uid", traceHex), str("host.name", "node-3"),
-	}}, telemetry.Scope{})
-	var logs []telemetry.Log
-	for line := range strings.Lines(string(text)) {
-		logs = append(logs, telemetry.Log{Stream: stream, Body: telemetry.String(line), Attrs: telemetry.Attrs{str("log.file.path", "/var/log/app.log")}})
-	}
-	return logs, int64(len(text))
-}
-
-func BenchmarkAppendLogHashes(b *testing.B) {
-	logs, size := benchLogs(b)
-	var dst []uint64
-	b.SetBytes(size)
-	b.ReportAllocs()
-	for b.Loop() {
-		for i := range logs {
-			dst = AppendLogHashes(dst[:0], &logs[i])
-		}
-	}
-}
-
-func BenchmarkAppendLog(b *testing.B) {
-	logs, size := benchLogs(b)
-	var dst []ID
-	b.SetBytes(size)
-	b.ReportAllocs()
-	for b.Loop() {
-		for i := range logs {
-			dst = AppendLog(dst[:0], &logs[i])
-		}
-	}
-}
-
-func BenchmarkTokens(b *testing.B) {
-	logs, size := benchLogs(b)
-	b.SetBytes(size)
-	n := 0
-	for b.Loop() {
-		for i := range logs {
-			Tokens(logs[i].Body.Str(), func(string) bool { n++; return true })
-		}
-	}
 }

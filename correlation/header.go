@@ -1,7 +1,9 @@
 package correlation
 
 import (
+	"encoding/base64"
 	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -17,7 +19,8 @@ import (
 //	Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f...   X-Amzn-Trace-Id
 //	105445aa7843bc8bf206b12000100000/1;o=1                        X-Cloud-Trace-Context
 //	projects/shop/traces/4bf92f3577b34da6a3ce929d0e0e4736         Google Cloud's logs
-//	11803532876627986230                                          Datadog, in decimal
+//	11803532876627986230                                          Datadog, in decimal, of 64 bits or 128
+//	S/kvNXezTaajzpKdDg5HNg==                                      protobuf's JSON, in base64
 //	4bf92f3577b34da6a3ce929d0e0e4736, a3ce929d0e0e4736            the ID alone
 //
 // The span is zero where v does not name one. A trace ID of 64 bits stands in
@@ -28,6 +31,8 @@ func ParseContext(v string) (trace telemetry.TraceID, span telemetry.SpanID, ok 
 	case len(v) < minDecimalID:
 	case len(v) == traceDigits && allHex(v):
 		trace, ok = telemetry.ParseTraceID(v)
+	case isBase64(v, len(trace)):
+		trace, ok = traceOf(v)
 	case strings.Contains(v, "Root="):
 		return xrayContext(v)
 	case isXRay(v):
@@ -76,11 +81,11 @@ func traceOf(v string) (telemetry.TraceID, bool) {
 		t, ok := telemetry.ParseTraceID(v)
 		return t, ok && !t.IsZero()
 	}
-	if n, ok := decimalID(v); ok {
-		binary.BigEndian.PutUint64(t[8:], n)
-		return t, true
+	if isBase64(v, len(t)) {
+		n, err := base64.StdEncoding.Decode(t[:], []byte(v))
+		return t, err == nil && n == len(t) && !t.IsZero()
 	}
-	return t, false
+	return decimalTrace(v)
 }
 
 // spanOf reads a span ID alone: see traceOf.
@@ -93,6 +98,12 @@ func spanOf(v string) (telemetry.SpanID, bool) {
 		s, ok := telemetry.ParseSpanID(v)
 		return s, ok && !s.IsZero()
 	}
+	if isBase64(v, len(s)) {
+		var raw [9]byte // what 12 letters can hold
+		n, err := base64.StdEncoding.Decode(raw[:], []byte(v))
+		s = telemetry.SpanID(raw[:])
+		return s, err == nil && n == len(s) && !s.IsZero()
+	}
 	if n, ok := decimalID(v); ok {
 		binary.BigEndian.PutUint64(s[:], n)
 		return s, true
@@ -100,10 +111,56 @@ func spanOf(v string) (telemetry.SpanID, bool) {
 	return s, false
 }
 
+// isBase64 reports whether v may be size bytes in base64, which for IDs always
+// ends in =: without it, it would be any word.
+func isBase64(v string, size int) bool {
+	return len(v) == base64.StdEncoding.EncodedLen(size) && v[len(v)-1] == '='
+}
+
+// How long numbers of 128 bits are that begin with a time or are drawn at
+// random, as those of traces.
+const (
+	minDecimalTrace = 33
+	maxDecimalTrace = 39
+)
+
+// decimalTrace reads a trace ID in decimal, of 64 bits or of 128.
+func decimalTrace(v string) (t telemetry.TraceID, ok bool) {
+	if n, ok := decimalID(v); ok {
+		binary.BigEndian.PutUint64(t[8:], n)
+		return t, true
+	}
+	if len(v) < minDecimalTrace || len(v) > maxDecimalTrace || !allDigits(v) {
+		return t, false
+	}
+	var high, low uint64
+	for i := range len(v) {
+		over, product := bits.Mul64(low, 10)
+		sum, carry := bits.Add64(product, uint64(v[i]-'0'), 0)
+		tooHigh, shifted := bits.Mul64(high, 10)
+		next, wrapped := bits.Add64(shifted, over, carry)
+		if tooHigh != 0 || wrapped != 0 {
+			return t, false
+		}
+		high, low = next, sum
+	}
+	binary.BigEndian.PutUint64(t[:8], high)
+	binary.BigEndian.PutUint64(t[8:], low)
+	return t, !t.IsZero()
+}
+
 // decimalID reads a number of 64 bits drawn at random. One of 16 digits is
 // taken for hex.
 func decimalID(v string) (uint64, bool) {
-	if len(v) < minDecimalID || len(v) == spanDigits || !allDigits(v) {
+	if len(v) == spanDigits {
+		return 0, false
+	}
+	return randomNumber(v)
+}
+
+// randomNumber reads a number of 64 bits that looks drawn at random.
+func randomNumber(v string) (uint64, bool) {
+	if len(v) < minDecimalID || !allDigits(v) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(v, 10, 64)

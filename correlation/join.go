@@ -1,6 +1,8 @@
 package correlation
 
 import (
+	"encoding/binary"
+	"strconv"
 	"strings"
 
 	"github.com/clewhq/clew/telemetry"
@@ -78,6 +80,7 @@ type candidates struct {
 	traces     int // different ones at traceDepth
 	spans      int
 	ambiguous  bool
+	scratch    telemetry.SpanID
 }
 
 func (c *candidates) best() (Context, bool) {
@@ -145,9 +148,13 @@ func (c *candidates) attr(parent string, a *telemetry.Attr, depth int) {
 	}
 }
 
+// minContext is the length of the shortest value that is looked at: eight
+// bytes in base64. Of Datadog's numbers, one in ten million is shorter.
+const minContext = 12
+
 // keyed takes the value of a key.
 func (c *candidates) keyed(parent, key, value string, depth int) {
-	if len(value) < minDecimalID || len(value) > maxValue {
+	if len(value) < minContext || len(value) > maxValue {
 		return
 	}
 	kind, own := contextKey(parent, key)
@@ -156,7 +163,7 @@ func (c *candidates) keyed(parent, key, value string, depth int) {
 	}
 	switch kind {
 	case TraceID:
-		if t, s, ok := ParseContext(value); ok {
+		if t, s, ok := parseOwn(parent, key, value); ok {
 			if parent != "" && len(key) == len("id") {
 				key = parent + "." + key
 			}
@@ -164,10 +171,38 @@ func (c *candidates) keyed(parent, key, value string, depth int) {
 			c.addSpan(s, depth)
 		}
 	case SpanID:
+		if isDatadog(parent, key) {
+			n, _ := strconv.ParseUint(trim(value), 10, 64)
+			if binary.BigEndian.PutUint64(c.scratch[:], n); n != 0 {
+				c.addSpan(c.scratch, depth)
+				return
+			}
+		}
 		if s, ok := spanOf(trim(value)); ok {
 			c.addSpan(s, depth)
 		}
 	}
+}
+
+// parseOwn is ParseContext for the value of a key: Datadog's are decimal, also
+// where they could be hex.
+func parseOwn(parent, key, value string) (t telemetry.TraceID, s telemetry.SpanID, ok bool) {
+	if v := trim(value); isDatadog(parent, key) && len(v) < traceDigits {
+		if n, err := strconv.ParseUint(v, 10, 64); err == nil && n != 0 {
+			binary.BigEndian.PutUint64(t[8:], n)
+			return t, s, true
+		}
+	}
+	return ParseContext(value)
+}
+
+// isDatadog reports whether a key is one of Datadog's: dd.trace_id,
+// {"dd":{"span_id":...}}, x-datadog-trace-id.
+func isDatadog(parent, key string) bool {
+	own := func(s string) bool {
+		return strings.HasPrefix(s, "dd.") || strings.HasPrefix(s, "dd_") || strings.Contains(s, "datadog")
+	}
+	return parent == "dd" || own(key) || own(parent)
 }
 
 // othersWords are words in a key that make it speak of another trace or span
@@ -212,6 +247,7 @@ func (c *candidates) text(text string) {
 	if len(text) > maxJoinText {
 		text = text[:maxJoinText]
 	}
+	text = uncoloured(text)
 	depth := depthOf{text: text, object: strings.HasPrefix(text, "{")}
 	for _, word := range [...]string{"race", "RACE", "b3", "@tr"} {
 		for at := 0; ; {

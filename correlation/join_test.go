@@ -117,14 +117,3 @@ func FuzzFindContext(f *testing.F) {
 		}
 	})
 }
-
-func BenchmarkFindContext(b *testing.B) {
-	logs, size := benchLogs(b)
-	b.SetBytes(size)
-	b.ReportAllocs()
-	for b.Loop() {
-		for i := range logs {
-			FindContext(&logs[i])
-		}
-	}
-}

@@ -9,7 +9,7 @@ func (c *candidates) pairAt(text string, at, n int, depth *depthOf) {
 	if text[at] == '@' {
 		start = at
 	}
-	for end < len(text) && isKeyByte(text[end]) {
+	for end < len(text) && end-start <= maxKey && isKeyByte(text[end]) {
 		end++
 	}
 	key := text[start:end]
@@ -34,8 +34,30 @@ func (c *candidates) pairAt(text string, at, n int, depth *depthOf) {
 		return
 	}
 	value, _ := valueAt(text, i+1)
-	c.keyed("", key, value, depth.at(start))
+	parent := ""
+	if len(value) <= spanDigits && allDigits(value) && ofDatadog(text, start) {
+		parent = "dd"
+	}
+	level := depth.at(start)
+	if depth.object && !quoted {
+		level++ // in the text of one of the object's strings
+	}
+	c.keyed(parent, key, value, level)
 }
+
+// ofDatadog reports whether a key at start is of an object that "dd" names.
+func ofDatadog(text string, start int) bool {
+	before := text[max(0, start-maxObject):start]
+	open := strings.LastIndexByte(before, '{')
+	if open < 0 || strings.IndexByte(before[open:], '}') >= 0 {
+		return false
+	}
+	name := strings.TrimRight(before[:open], "\\\"': ")
+	return strings.HasSuffix(name, "dd") && (len(name) == 2 || !isKeyByte(name[len(name)-3]))
+}
+
+// maxObject is how much of {"trace":{...}} is looked at for its "id".
+const maxObject = 512
 
 // plainKey takes the value of a key that is no more than "trace" or "span": an
 // object with an ID ({"trace":{"id":...}}), Google's name of a trace, or hex of
@@ -48,7 +70,7 @@ func (c *candidates) plainKey(text, key string, assign, depth int) {
 	value, _ := valueAt(text, assign+1)
 	switch {
 	case i < len(text) && text[i] == '{':
-		object := upTo(text[i:], '}')
+		object := upTo(text[i:min(len(text), i+maxObject)], '}')
 		if at := strings.Index(object, `"id"`); at >= 0 {
 			if colon := strings.IndexByte(object[at:], ':'); colon >= 0 {
 				value, _ = valueAt(object, at+colon+1)

@@ -17,43 +17,64 @@ const minPointerDigits = 8
 // Normalize returns the form in which two spellings of the same ID are equal:
 // surrounding space and quotes cut; UUIDs (also in braces or as urn:uuid:),
 // X-Ray trace IDs and hex of 16 digits and more in lower case without dashes
-// or 0x; everything else as it is.
+// or 0x; ULIDs in upper case; everything else as it is.
 func Normalize(id string) string {
-	body, hex := form(id)
-	if !hex || isPlainHex(body) {
-		return body
+	body, as := form(id)
+	if as == formHex && !isPlainHex(body) {
+		return string(appendHex(make([]byte, 0, len(body)), body))
 	}
-	return string(appendHex(make([]byte, 0, len(body)), body))
+	if as == formULID {
+		return strings.ToUpper(body)
+	}
+	return body
 }
 
 // appendNormal appends the normal form of id to dst, without allocating.
 func appendNormal(dst []byte, id string) []byte {
-	body, hex := form(id)
-	if !hex {
-		return append(dst, body...)
+	body, as := form(id)
+	switch as {
+	case formHex:
+		return appendHex(dst, body)
+	case formULID:
+		for i := range len(body) {
+			c := body[i]
+			if class[c]&clLower != 0 {
+				c &^= 0x20
+			}
+			dst = append(dst, c)
+		}
+		return dst
 	}
-	return appendHex(dst, body)
+	return append(dst, body...)
 }
 
-// form cuts what surrounds an ID and tells whether the rest is hex digits and
-// dashes that want lower case and no dashes.
-func form(id string) (body string, hex bool) {
+// How what is left of an ID becomes its normal form.
+const (
+	formAsIs = iota
+	formHex  // hex digits and dashes that want lower case and no dashes
+	formULID // letters and digits that want upper case
+)
+
+// form cuts what surrounds an ID and tells what the rest is.
+func form(id string) (body string, as int) {
 	id = trim(id)
 	if len(id) < minPointerDigits {
-		return id, false
+		return id, formAsIs
 	}
 	inner := unwrapUUID(id)
 	switch {
 	case isHexWithDashes(inner, traceDigits):
-		return inner, true
+		return inner, formHex
 	case isXRay(inner):
-		return inner[2:], true
+		return inner[2:], formHex
 	case isPointer(inner):
-		return inner[2:], true
+		return inner[2:], formHex
 	case len(id) >= spanDigits && allHex(id):
-		return id, true
+		return id, formHex
+	case isULID(id):
+		return id, formULID
 	}
-	return id, false
+	return id, formAsIs
 }
 
 // trim cuts space and quotes. Most IDs have neither.

@@ -10,12 +10,24 @@ import "strings"
 //
 // A plain word after a colon is prose ("user id: unknown to us"), unless it is
 // quoted or holds a digit.
+//
+// Where the text is a part of a URL, %3D and %3A stand for the two.
 func scanPair(text string, at int, f finder) bool {
+	behind := at + 1
+	if text[at] == '%' {
+		if !isEscaped(text, at, '=') && !isEscaped(text, at, ':') {
+			return true
+		}
+		behind = at + escapeLen
+	}
 	end, quotedKey := at, false
 	for end > 0 && text[end-1] == ' ' && at-end < 2 {
 		end--
 	}
-	for end > 0 && isQuote(text[end-1]) {
+	for end > 0 && (isQuote(text[end-1]) || end >= escapeLen && isEscaped(text, end-escapeLen, '"')) {
+		if text[end-1] == '2' {
+			end -= escapeLen - 1
+		}
 		end, quotedKey = end-1, true
 	}
 	if !mayName(text[:end]) {
@@ -29,11 +41,24 @@ func scanPair(text string, at int, f finder) bool {
 	if !ok {
 		return true
 	}
-	value, quotedValue := valueAt(text, at+1)
+	value, quotedValue := valueAt(text, behind)
+	if text[at] == '%' {
+		value = upTo(value, '%')
+	}
 	if isTrivial(value) || text[at] == ':' && !quotedKey && !quotedValue && !hasDigit(value) {
 		return true
 	}
 	return f.pair(kind, value)
+}
+
+// escapeLen is the length of %3D.
+const escapeLen = 3
+
+// isEscaped reports whether c stands at text[at] as URLs write it: %3D is =.
+func isEscaped(text string, at int, c byte) bool {
+	const digits = "0123456789ABCDEF"
+	return at+escapeLen <= len(text) && text[at] == '%' && text[at+1] == digits[c>>4] &&
+		(text[at+2] == digits[c&15] || text[at+2] == digits[c&15]|0x20)
 }
 
 func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' || c == '\\' }
@@ -79,12 +104,15 @@ func valueAt(text string, i int) (value string, quoted bool) {
 	for i < len(text) && (text[i] == ' ' || text[i] == '[') {
 		i++
 	}
-	escaped := i+1 < len(text) && text[i] == '\\' && text[i+1] == '"'
-	if escaped {
-		i++
+	quote := i
+	for quote < len(text) && text[quote] == '\\' && quote-i < maxEscapes {
+		quote++ // JSON in a string of JSON, some times over
 	}
-	if i < len(text) && isQuote(text[i]) && text[i] != '\\' {
-		return quotedAt(text, i+1, text[i]), true
+	if quote < len(text) && isQuote(text[quote]) && text[quote] != '\\' && (quote == i || text[quote] == '"') {
+		return quotedAt(text, quote+1, text[quote]), true
+	}
+	if isEscaped(text, i, '"') {
+		return quotedAt(text, i+escapeLen, '%'), true
 	}
 	end := i
 	for end < len(text) && end-i <= maxValue && !endsValue(text[end]) {
@@ -100,6 +128,9 @@ func valueAt(text string, i int) (value string, quoted bool) {
 	}
 	return text[i:end], false
 }
+
+// maxEscapes is how many backslashes before a quote are taken for its own.
+const maxEscapes = 15
 
 // quotedAt returns the text up to the closing quote, or an escaped one.
 func quotedAt(text string, i int, quote byte) string {

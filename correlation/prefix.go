@@ -1,24 +1,38 @@
 package correlation
 
+import "strings"
+
+// minDigits of idPrefixes: of a word that is also a service's name, whose
+// replicas are order-0 and order-1, more must follow.
+const (
+	anyDigits  = 1
+	someDigits = 4
+)
+
 // idPrefixes are words that, before a dash, say that an ID follows: what
-// follows may then be shorter than an ID that nobody announces.
-var idPrefixes = map[string]bool{
-	"account": true, "acct": true, "appointment": true, "basket": true, "batch": true, "blk": true, "booking": true,
-	"call": true, "cart": true, "case": true, "charge": true, "cid": true, "claim": true, "client": true, "cmd": true,
-	"command": true, "conn": true, "corr": true, "correlation": true, "cus": true, "cust": true, "customer": true,
-	"delivery": true, "doc": true, "event": true, "evt": true, "execution": true, "flow": true, "guid": true, "id": true,
-	"inv": true, "invoice": true, "item": true, "job": true, "lead": true, "message": true, "msg": true, "op": true,
-	"ord": true, "order": true, "parcel": true, "pay": true, "payment": true, "policy": true, "process": true,
-	"purchase": true, "quote": true, "ref": true, "refund": true, "req": true, "request": true, "reservation": true,
-	"rid": true, "run": true, "saga": true, "sess": true, "session": true, "shipment": true, "sid": true, "span": true,
-	"sub": true, "subscription": true, "task": true, "ticket": true, "tkt": true, "trace": true, "trans": true,
-	"transaction": true, "transfer": true, "tx": true, "txn": true, "uid": true, "user": true, "usr": true, "uuid": true,
-	"workflow": true,
+// follows may then be shorter than an ID that nobody announces. The number is
+// how many digits an ID of digits alone has at least.
+var idPrefixes = prefixes(map[int]string{
+	anyDigits: "acct blk cid corr cus cust evt guid inv invoice msg ord pmt purchase ref refund req request reservation rid saga sess " +
+		"shp sid ticket tkt trans transaction trx tx txn uid usr uuid",
+	someDigits: "account appointment basket batch bill bkg booking call cart case charge checkout claim client cmd command conn correlation " +
+		"customer delivery doc event exec execution flow id item job lead message op order parcel pay payment policy process quote run " +
+		"session shipment sku span sub subscription task token trace track tracking transfer user wf workflow",
+})
+
+func prefixes(words map[int]string) map[string]int {
+	out := map[string]int{}
+	for digits, list := range words {
+		for word := range strings.FieldsSeq(list) {
+			out[word] = digits
+		}
+	}
+	return out
 }
 
 // How much must follow a prefix.
 const (
-	knownDigits   = 4
+	knownShort    = 3 // half of it digits
 	knownMixed    = 5
 	unknownDigits = 8
 	unknownMixed  = 6
@@ -36,7 +50,7 @@ func isPrefixed(run string) bool {
 	if n := count(prefix); n.letters() != len(prefix) {
 		return false
 	}
-	known := isIDPrefix(prefix)
+	known := prefixDigits(prefix)
 	tail := run[sep+1:]
 	for tail != "" && class[tail[0]]&clDash != 0 {
 		tail = tail[1:]
@@ -45,12 +59,17 @@ func isPrefixed(run string) bool {
 		return !isZero(tail)
 	}
 	if segmentEnd(tail, 0) < len(tail) {
-		return isChain(tail, known)
+		return isChain(tail, known > 0)
 	}
 	return isTail(tail, known)
 }
 
-func isIDPrefix(prefix string) bool {
+// prefixDigits is how many digits make an ID behind a prefix, 0 where it is
+// none of idPrefixes.
+func prefixDigits(prefix string) int {
+	if len(prefix) < minPrefix || len(prefix) > maxPrefix {
+		return 0
+	}
 	var buf [maxPrefix]byte
 	for i := range len(prefix) {
 		buf[i] = prefix[i] | 0x20
@@ -58,26 +77,55 @@ func isIDPrefix(prefix string) bool {
 	return idPrefixes[string(buf[:len(prefix)])]
 }
 
-// isTail decides on a single segment after a prefix.
-func isTail(s string, known bool) bool {
+// within tells f the prefixed ID that begins at segment at of a longer run
+// and is two segments long, or a prefix and a UUID: the one of
+// checkout-req-8f3a2b and of req-8f3a2b-retry. Such a one must be more than a
+// number, and not a pod.
+func within(run string, at int) (id string, ok bool) {
+	sep := segmentEnd(run, at)
+	if sep == len(run) || prefixDigits(run[at:sep]) == 0 {
+		return "", false
+	}
+	if isUUIDAt(run, sep+1) {
+		id = run[at : sep+1+uuidLen]
+		return id, !isZero(id[sep+1-at:]) && len(id) < len(run)
+	}
+	end := segmentEnd(run, sep+1)
+	tail := run[sep+1 : end]
+	n := count(tail)
+	if end-at == len(run) || n.letters() == 0 || len(tail) < knownMixed || end < len(run) && isPodSuffix(run[sep+1:]) {
+		return "", false
+	}
+	return run[at:end], isTail(tail, someDigits)
+}
+
+// isTail decides on a single segment after a prefix, of which known says how
+// many digits it wants at least, or 0.
+func isTail(s string, known int) bool {
 	n := count(s)
 	digits, mixed := unknownDigits, unknownMixed
-	if known {
-		digits, mixed = knownDigits, knownMixed
+	if known > 0 {
+		digits, mixed = known, knownMixed
 	}
 	switch {
 	case n.digits == 0:
 		return false
 	case n.digits == len(s):
-		return len(s) >= digits && (known || !isDate(s)) && !isZero(s)
+		return len(s) >= digits && (known > 0 || !isDate(s)) && !isZero(s)
 	case len(s) < mixed:
-		return false
+		return known > 0 && len(s) >= knownShort && n.digits*2 >= len(s) && !isVersion(s)
 	case n.hex == len(s), n.digits*3 > len(s):
 		return true
-	case known:
+	case known > 0:
 		return len(s) >= unknownMixed && !isNumberedWord(s, n)
 	}
 	return len(s) >= unknownDigits && n.digits >= 2 && n.digitTurns >= 2 || len(s) >= minMixed && isMixed(s, n)
+}
+
+// isVersion knows v2 and v10, and other words of a letter and a number that
+// count instead of naming.
+func isVersion(s string) bool {
+	return class[s[0]]&clDigit == 0 && allDigits(s[1:])
 }
 
 // isNumberedWord knows service2 and worker12: a word and its number.
@@ -89,11 +137,10 @@ func isNumberedWord(s string, n counts) bool {
 // that an ID follows, the first of them must be too strong for a name, and
 // the whole must not be a pod's name.
 func isChain(tail string, known bool) bool {
-	first := tail[:segmentEnd(tail, 0)]
 	if !known {
-		return isStrong(first) && !isPodSuffix(tail)
+		return isStrong(tail[:segmentEnd(tail, 0)]) && !isPodSuffix(tail)
 	}
-	if isAddress(tail) {
+	if isAddress(tail) || isPodSuffix(tail) {
 		return false
 	}
 	n := count(tail)
@@ -140,11 +187,25 @@ func isStrong(s string) bool {
 // template's hash, a dash, five letters and digits of its alphabet.
 func isPodSuffix(tail string) bool {
 	dash := len(tail) - 6
-	if dash < 6 || tail[dash] != '-' {
+	if dash < minTemplate || tail[dash] != '-' || !isPodName(tail[dash+1:]) {
 		return false
 	}
-	for _, c := range []byte(tail[dash+1:]) {
-		if !isPodByte(c) {
+	from := dash
+	for from > 0 && class[tail[from-1]]&clDash == 0 {
+		from--
+	}
+	return dash-from >= minTemplate && dash-from <= maxTemplate && isPodName(tail[from:dash])
+}
+
+// How long a template's hash is.
+const (
+	minTemplate = 6
+	maxTemplate = 10
+)
+
+func isPodName(s string) bool {
+	for i := range len(s) {
+		if !isPodByte(s[i]) {
 			return false
 		}
 	}

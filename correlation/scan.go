@@ -8,7 +8,8 @@ const (
 	clLower
 	clUpper
 	clDash   // - and _
-	clAssign // = and :, which may stand between a key and its value
+	clAssign // = and :, which may stand between a key and its value, and % of their escapes
+	clNoULID // letters that a ULID does without
 )
 
 // clRun are the bits of the bytes that make up runs.
@@ -29,13 +30,16 @@ var class = func() (t [256]uint8) {
 		t[c-'a'+'A'] |= clHex
 	}
 	t['-'], t['_'] = clDash, clDash
-	t['='], t[':'] = clAssign, clAssign
+	t['='], t[':'], t['%'] = clAssign, clAssign, clAssign
+	for _, c := range "iloILOuU" {
+		t[c] |= clNoULID
+	}
 	return t
 }()
 
 // minRun is the length of the shortest token that can be an ID by its shape:
-// a two-letter prefix, a dash and four digits.
-const minRun = 7
+// a two-letter prefix, a dash and a digit.
+const minRun = 4
 
 // A finder is told what stands in a text. Both methods return false to stop.
 type finder interface {
@@ -88,8 +92,8 @@ func mayBeID(seen uint8, length int) bool {
 }
 
 // unescape returns where the run text[start:end] begins once what belongs to
-// an escape before it is cut: %2F of a URL, \n of a quoted text, the colour of
-// a terminal.
+// an escape before it is cut: %2F of a URL, \n and \u0026 of a quoted text, the
+// colour of a terminal.
 func unescape(text string, start, end int) int {
 	if start == 0 {
 		return start
@@ -103,6 +107,10 @@ func unescape(text string, start, end int) int {
 		switch text[start] {
 		case 'n', 'r', 't', 'b', 'f':
 			return start + 1
+		case 'u':
+			if end-start > 5 && allHex(text[start+1:start+5]) {
+				return start + 5
+			}
 		}
 	case '[', ';':
 		return afterColour(text, start, end)

@@ -90,6 +90,9 @@ func classifyParts(run string, n counts, f finder) bool {
 	found := 0
 	for i := 0; i < len(run); {
 		end := segmentEnd(run, i)
+		if id, ok := within(run, i); ok && !f.token(id) {
+			return false
+		}
 		part := run[i:end]
 		if len(run)-i >= uuidLen && end-i == 8 && isUUIDAt(run, i) {
 			end = i + uuidLen
@@ -191,12 +194,11 @@ func isMixed(s string, n counts) bool {
 }
 
 func isULID(s string) bool {
-	if len(s) != ulidLen || s[0] > '7' {
+	if len(s) != ulidLen || s[0] < '0' || s[0] > '7' {
 		return false
 	}
 	for i := range len(s) {
-		switch c := s[i] | 0x20; c {
-		case 'i', 'l', 'o', 'u':
+		if c := class[s[i]]; c&clNoULID != 0 || c&(clDigit|clLower|clUpper) == 0 {
 			return false
 		}
 	}
