@@ -199,12 +199,10 @@ func (v *Attrs) Accepted(accept func(string) bool) (out []bool) {
 	return out
 }
 
-// Test returns the rows of sel, which ascend, whose text accept is true of:
-// that of field, which may be nil, or where it is empty the first one that is
-// not among the attributes of these keys.
-func (v *Attrs) Test(sel []int, keys []bool, field *Strings, accept func(string) bool) []int {
-	out := make([]int, 0, len(sel))
-	known := map[string]bool{}
+// Texts calls visit for every row of sel, which ascend, with its text: that of
+// field, which may be nil, or where it is empty the first one that is not among
+// the attributes of these keys.
+func (v *Attrs) Texts(sel []int, keys []bool, field *Strings, visit func(text string)) {
 	v.places(sel, func(i int, shape, before []int) {
 		text := ""
 		if field != nil {
@@ -215,14 +213,26 @@ func (v *Attrs) Test(sel []int, keys []bool, field *Strings, accept func(string)
 				text = v.values[k].At(before[k] + repeats(shape[:j], k)).Text()
 			}
 		}
+		visit(text)
+	})
+}
+
+// Test returns the rows of sel, which ascend, whose text accept is true of, as
+// Texts tells it.
+func (v *Attrs) Test(sel []int, keys []bool, field *Strings, accept func(string) bool) []int {
+	out := make([]int, 0, len(sel))
+	known := map[string]bool{}
+	next := 0
+	v.Texts(sel, keys, field, func(text string) {
 		good, ok := known[text]
 		if !ok {
 			good = accept(text)
 			known[text] = good
 		}
 		if good {
-			out = append(out, sel[i])
+			out = append(out, sel[next])
 		}
+		next++
 	})
 	return out
 }

@@ -153,20 +153,22 @@ func (v *logColumns) filter(q *record.Query[log], p Part, sel []int, from loader
 	return sel, nil
 }
 
+// field returns the column of a field, nil for none.
+func (v *logColumns) field(f storage.LogField, from loader) (*column.Strings, error) {
+	switch f {
+	case storage.FieldSeverityText:
+		return &v.sevText, from.need(chunkSeverity)
+	case storage.FieldEventName:
+		return &v.event, from.need(chunkRest)
+	}
+	return nil, nil
+}
+
 // where returns the rows of sel that a condition holds for.
 func (v *logColumns) where(w storage.Condition, sel []int, from loader) ([]int, error) {
-	var field *column.Strings
-	switch w.Field {
-	case storage.FieldSeverityText:
-		if err := from.need(chunkSeverity); err != nil {
-			return nil, err
-		}
-		field = &v.sevText
-	case storage.FieldEventName:
-		if err := from.need(chunkRest); err != nil {
-			return nil, err
-		}
-		field = &v.event
+	field, err := v.field(w.Field, from)
+	if err != nil {
+		return nil, err
 	}
 	if w.Key != nil {
 		if err := from.need(chunkAttrs); err != nil {
