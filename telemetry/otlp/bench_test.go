@@ -2,6 +2,7 @@ package otlp_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -119,5 +120,39 @@ func BenchmarkAppendLogs(b *testing.B) {
 	dst := make([]byte, 0, len(raw)+1024)
 	for b.Loop() {
 		otlp.AppendLogs(dst, batch.Logs)
+	}
+}
+
+// BenchmarkHostileJSON reads bodies made to be slow, of two sizes: what a byte
+// costs must not grow with the size.
+func BenchmarkHostileJSON(b *testing.B) {
+	const value, shut, depth = `{"arrayValue":{"values":[`, `]}}`, 60
+	nested := func(inner string) string {
+		return `{"body":` + strings.Repeat(value, depth) + inner + strings.Repeat(shut, depth) + `}`
+	}
+	for name, record := range map[string]func(n int) string{
+		"escapes":        func(n int) string { return `{"severityText":"` + strings.Repeat(`\\\"\u0041`, n/10) + `"}` },
+		"JSON in JSON":   func(n int) string { return `{"body":{"stringValue":"` + strings.Repeat(`{\\\"a\\\":`, n/10) + `"}}` },
+		"a deep value":   func(n int) string { return nested(`{"stringValue":"` + strings.Repeat("x", n) + `"}`) },
+		"a wide value":   func(n int) string { return nested(strings.Repeat(`{"intValue":1},`, n/15) + `{}`) },
+		"empty objects":  func(n int) string { return `{"attributes":[` + strings.Repeat(`{},`, n/3) + `{}]}` },
+		"unknown fields": func(n int) string { return `{"x":` + strings.Repeat(`[1,`, n/3%200) + strings.Repeat(`[],`, n/3) },
+		"a field often": func(n int) string {
+			return `{` + strings.Repeat(`"body":{"arrayValue":{"values":[{}]}},`, n/38) + `"x":1}`
+		},
+		"a long number": func(n int) string { return `{"timeUnixNano":1` + strings.Repeat("0", n) + `}` },
+		"no IDs":        func(n int) string { return strings.Repeat(`{"traceId":"zz"},`, n/17) + `{}` },
+	} {
+		for _, size := range []int{1 << 16, 1 << 20} {
+			body := logJSON(record(size))
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				b.SetBytes(int64(len(body)))
+				for b.Loop() {
+					if raw, err := otlp.LogsFromJSON(body); err == nil {
+						_, _, _ = otlp.CheckLogs(raw) // refused or not, it has been read
+					}
+				}
+			})
+		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 // protobuf bytes of the same request. It takes what the protobuf JSON mapping
 // and OTLP's own rules allow: names in lowerCamel and in snake case, 64-bit
 // numbers as strings and as numbers, enums by number and by name, trace and
-// span IDs in hex; unknown fields are passed over, null is as good as absent.
-// An ID that is not hex of the right length becomes bytes of a wrong length,
+// span IDs in hex, and in base64; unknown fields are passed over, null is as good as absent.
+// An ID that is neither of the right length becomes bytes of a wrong length,
 // so that CheckLogs tells of it and the other records are kept.
 func LogsFromJSON(body []byte) ([]byte, error) { return fromJSON(body, jsonSchema.logs) }
 

@@ -88,7 +88,8 @@ func (f *jsonField) enumValue(v jsonScalar) (uint64, []byte, error) {
 	return 0, nil, fmt.Errorf("%s, want the number or the name of a value, such as %q", v, example)
 }
 
-// id returns the bytes of an ID in hex. Of what is none, the text is returned
+// id returns the bytes of an ID in hex, or in the base64 that clients write who
+// leave JSON to their protobuf library. Of what is none, the text is returned
 // where the caller finds out by its length, or nothing.
 func (f *jsonField) id(v jsonScalar) ([]byte, bool) {
 	if !v.quoted {
@@ -102,6 +103,9 @@ func (f *jsonField) id(v jsonScalar) ([]byte, bool) {
 	if err == nil && (len(id) == size || len(id) == 0) {
 		return id, true
 	}
+	if b, ok := base64ID(v.text, size); ok {
+		return b, true
+	}
 	if f.kind == jsonExemplarTraceID || f.kind == jsonExemplarSpanID {
 		return nil, true
 	}
@@ -112,6 +116,15 @@ func (f *jsonField) id(v jsonScalar) ([]byte, bool) {
 		id = append(id, '?') // text of a right length must not pass for an ID
 	}
 	return id, true
+}
+
+// base64ID reads an ID in base64, which ends in = at these sizes. No hex does.
+func base64ID(text []byte, size int) ([]byte, bool) {
+	if len(text) != base64.StdEncoding.EncodedLen(size) || text[len(text)-1] != '=' {
+		return nil, false
+	}
+	id, err := base64.StdEncoding.AppendDecode(nil, text)
+	return id, err == nil && len(id) == size
 }
 
 // fromBase64 takes both alphabets, with and without padding.

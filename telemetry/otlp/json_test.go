@@ -121,8 +121,21 @@ func TestJSONSpellings(t *testing.T) {
 	}
 }
 
+// Clients that leave JSON to their protobuf library write bytes in base64.
+func TestJSONWithIDsInBase64(t *testing.T) {
+	trace, _ := telemetry.ParseTraceID("4bf92f3577b34da6a3ce929d0e0e4736")
+	span, _ := telemetry.ParseSpanID("00f067aa0ba902b7")
+	got, problems := oneLog(t, `{"traceId":"S/kvNXezTaajzpKdDg5HNg==","spanId":"APBnqgupArc="}`)
+	if got.TraceID != trace || got.SpanID != span || len(problems) > 0 {
+		t.Errorf("%s %s, problems %v", got.TraceID, got.SpanID, problems)
+	}
+	if got, problems = oneLog(t, `{"traceId":"AAAAAAAAAAAAAAAAAAAAAA==","spanId":"AAAAAAAAAAA="}`); !got.TraceID.IsZero() || !got.SpanID.IsZero() {
+		t.Errorf("zeroes: %s %s, problems %v", got.TraceID, got.SpanID, problems)
+	}
+}
+
 func TestJSONWithWrongIDsKeepsTheRecords(t *testing.T) {
-	for _, id := range []string{"abcd", "xyz", "zz8efff798038103d269b633813fc60c", "eight ch", "sixteen letters!", strings.Repeat("0", 33)} {
+	for _, id := range []string{"abcd", "xyz", "zz8efff798038103d269b633813fc60c", "eight ch", "sixteen letters!", "S/kvNXezTaajzpKdDg5HNg", "S/kvNXezTaajzpKdDg5H====", strings.Repeat("0", 33)} {
 		got, problems := oneLog(t, `{"traceId":"`+id+`","eventName":"kept"}`)
 		if got.EventName != "kept" || !got.TraceID.IsZero() || len(problems) != 1 || problems[0].Field != "trace_id" {
 			t.Errorf("%q: %+v, problems %v", id, got, problems)
@@ -199,6 +212,10 @@ func TestMalformedJSONSaysWhatAndWhere(t *testing.T) {
 // FuzzFromJSON: what is taken is a request that protobuf takes, and nothing
 // that pdata takes is refused. pdata alone lets malformed JSON pass here and
 // there, so that only goes for what is valid JSON.
+//
+// Where the fuzzer shows 0 executions per second for up to a minute it makes an
+// input smaller that reached new code (-fuzzminimizetime): no execution is slow.
+// What hostile bodies cost is measured by BenchmarkHostileJSON.
 func FuzzFromJSON(f *testing.F) {
 	for seed := range uint64(3) {
 		d := newDice(seed)
