@@ -146,7 +146,7 @@ func (g *grouped) group(v *view, value syntax.Static) *group {
 	}
 	var labels []Attr
 	for _, a := range g.fn.By {
-		if val := v.first(a); !val.IsNil() {
+		if val := v.first(a); !val.IsNil() || saidToBeMissing(a) {
 			labels = append(labels, Attr{a.String(), val})
 		}
 	}
@@ -158,6 +158,27 @@ func (g *grouped) group(v *view, value syntax.Static) *group {
 		labels = append(labels, Attr{bucketLabel, syntax.Float(bound)})
 	}
 	return g.newGroup(labels)
+}
+
+// saidToBeMissing reports whether a series of spans without the attribute has
+// a label all the same, with the value nil. As in Tempo, these are attributes
+// that conventions lay down and that every dashboard groups by; others are left
+// out.
+func saidToBeMissing(a syntax.Attribute) bool {
+	switch a.Scope {
+	case syntax.ScopeSpan:
+		switch a.Name {
+		case "http.method", "http.request.method", "http.status_code", "http.response.status_code",
+			"http.route", "http.url", "url.path", "url.route", "server.address", "server.port":
+			return !a.Parent
+		}
+	case syntax.ScopeResource:
+		switch a.Name {
+		case "k8s.cluster.name", "k8s.namespace.name", "k8s.pod.name", "k8s.container.name":
+			return !a.Parent
+		}
+	}
+	return false
 }
 
 func (g *grouped) newGroup(labels []Attr) *group {
@@ -172,7 +193,7 @@ func (g *grouped) newGroup(labels []Attr) *group {
 	switch {
 	case len(g.fn.By) == 0 && len(labels) == 0 && g.fn.Name != "quantile_over_time":
 		labels = []Attr{{nameLabel, syntax.String(g.fn.Name)}}
-	case len(labels) == 0 && len(g.fn.By) > 0:
+	case len(labels) == 0 && len(g.fn.By) > 0 && g.fn.Name != "quantile_over_time":
 		labels = []Attr{{g.fn.By[0].String(), syntax.Nil}}
 	}
 	grp := &group{labels: labels, perPoint: map[int]int{}}
@@ -226,7 +247,7 @@ func (g *grouped) result() seriesSet {
 			g.quantiles(set, grp)
 			continue
 		case "rate":
-			per := float64(time.Second) / float64(g.m.grid.step)
+			per := float64(time.Second) / float64(g.m.grid.past)
 			for i := range grp.values {
 				grp.values[i] *= per
 			}

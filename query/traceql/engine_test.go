@@ -247,6 +247,15 @@ func TestTagValues(t *testing.T) {
 		{"instrumentation:name", "", "lib"},
 		{"instrumentation.lang", "", "go"},
 		{"span.missing", "", ""},
+		// What looks at whole traces, in the filter or as the attribute.
+		{"name", "{ rootName = `put` }", "put"},
+		{"name", "{ rootName = `none` }", ""},
+		{"resource.service.name", "{ rootName = `get` && status = error }", "back"},
+		{"rootName", "{ status = error }", "get"},
+		{"name", "{ name = `get` } > { }", "sub"},
+		{"name", "{ } | count() > 1", "get sub"},
+		{"span:childCount", "{ resource.service.name = `front` }", "0"},
+		{"nestedSetParent", "{ name = `sub` }", "1"},
 	} {
 		attr, err := syntax.ParseAttribute(c.tag)
 		if err != nil {

@@ -2,7 +2,6 @@ package traceql
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"math"
@@ -138,13 +137,7 @@ func answer(e *Engine, ask string) []string {
 	return seriesAnswer(res)
 }
 
-func errorText(err error) string {
-	var unsupported *syntax.UnsupportedError
-	if errors.As(err, &unsupported) {
-		return "unsupported: " + err.Error()
-	}
-	return "error: " + err.Error()
-}
+func errorText(err error) string { return "error: " + err.Error() }
 
 // searchAnswer renders "trace: spans" for each spanset, with the attributes of
 // spansets and spans.

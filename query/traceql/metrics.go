@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -20,6 +21,9 @@ type MetricsRequest struct {
 	// distance of the points. An instant query has one point for it all.
 	From, To, Step int64
 	Instant        bool
+	// Now is the present, 0 for after the range. An instant rate is over what
+	// has been of the range, and points to come where nothing is are left out.
+	Now int64
 	// Exemplars is how many exemplars are wanted at most.
 	Exemplars int
 }
@@ -35,6 +39,12 @@ type MetricsResult struct {
 
 // Time is the time of a point in Unix nanoseconds.
 func (m *MetricsResult) Time(i int) int64 { return m.grid.time(i) }
+
+// Shows reports whether point i of a series belongs into the answer: not where
+// there is no value, nor a zero of what is still to come.
+func (m *MetricsResult) Shows(i int, v float64) bool {
+	return !math.IsNaN(v) && (v != 0 || !m.grid.toCome(i))
+}
 
 // DefaultStep is the distance of points for a range where none was asked for:
 // about 240 points, at round distances, at least a second apart unless the
@@ -60,15 +70,22 @@ type grid struct {
 	start, end, step int64
 	n                int
 	instant          bool
+	past             int64 // how much of step has been, for rates
+	now              int64 // 0 for after the end
 }
 
 // newGrid aligns a range to the step and adds one point in front, as Tempo
 // does, so that the same query a little later has the same points.
 func newGrid(req *MetricsRequest) grid {
 	if req.Instant {
-		return grid{start: req.From, end: req.To, step: req.To - req.From, n: 1, instant: true}
+		g := grid{start: req.From, end: req.To, step: req.To - req.From, n: 1, instant: true}
+		g.past = g.step
+		if req.Now > req.From {
+			g.past = min(g.step, req.Now-req.From)
+		}
+		return g
 	}
-	g := grid{step: req.Step, start: req.From - req.From%req.Step, end: req.To}
+	g := grid{step: req.Step, past: req.Step, now: req.Now, start: req.From - req.From%req.Step, end: req.To}
 	if over := req.To % req.Step; over != 0 {
 		g.end += req.Step - over
 	}
@@ -99,6 +116,9 @@ func (g *grid) time(i int) int64 {
 	}
 	return g.start + int64(i+1)*g.step
 }
+
+// toCome reports whether the step of point i has not begun.
+func (g *grid) toCome(i int) bool { return g.now > 0 && g.time(i)-g.step >= g.now }
 
 // bounds returns the range [from, to) of span starts that count.
 func (g *grid) bounds() (from, to int64) {

@@ -110,7 +110,7 @@ func (e *Engine) Operations(ctx context.Context, tenant, service string) ([]Oper
 		req.Filter = FilterQuery(IsService(service))
 	}
 	seen := map[Operation]struct{}{}
-	err := r.tagScan(ctx, &req, storage.ColSpan, func(v *view) bool {
+	err := r.tagScan(ctx, &req, storage.ColSpan, false, func(v *view) bool {
 		seen[Operation{v.span.Name, v.span.Kind}] = struct{}{}
 		return len(seen) < e.cfg.MaxTagValues
 	})

@@ -169,9 +169,42 @@ func demandOfPipeline(p *syntax.Pipeline) demand {
 			d.exact = d.exact && next.exact
 		case *syntax.ScalarFilter:
 			d.exact = false
+			if next, ok := demandOfScalars(s); ok {
+				d.some = better(d.some, and(d.all, next))
+				d.all = and(d.all, next)
+			}
 		}
 	}
 	return d
+}
+
+// demandOfScalars is what every span meets that a comparison of pipelines of
+// their own leaves, and so at least one of a trace in the answer.
+func demandOfScalars(f *syntax.ScalarFilter) (syntax.Expr, bool) {
+	if hasAggregate(f.L) || hasAggregate(f.R) {
+		return nil, false
+	}
+	var all syntax.Expr
+	for _, p := range scalarPipelines(f) {
+		d := demandOfPipeline(p.Pipeline)
+		if all == nil {
+			all = d.all
+			continue
+		}
+		all = or(all, d.all)
+	}
+	return all, all != nil
+}
+
+// hasAggregate reports whether a scalar looks at the spanset itself.
+func hasAggregate(e syntax.ScalarExpr) bool {
+	switch e := e.(type) {
+	case *syntax.Aggregate:
+		return true
+	case *syntax.ScalarOp:
+		return hasAggregate(e.L) || hasAggregate(e.R)
+	}
+	return false
 }
 
 func demandOfSpanset(s syntax.SpansetExpr) demand {

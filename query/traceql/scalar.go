@@ -6,20 +6,45 @@ import (
 	"github.com/clewhq/clew/query/traceql/syntax"
 )
 
-// scalarFunc computes a number of a spanset, Nil where there is none, and may
-// note it in the spanset's attributes.
-type scalarFunc func(t *Trace, s *spanset) syntax.Static
+// scalars computes the numbers that one scalar filter compares, of one spanset.
+type scalars struct {
+	trace *Trace
+	// set is the spanset, with what aggregates noted in its attributes.
+	set spanset
+	// piped collects the spans that pipelines of their own left, and whole is
+	// set where an aggregate looked at all spans of the spanset.
+	piped []int32
+	whole bool
+	err   error
+}
 
+// scalarFunc computes a number of a spanset, Nil where there is none.
+type scalarFunc func(s *scalars) syntax.Static
+
+// compileScalarFilter keeps the spansets for which a comparison holds. Of those
+// whose numbers come from pipelines of their own, ({ } | count()), it keeps the
+// spans that these pipelines left.
 func compileScalarFilter(f *syntax.ScalarFilter) stageFunc {
 	l, r := compileScalar(f.L), compileScalar(f.R)
 	c := comparer{op: f.Op}
+	piped := len(scalarPipelines(f)) > 0
 	return func(t *Trace, in []spanset) ([]spanset, error) {
 		var out []spanset
-		for _, s := range in {
-			left := l(t, &s)
-			right := r(t, &s)
-			if c.compare(left, right) {
-				out = append(out, s)
+		for _, set := range in {
+			s := &scalars{trace: t, set: set}
+			left := l(s)
+			right := r(s)
+			if s.err != nil {
+				return nil, s.err
+			}
+			if !c.compare(left, right) {
+				continue
+			}
+			if piped && !s.whole {
+				s.set.spans = s.piped
+			}
+			if len(s.set.spans) > 0 {
+				out = append(out, s.set)
 			}
 		}
 		return out, nil
@@ -29,34 +54,86 @@ func compileScalarFilter(f *syntax.ScalarFilter) stageFunc {
 func compileScalar(e syntax.ScalarExpr) scalarFunc {
 	switch e := e.(type) {
 	case syntax.Literal:
-		return func(*Trace, *spanset) syntax.Static { return e.Value }
+		return func(*scalars) syntax.Static { return e.Value }
 	case *syntax.ScalarOp:
 		l, r := compileScalar(e.L), compileScalar(e.R)
-		return func(t *Trace, s *spanset) syntax.Static {
-			return syntax.Calculate(e.Op, l(t, s), r(t, s))
+		return func(s *scalars) syntax.Static {
+			return syntax.Calculate(e.Op, l(s), r(s))
 		}
+	case *syntax.ScalarPipeline:
+		return compileScalarPipeline(e)
 	case *syntax.Aggregate:
 		return compileAggregate(e)
 	}
-	return func(*Trace, *spanset) syntax.Static { return syntax.Nil }
+	return func(*scalars) syntax.Static { return syntax.Nil }
+}
+
+// compileScalarPipeline computes a number of what a pipeline leaves of the
+// spanset. Where it leaves nothing the count is 0, and other numbers are Nil.
+func compileScalarPipeline(e *syntax.ScalarPipeline) scalarFunc {
+	pipeline, scalar := compilePipeline(e.Pipeline), compileScalar(e.Scalar)
+	return func(s *scalars) syntax.Static {
+		sets, err := pipeline(s.trace, []spanset{{spans: s.set.spans}})
+		if err == nil && len(sets) > 1 {
+			err = ErrGroupedSpansets
+		}
+		if err != nil {
+			s.err = err
+			return syntax.Nil
+		}
+		inner := &scalars{trace: s.trace}
+		if len(sets) == 1 {
+			inner.set = sets[0]
+		}
+		out := scalar(inner)
+		if s.err == nil {
+			s.err = inner.err
+		}
+		s.piped = union(s.piped, inner.set.spans)
+		return out
+	}
+}
+
+// scalarPipelines lists the pipelines of their own that a filter compares.
+func scalarPipelines(f *syntax.ScalarFilter) []*syntax.ScalarPipeline {
+	var out []*syntax.ScalarPipeline
+	var walk func(e syntax.ScalarExpr)
+	walk = func(e syntax.ScalarExpr) {
+		switch e := e.(type) {
+		case *syntax.ScalarPipeline:
+			out = append(out, e)
+		case *syntax.ScalarOp:
+			walk(e.L)
+			walk(e.R)
+		}
+	}
+	walk(f.L)
+	walk(f.R)
+	return out
 }
 
 func compileAggregate(a *syntax.Aggregate) scalarFunc {
 	name := a.Source()
 	if a.Expr == nil {
-		return func(_ *Trace, s *spanset) syntax.Static {
-			n := syntax.Int(int64(len(s.spans)))
-			*s = s.with(name, n)
+		return func(s *scalars) syntax.Static {
+			n := syntax.Int(int64(len(s.set.spans)))
+			s.note(name, n)
 			return n
 		}
 	}
 	value := compile(a.Expr)
-	return func(t *Trace, s *spanset) syntax.Static {
-		out := aggregate(a.Func, t, s.spans, value)
-		if !out.IsNil() {
-			*s = s.with(name, out)
-		}
+	return func(s *scalars) syntax.Static {
+		out := aggregate(a.Func, s.trace, s.set.spans, value)
+		s.note(name, out)
 		return out
+	}
+}
+
+// note writes what an aggregate computed into the spanset's attributes.
+func (s *scalars) note(name string, v syntax.Static) {
+	s.whole = true
+	if !v.IsNil() {
+		s.set = s.set.with(name, v)
 	}
 }
 

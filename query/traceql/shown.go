@@ -68,6 +68,9 @@ func (s *shown) scalar(e syntax.ScalarExpr) {
 	case *syntax.ScalarOp:
 		s.scalar(e.L)
 		s.scalar(e.R)
+	case *syntax.ScalarPipeline:
+		s.pipeline(e.Pipeline)
+		s.scalar(e.Scalar)
 	case *syntax.Aggregate:
 		if e.Expr != nil {
 			s.expr(e.Expr)
@@ -136,6 +139,10 @@ func (a *shownAttr) test(t *valueTest) {
 		a.all = true
 		return
 	}
+	switch a.attr.Intrinsic {
+	case syntax.NestedSetLeft, syntax.NestedSetRight, syntax.NestedSetParent:
+		a.all = true // a place in the tree says nothing without the other spans'
+	}
 	a.tests = append(a.tests, *t)
 }
 
@@ -155,7 +162,7 @@ func (s *shown) of(v *view) []Attr {
 			if !a.wants(val) {
 				return true
 			}
-			out = append(out, Attr{Key: a.attr.Key(), Value: val})
+			out = addOnce(out, Attr{Key: a.attr.Key(), Value: val})
 			return false
 		})
 		if missing && a.none {
@@ -163,6 +170,16 @@ func (s *shown) of(v *view) []Attr {
 		}
 	}
 	return out
+}
+
+// addOnce appends a unless it is there: span.n and .n are one.
+func addOnce(out []Attr, a Attr) []Attr {
+	for _, have := range out {
+		if have.Key == a.Key && have.Value.Key() == a.Value.Key() {
+			return out
+		}
+	}
+	return append(out, a)
 }
 
 func (a *shownAttr) wants(val syntax.Static) bool {

@@ -56,12 +56,17 @@ func filterSamples(set seriesSet, s syntax.SecondStage) seriesSet {
 	return out
 }
 
-// topK keeps the k greatest or smallest samples of every point. Equal ones are
-// told apart by their labels, so that the answer is always the same.
+// topK keeps the k greatest or smallest samples of every point. Of equal ones
+// topk keeps those whose labels come first, bottomk those whose come last, so
+// that the answer is always the same.
 func topK(set seriesSet, s syntax.SecondStage, n int) seriesSet {
 	type sample struct {
-		key   string
-		value float64
+		key, labels string
+		value       float64
+	}
+	text := make(map[string]string, len(set))
+	for key, x := range set {
+		text[key] = x.PromLabels()
 	}
 	out := seriesSet{}
 	var at []sample
@@ -69,15 +74,15 @@ func topK(set seriesSet, s syntax.SecondStage, n int) seriesSet {
 		at = at[:0]
 		for key, x := range set {
 			if i < len(x.Values) && !math.IsNaN(x.Values[i]) {
-				at = append(at, sample{key, x.Values[i]})
+				at = append(at, sample{key, text[key], x.Values[i]})
 			}
 		}
 		slices.SortFunc(at, func(a, b sample) int {
-			byValue := cmp.Compare(a.value, b.value)
-			if s.Func == "topk" {
-				byValue = -byValue
+			order := cmp.Or(cmp.Compare(b.value, a.value), strings.Compare(a.labels, b.labels), strings.Compare(a.key, b.key))
+			if s.Func == "bottomk" {
+				return -order
 			}
-			return cmp.Or(byValue, strings.Compare(a.key, b.key))
+			return order
 		})
 		for _, v := range at[:min(s.K, len(at))] {
 			x, ok := out[v.key]

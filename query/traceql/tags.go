@@ -92,21 +92,71 @@ func splitConditions(s string) []string {
 	return append(out, s[start:])
 }
 
-// tagScan walks the spans of a request, newest parts of the store first.
-func (r *run) tagScan(ctx context.Context, req *TagsRequest, cols storage.Columns, visit func(v *view) bool) error {
-	p := plan{columns: cols}
+// tagScan walks the spans of a request, newest parts of the store first. Where
+// the filter looks at more than single spans, or whole is set, it reads traces.
+func (r *run) tagScan(ctx context.Context, req *TagsRequest, cols storage.Columns, whole bool, visit func(v *view) bool) error {
+	p := plan{columns: cols, exact: true}
 	if req.Filter != nil {
 		p = planPipeline(req.Filter.Pipeline)
 		p.columns |= cols
 	}
-	v := view{}
-	err := r.scan(ctx, p.query(r.tenant, req.From, req.To), "scan", func(s *telemetry.Span) bool {
-		v.span = s
-		return p.match != nil && !p.match(&v).IsTrue() || visit(&v)
-	})
+	var err error
+	if whole || !p.exact {
+		err = r.tagTraces(ctx, req, &p, visit)
+	} else {
+		v := view{}
+		err = r.scan(ctx, p.query(r.tenant, req.From, req.To), "scan", func(s *telemetry.Span) bool {
+			v.span = s
+			return p.match != nil && !p.match(&v).IsTrue() || visit(&v)
+		})
+	}
 	if errors.Is(err, errBudget) {
 		r.warn("the list may be incomplete: query.traceql.max_tag_spans = %d spans were looked at, ask for a shorter time range", r.budget)
 		return nil
+	}
+	return err
+}
+
+// errEnough ends the reading of traces whose values nobody needs any more.
+var errEnough = errors.New("enough values")
+
+// tagTraces walks the spans that the filter leaves of whole traces, and of them
+// those that start in the request's range.
+func (r *run) tagTraces(ctx context.Context, req *TagsRequest, p *plan, visit func(v *view) bool) error {
+	cols := p.columns
+	eval := func(t *Trace, in []spanset) ([]spanset, error) { return in, nil }
+	if req.Filter == nil {
+		p.match = func(*view) syntax.Static { return yes }
+	} else {
+		eval = compilePipeline(req.Filter.Pipeline)
+		cols |= shownBy(req.Filter.Pipeline).columns
+	}
+	cs, err := r.candidates(ctx, p, req.From, req.To, nil)
+	if err != nil && len(cs) == 0 {
+		return err
+	}
+	terr := r.wholeTraces(ctx, cs, cols, func(t *Trace) error {
+		sets, err := eval(t, t.whole())
+		if err != nil {
+			return &QueryError{err}
+		}
+		v := view{trace: t}
+		for _, i := range flatten(sets) {
+			v.span, v.index = t.Spans[i], i
+			if v.span.Start < req.From || req.To > 0 && v.span.Start >= req.To {
+				continue
+			}
+			if !visit(&v) {
+				return errEnough
+			}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(terr, errEnough):
+		return nil
+	case terr != nil:
+		return terr
 	}
 	return err
 }
@@ -118,7 +168,7 @@ func (e *Engine) TagNames(ctx context.Context, req TagsRequest) (*TagNames, erro
 	defer r.end()
 	names := nameSets{limit: e.tagLimit(req.Limit), sets: map[syntax.Scope]map[string]struct{}{}}
 	streams := map[*telemetry.Stream]struct{}{}
-	err := r.tagScan(ctx, &req, storage.ColAttrs|storage.ColEvents|storage.ColSpan, func(v *view) bool {
+	err := r.tagScan(ctx, &req, storage.ColAttrs|storage.ColEvents|storage.ColSpan, false, func(v *view) bool {
 		if _, seen := streams[v.span.Stream]; !seen {
 			streams[v.span.Stream] = struct{}{}
 			names.add(syntax.ScopeResource, v.span.Stream.Resource.Attrs)
@@ -214,12 +264,10 @@ func (e *Engine) TagValues(ctx context.Context, req TagsRequest, a syntax.Attrib
 	case set.fixed(a):
 	case a.Scope == syntax.ScopeResource && onlyStreams(req.Filter):
 		err = r.streamValues(ctx, &req, a, &set)
-	case a.Is(syntax.RootName) || a.Is(syntax.RootServiceName):
+	case req.Filter == nil && (a.Is(syntax.RootName) || a.Is(syntax.RootServiceName)):
 		err = r.rootValues(ctx, &req, a, &set)
-	case needsTrace(a):
-		return nil, &QueryError{&syntax.UnsupportedError{Construct: "listing the values of " + a.String()}}
 	default:
-		err = r.tagScan(ctx, &req, columnOf(a)|storage.ColSpan, func(v *view) bool {
+		err = r.tagScan(ctx, &req, columnOf(a)|storage.ColSpan, needsTrace(a), func(v *view) bool {
 			v.each(a, set.add)
 			return !set.cut
 		})
@@ -257,12 +305,9 @@ func (r *run) streamValues(ctx context.Context, req *TagsRequest, a syntax.Attri
 	return err
 }
 
-// rootValues lists names or services of root spans. The filter, which other
-// spans of their traces may meet, is not applied.
+// rootValues lists names or services of root spans.
 func (r *run) rootValues(ctx context.Context, req *TagsRequest, a syntax.Attribute, set *valueSet) error {
-	all := *req
-	all.Filter = nil
-	return r.tagScan(ctx, &all, storage.ColSpan, func(v *view) bool {
+	return r.tagScan(ctx, req, storage.ColSpan, false, func(v *view) bool {
 		if !v.span.ParentID.IsZero() {
 			return true
 		}

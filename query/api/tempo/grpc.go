@@ -247,7 +247,7 @@ func (a *API) metricsFields(ctx context.Context, f *fields) (*traceql.MetricsReq
 	if parsed.Metrics == nil {
 		return nil, status.BadRequest("invalid TraceQL query: %w", traceql.ErrNoMetrics)
 	}
-	req := &traceql.MetricsRequest{Tenant: tenant.From(ctx), Query: parsed, Exemplars: a.Deps.Config.Exemplars,
+	req := &traceql.MetricsRequest{Tenant: tenant.From(ctx), Query: parsed, Now: a.Now().UnixNano(), Exemplars: a.Deps.Config.Exemplars,
 		From: int64(f.ints[2]), To: int64(f.ints[3])}
 	if req.From < 0 || req.To <= req.From {
 		return nil, status.BadRequest("end must be after start, received start=%d end=%d", req.From, req.To)

@@ -183,7 +183,6 @@ func TestStreamErrors(t *testing.T) {
 		code   codes.Code
 	}{
 		{"Search", appendString(nil, 8, "{ foo }"), codes.InvalidArgument},
-		{"Search", appendString(nil, 8, "({ } | count()) > ({ } | count())"), codes.Unimplemented},
 		{"MetricsQueryRange", appendString(nil, 1, "{ } | rate()"), codes.InvalidArgument},
 		{"MetricsQueryRange", appendString(nil, 1, "{ }"), codes.InvalidArgument},
 		{"SearchTagsV2", appendString(nil, 1, "nope"), codes.InvalidArgument},

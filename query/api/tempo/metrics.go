@@ -94,7 +94,7 @@ func (a *API) metricsRequest(r *http.Request) (*traceql.MetricsRequest, error) {
 	if parsed.Metrics == nil {
 		return nil, status.BadRequest("invalid TraceQL query: %w", traceql.ErrNoMetrics)
 	}
-	req := &traceql.MetricsRequest{Tenant: tenant.From(r.Context()), Query: parsed, Exemplars: a.Deps.Config.Exemplars}
+	req := &traceql.MetricsRequest{Tenant: tenant.From(r.Context()), Query: parsed, Now: a.Now().UnixNano(), Exemplars: a.Deps.Config.Exemplars}
 	if req.From, req.To, err = a.metricsRange(q); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func newQueryRangeResponse(res *traceql.MetricsResult) *queryRangeResponse {
 		s := &res.Series[i]
 		t := timeSeries{Labels: keyValues(s.Labels), Samples: []sample{}, PromLabels: s.PromLabels()}
 		for k, v := range s.Values {
-			if !math.IsNaN(v) {
+			if res.Shows(k, v) {
 				t.Samples = append(t.Samples, sample{res.Time(k) / int64(time.Millisecond), number(v)})
 			}
 		}

@@ -40,16 +40,13 @@ func BadRequest(format string, args ...any) error {
 // own fault, 500.
 func Of(err error) int {
 	var (
-		status      *Error
-		query       *traceql.QueryError
-		parse       *syntax.Error
-		unsupported *syntax.UnsupportedError
+		status *Error
+		query  *traceql.QueryError
+		parse  *syntax.Error
 	)
 	switch {
 	case errors.As(err, &status):
 		return status.Code
-	case errors.As(err, &unsupported):
-		return http.StatusNotImplemented
 	case errors.As(err, &query), errors.As(err, &parse):
 		return http.StatusBadRequest
 	case errors.Is(err, context.DeadlineExceeded):

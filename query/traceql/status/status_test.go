@@ -59,7 +59,6 @@ func TestOf(t *testing.T) {
 		{&status.Error{Code: http.StatusNotFound, Err: errors.New("no such trace")}, http.StatusNotFound},
 		{&traceql.QueryError{}, http.StatusBadRequest},
 		{&syntax.Error{}, http.StatusBadRequest},
-		{&syntax.UnsupportedError{}, http.StatusNotImplemented},
 		{context.Canceled, status.ClientGone},
 		{context.DeadlineExceeded, http.StatusGatewayTimeout},
 		{storage.ErrClosed, http.StatusServiceUnavailable},

@@ -71,8 +71,17 @@ func (*Filter) spansetExpr()    {}
 func (*SpansetOp) spansetExpr() {}
 func (*Pipeline) spansetExpr()  {}
 
-// ScalarExpr is a number per spanset: *Aggregate, *ScalarOp or Literal.
+// ScalarExpr is a number per spanset: *Aggregate, *ScalarOp, *ScalarPipeline or
+// Literal.
 type ScalarExpr interface{ scalarExpr() }
+
+// ScalarPipeline is a number of what a pipeline of its own leaves of the
+// spanset: ({ } | count()).
+type ScalarPipeline struct {
+	Pipeline *Pipeline
+	Scalar   ScalarExpr
+	at       pos
+}
 
 // Aggregate is count(), or avg, min, max, sum of an expression over the spans.
 type Aggregate struct {
@@ -91,9 +100,10 @@ type ScalarOp struct {
 // Literal is a constant, as an expression on a span and as a scalar.
 type Literal struct{ Value Static }
 
-func (*Aggregate) scalarExpr() {}
-func (*ScalarOp) scalarExpr()  {}
-func (Literal) scalarExpr()    {}
+func (*Aggregate) scalarExpr()      {}
+func (*ScalarOp) scalarExpr()       {}
+func (*ScalarPipeline) scalarExpr() {}
+func (Literal) scalarExpr()         {}
 
 // Expr is an expression on one span: *Binary, *Unary, Literal or Ref.
 type Expr interface{ expr() }

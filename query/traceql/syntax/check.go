@@ -115,6 +115,13 @@ func checkScalars(at pos, op Op, l, r ScalarExpr) error {
 			if err := checkAggregate(s); err != nil {
 				return err
 			}
+		case *ScalarPipeline:
+			if err := checkPipeline(s.Pipeline); err != nil {
+				return err
+			}
+			if err := checkScalars(s.at, OpEq, s.Scalar, s.Scalar); err != nil {
+				return err
+			}
 		}
 	}
 	lt, rt := scalarType(l), scalarType(r)
@@ -149,6 +156,8 @@ func scalarType(s ScalarExpr) Type {
 			return t
 		}
 		return scalarType(s.R)
+	case *ScalarPipeline:
+		return scalarType(s.Scalar)
 	case *Aggregate:
 		if s.Expr != nil {
 			return typeOf(s.Expr)

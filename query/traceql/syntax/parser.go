@@ -12,7 +12,7 @@ type parser struct {
 }
 
 // Parse reads a query and checks its types. The error is an *Error with the
-// place, or an *UnsupportedError.
+// place.
 func Parse(src string) (*Query, error) {
 	toks, err := lex(src)
 	if err != nil {
@@ -163,7 +163,7 @@ func (p *parser) pipeline() (any, error) {
 		}
 		if s, ok := n.(ScalarExpr); ok {
 			if _, constant := s.(Literal); !constant && len(pl.Stages) > 0 && p.is(")") {
-				return &scalarPipeline{pl, s}, nil
+				return &ScalarPipeline{Pipeline: pl, Scalar: s, at: start}, nil
 			}
 			if len(pl.Stages) == 0 && p.is(")") {
 				return s, nil // a scalar in parentheses
@@ -183,13 +183,6 @@ func (p *parser) pipeline() (any, error) {
 		return nil, errorAt(start, "a query cannot start with coalesce()")
 	}
 	return pl, nil
-}
-
-// scalarPipeline is a pipeline that ends in a naked aggregate, which only
-// arithmetic and comparisons of such pipelines may hold.
-type scalarPipeline struct {
-	pipeline *Pipeline
-	scalar   ScalarExpr
 }
 
 // stage reads one stage of a pipeline.

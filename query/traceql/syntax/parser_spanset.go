@@ -129,9 +129,6 @@ func combine(at pos, op Op, l, r any) (any, error) {
 		}
 		return nil, errorAt(at, "operator %s does not combine spansets, expected &&, || or a structural operator such as >>", op)
 	}
-	if sl, ok := l.(*scalarPipeline); ok {
-		return nil, unsupportedScalarPipelines(at, op, sl, r)
-	}
 	lm, lok := l.(MetricsExpr)
 	rm, rok := r.(MetricsExpr)
 	lv, lconst := l.(Literal)
@@ -163,15 +160,6 @@ func combine(at pos, op Op, l, r any) (any, error) {
 		return &ScalarFilter{Op: op, L: le, R: re, at: at}, nil
 	}
 	return nil, errorAt(at, "operator %s cannot combine these two sides, expected two spansets or two scalars with an aggregate", op)
-}
-
-func unsupportedScalarPipelines(at pos, op Op, _ *scalarPipeline, r any) error {
-	_, pipe := r.(*scalarPipeline)
-	_, constant := r.(Literal)
-	if op.Arithmetic() && pipe || op.Ordered() && (pipe || constant) {
-		return &UnsupportedError{Construct: "arithmetic on or comparison of scalar pipelines, as in ({ } | count()) > ({ } | count()),"}
-	}
-	return errorAt(at, "operator %s does not combine pipelines that end in an aggregate", op)
 }
 
 // fold calculates with two constants. Durations take part in comparisons

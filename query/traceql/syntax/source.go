@@ -111,6 +111,8 @@ func scalarSource(s ScalarExpr) string {
 		return s.Value.Source()
 	case *Aggregate:
 		return s.Source()
+	case *ScalarPipeline:
+		return "(" + pipelineSource(s.Pipeline) + " | " + scalarSource(s.Scalar) + ")"
 	case *ScalarOp:
 		return "(" + scalarSource(s.L) + " " + string(s.Op) + " " + scalarSource(s.R) + ")"
 	}

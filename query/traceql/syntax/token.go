@@ -59,10 +59,3 @@ func (e *Error) Error() string {
 func errorAt(p pos, format string, args ...any) *Error {
 	return &Error{Line: p.line, Col: p.col, Msg: fmt.Sprintf(format, args...)}
 }
-
-// UnsupportedError refuses a construct that the grammar knows and the engine
-// does not evaluate. It is not the query's fault.
-type UnsupportedError struct{ Construct string }
-
-// Error names the construct.
-func (e *UnsupportedError) Error() string { return e.Construct + " is not supported" }
