@@ -82,8 +82,11 @@ func traceOf(v string) (telemetry.TraceID, bool) {
 		return t, ok && !t.IsZero()
 	}
 	if isBase64(v, len(t)) {
-		n, err := base64.StdEncoding.Decode(t[:], []byte(v))
-		return t, err == nil && n == len(t) && !t.IsZero()
+		raw := fromBase64(v, len(t))
+		if raw != nil {
+			t = telemetry.TraceID(raw)
+		}
+		return t, !t.IsZero()
 	}
 	return decimalTrace(v)
 }
@@ -99,10 +102,10 @@ func spanOf(v string) (telemetry.SpanID, bool) {
 		return s, ok && !s.IsZero()
 	}
 	if isBase64(v, len(s)) {
-		var raw [9]byte // what 12 letters can hold
-		n, err := base64.StdEncoding.Decode(raw[:], []byte(v))
-		s = telemetry.SpanID(raw[:])
-		return s, err == nil && n == len(s) && !s.IsZero()
+		if raw := fromBase64(v, len(s)); raw != nil {
+			s = telemetry.SpanID(raw)
+		}
+		return s, !s.IsZero()
 	}
 	if n, ok := decimalID(v); ok {
 		binary.BigEndian.PutUint64(s[:], n)
@@ -115,6 +118,15 @@ func spanOf(v string) (telemetry.SpanID, bool) {
 // ends in =: without it, it would be any word.
 func isBase64(v string, size int) bool {
 	return len(v) == base64.StdEncoding.EncodedLen(size) && v[len(v)-1] == '='
+}
+
+// fromBase64 returns what v says, nil where that is not size bytes.
+func fromBase64(v string, size int) []byte {
+	raw, err := base64.StdEncoding.DecodeString(v)
+	if err != nil || len(raw) != size {
+		return nil
+	}
+	return raw
 }
 
 // How long numbers of 128 bits are that begin with a time or are drawn at
@@ -174,8 +186,13 @@ func DecimalID(v string) (hexID string, ok bool) {
 	if !ok {
 		return "", false
 	}
+	return hex64(n), true
+}
+
+// hex64 is a number in 16 hex digits.
+func hex64(n uint64) string {
 	s := strconv.FormatUint(n, 16)
-	return strings.Repeat("0", spanDigits-len(s)) + s, true
+	return strings.Repeat("0", spanDigits-len(s)) + s
 }
 
 func allDigits(s string) bool {

@@ -82,6 +82,8 @@ func FuzzParseContext(f *testing.F) {
 	f.Add("00-" + traceHex + "-" + spanHex + "-01")
 	f.Add("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=;")
 	f.Add("%3A:::/:")
+	f.Add("A0000000000000000000000=")
+	f.Add("AAAAAAAAAAAB")
 	f.Fuzz(func(t *testing.T, v string) {
 		if trace, _, ok := ParseContext(v); ok && trace.IsZero() {
 			t.Fatalf("ParseContext(%q) is no trace", v)

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
-	"github.com/clewhq/clew/telemetry"
 )
 
 // ErrNotFound says that no record carries the ID.
@@ -58,7 +56,7 @@ func (e *Engine) Correlate(ctx context.Context, q Request) (*Answer, error) {
 	}
 	var g *gather
 	var err error
-	for _, id := range spellings(q.ID) {
+	for _, id := range correlation.Spellings(q.ID) {
 		g = newGather(e, q, id)
 		if err = g.run(ctx); err != nil {
 			return nil, err
@@ -105,38 +103,6 @@ func (e *Engine) complete(q *Request) error {
 		return fmt.Errorf("%w: to must be after from", ErrBadRequest)
 	}
 	return nil
-}
-
-// spellings returns the normal forms that id may stand under, the likeliest
-// first: as it is; a trace or span ID whose leading zeroes were left out; the
-// hex of a decimal as Datadog writes it; the IDs of a trace context header.
-func spellings(id string) []string {
-	out := []string{correlation.Normalize(id)}
-	add := func(s string) {
-		if s != "" && !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	if hexID, ok := correlation.DecimalID(out[0]); ok {
-		out = []string{hexID, out[0]} // records that carry the number carry this, too
-	}
-	if t, ok := telemetry.ParseTraceID(out[0]); ok {
-		if s, ok := telemetry.ParseSpanID(out[0]); ok {
-			add(s.String())
-		}
-		add(t.String())
-	}
-	if t, s, ok := correlation.ParseContext(id); ok {
-		add(t.String())
-		add(s.String())
-	}
-	if len(out[0]) > 2*len(telemetry.TraceID{}) {
-		correlation.Tokens(id, func(t string) bool {
-			add(correlation.Normalize(t))
-			return len(out) < 4
-		})
-	}
-	return out
 }
 
 func notFound(id string) error {

@@ -122,11 +122,11 @@ func (f *finding) admit(t telemetry.TraceID) error {
 func (f *finding) note(what string, s *telemetry.Stream, time int64) {
 	g := f.g
 	for i, id := range g.scratch {
-		if id.Value == g.id {
+		if id.Value == g.id || f.hop == 0 && slices.Contains(f.ids, id.Value) {
 			f.kinds[id.Kind]++
 			continue
 		}
-		if id.Kind == correlation.Token || id.Kind == correlation.SpanID || g.ids[id.Value] != nil || isSpelling(id) || g.halves[id.Value] {
+		if id.Kind == correlation.Token || id.Kind == correlation.SpanID || g.ids[id.Value] != nil || isSpelling(id) || g.others[id.Value] {
 			continue
 		}
 		at := place{time, what, service(s), i}
@@ -143,8 +143,8 @@ func isSpelling(id correlation.ID) bool {
 	if id.Kind != correlation.TraceID {
 		return false
 	}
-	_, decimal := correlation.DecimalID(id.Value)
-	return decimal || len(id.Value) == 2*len(telemetry.SpanID{})
+	t, _, ok := correlation.ParseContext(id.Value)
+	return ok && t.String() != id.Value
 }
 
 // place is where an ID was found. Of several the first counts, in an order that

@@ -68,7 +68,7 @@ type gather struct {
 	order    []*idInfo        // ids, as they were found
 	done     map[string]bool  // looked up, or refused
 	taken    map[string]reach // looked up with success
-	halves   map[string]bool  // the lower halves of the traces looked up, in both forms
+	others   map[string]bool  // other spellings of what was looked up, such as the lower halves of traces
 	kinds    map[correlation.Kind]int
 	followed int
 
@@ -80,7 +80,7 @@ type gather struct {
 
 func newGather(e *Engine, q Request, id string) *gather {
 	g := &gather{Engine: e, q: q, id: id, traces: map[string]bool{}, ids: map[string]*idInfo{}, done: map[string]bool{},
-		taken: map[string]reach{}, halves: map[string]bool{}, kinds: map[correlation.Kind]int{}}
+		taken: map[string]reach{}, others: map[string]bool{}, kinds: map[correlation.Kind]int{}}
 	g.order = append(g.order, &idInfo{ID: correlation.ID{Value: id}, via: "query"})
 	g.ids[id] = g.order[0]
 	return g
@@ -189,8 +189,9 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 	if guarded && !isShaped(ids[0]) {
 		f.reach = reachKin
 	}
+	f.ids = g.withCases(ids)
 	if !guarded {
-		f.ids = g.withHalves(ids)
+		f.ids = g.withHalves(f.ids)
 	}
 	err := f.read(ctx)
 	switch {
@@ -210,6 +211,22 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 	return nil
 }
 
+// withCases adds what else a prefixed ID is written as.
+func (g *gather) withCases(ids []string) []string {
+	var out []string
+	for _, id := range ids {
+		cases := correlation.Cases(id)
+		for _, other := range cases[1:] {
+			g.done[other] = true
+			if other != g.id {
+				g.others[other] = true
+			}
+		}
+		out = append(out, cases...)
+	}
+	return out
+}
+
 // withHalves adds to the traces among ids what Datadog's logs call them: their
 // lower half.
 func (g *gather) withHalves(ids []string) []string {
@@ -221,9 +238,9 @@ func (g *gather) withHalves(ids []string) []string {
 		}
 		half := id[digits:]
 		if padded := strings.Repeat("0", digits) + half; padded != g.id {
-			g.halves[padded] = true
+			g.others[padded] = true
 		}
-		g.halves[half] = true
+		g.others[half] = true
 		if !slices.Contains(out, half) {
 			out = append(out, half)
 		}
