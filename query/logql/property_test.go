@@ -31,7 +31,7 @@ func (g generator) id() string { return fmt.Sprintf("%032x", 0xabcdef0123456789+
 func (g generator) record(st *telemetry.Stream) telemetry.Log {
 	l := telemetry.Log{Stream: st, Time: int64(g.IntN(100))*1e9 + int64(g.IntN(3))}
 	if g.IntN(2) == 0 {
-		l.Severity = telemetry.Severity(g.IntN(25))
+		l.Severity = telemetry.Severity(g.IntN(27))
 	}
 	if g.IntN(3) == 0 {
 		l.TraceID, _ = telemetry.ParseTraceID(g.id())
@@ -111,8 +111,8 @@ func (g generator) sample(depth int) string {
 		return g.sample(depth-1) + g.one(" + ", " / ", " > ", " or ", " and ", " unless ") + g.sample(depth-1)
 	}
 	rng := g.one("[10s]", "[1m]", "[25s]", "[40s] offset 10s")
-	by := g.one("", " by (app)", " by (detected_level)", " by (trace_id, app)", " without (n, w)", " by (service_name)")
-	clean := " | drop __error__, __error_details__ "
+	by := g.one("", " by (app)", " by (detected_level)", " by (level, detected_level)", " by (user_id, severity_text)", " by (trace_id, app)", " without (n, w)", " by (service_name)")
+	clean := g.one(" | drop __error__, __error_details__ ", " | drop __error__, __error_details__ ", " | drop n, __error__, __error_details__ ")
 	switch g.IntN(4) {
 	case 0:
 		return "sum" + by + " (" + g.one("count_over_time", "rate", "bytes_over_time") + "(" + g.log() + clean + rng + "))"
@@ -148,7 +148,7 @@ func TestPushdownEqualsNaive(t *testing.T) {
 
 // TestLocalStoreEqualsNaive does the same with the embedded store.
 func TestLocalStoreEqualsNaive(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range uint64(40) {
 		g := generator{rand.New(rand.NewPCG(seed, 8))}
 		store, naive := openLocal(t), &logqltest.Memory{Naive: true}
 		g.fill(t, store, naive)
@@ -220,7 +220,7 @@ func compare(t *testing.T, seed uint64, store, naive storage.Reader, query strin
 }
 
 func equalSeries(a, b logql.Series) bool {
-	if !reflect.DeepEqual(a.Labels, b.Labels) || len(a.Points) != len(b.Points) {
+	if !slices.Equal(a.Labels, b.Labels) || len(a.Points) != len(b.Points) {
 		return false
 	}
 	for i := range a.Points {

@@ -153,12 +153,16 @@ type current struct {
 func (c *current) meta(dst []entry.Label) []entry.Label { return entry.AppendMeta(dst, c.view, c.log) }
 
 func (q *query) describe(p *plan.Plan, from, to int64, order storage.Order) {
-	if !q.params.Explain {
-		return
-	}
-	q.plan = append(q.plan, "read logs from "+timeText(from)+" to "+timeText(to)+", "+orderText(order))
+	q.explain("read logs from " + timeText(from) + " to " + timeText(to) + ", " + orderText(order))
 	for _, line := range p.Describe() {
-		q.plan = append(q.plan, "  "+line)
+		q.explain("  " + line)
+	}
+}
+
+// explain adds a line to the plan in words, where that is asked for.
+func (q *query) explain(line string) {
+	if q.params.Explain {
+		q.plan = append(q.plan, line)
 	}
 }
 

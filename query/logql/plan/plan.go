@@ -35,8 +35,11 @@ type Plan struct {
 	// Where are conditions that hold of every record that can pass. Resolve
 	// sets them.
 	Where []storage.Condition
-	// Exact is set where exactly the records pass for which Text and Where
-	// hold. Resolve may take it back.
+	// Levels are conditions on the detected level, which is the severity of
+	// every record that has one. Resolve sets them.
+	Levels []*syntax.Matcher
+	// Exact is set where exactly the records pass for which Text, Where and
+	// Levels hold. Resolve may take it back.
 	Exact bool
 
 	// byLabel are pushdowns that only hold where no stream has a label of
@@ -48,6 +51,7 @@ type labelPush struct {
 	label    string
 	id       string
 	severity telemetry.Severity
+	level    *syntax.Matcher
 	where    *storage.Condition
 }
 
@@ -86,13 +90,14 @@ func (p *Plan) Resolve(has func(label string) bool) {
 	for _, b := range p.byLabel {
 		switch {
 		case has(b.label):
-			p.Exact = p.Exact && b.where == nil
+			p.Exact = p.Exact && b.where == nil && b.level == nil
 		case b.where != nil:
 			p.Where = append(p.Where, *b.where)
+		case b.level != nil:
+			p.Levels = append(p.Levels, b.level)
+			p.MinSeverity = max(p.MinSeverity, b.severity)
 		case b.id != "" && len(p.IDs) == 0:
 			p.IDs = []string{b.id}
-		case b.severity > p.MinSeverity:
-			p.MinSeverity = b.severity
 		}
 	}
 	p.byLabel = nil
@@ -109,6 +114,9 @@ func (p *Plan) Describe() []string {
 	}
 	if len(p.Where) > 0 {
 		out = append(out, fmt.Sprintf("conditions on labels: %d", len(p.Where)))
+	}
+	for _, m := range p.Levels {
+		out = append(out, "detected level: "+m.String())
 	}
 	if p.MinSeverity > 0 {
 		out = append(out, fmt.Sprintf("severity at least: %s (%d)", p.MinSeverity, p.MinSeverity))
@@ -145,8 +153,10 @@ type walk struct {
 }
 
 func (w *walk) stage(s syntax.Stage) {
-	switch s.(type) {
+	switch s := s.(type) {
 	case *syntax.LineFilter, *syntax.LabelFilterStage:
+	case *syntax.Keep:
+		w.plan.Exact = w.plan.Exact && s.Drop && w.dropsExactly(s)
 	default:
 		w.plan.Exact = false
 	}
@@ -171,6 +181,7 @@ func (w *walk) stage(s syntax.Stage) {
 		for _, op := range s.Ops {
 			w.set[op.Dst] = true
 			if op.Rename {
+				w.set[op.Value] = true // to nothing
 				w.refs = append(w.refs, op.Value)
 			} else {
 				w.needAll, w.needLine = true, true
@@ -179,12 +190,30 @@ func (w *walk) stage(s syntax.Stage) {
 	case *syntax.Decolorize:
 		w.needLine, w.lineChanged = true, true
 	case *syntax.Keep:
+		w.anySet = w.anySet || !s.Drop // what is not kept is gone
 		for _, l := range s.Labels {
 			w.refs = append(w.refs, l.Name)
+			w.set[l.Name] = w.set[l.Name] || s.Drop
 		}
 	case *syntax.Distinct:
+		// Which line is the first of its kind depends on all that come here.
 		w.refs = append(w.refs, s.Labels...)
+		w.anySet, w.lineChanged = true, true
 	}
+}
+
+// dropsExactly reports whether a drop is nothing to what is asked for. Where
+// the plan is exact so far no record has an error.
+func (w *walk) dropsExactly(s *syntax.Keep) bool {
+	for _, l := range s.Labels {
+		if l.Name == "__error__" || l.Name == "__error_details__" {
+			continue
+		}
+		if l.Matcher != nil || w.use.AllLabels || slices.Contains(w.use.Labels, l.Name) {
+			return false
+		}
+	}
+	return true
 }
 
 // parser notes what a parser may set: these labels (or, where they clash, the
@@ -261,12 +290,12 @@ func (w *walk) match(m *syntax.Matcher) {
 		w.plan.byLabel = append(w.plan.byLabel, labelPush{label: m.Name, where: &c})
 		return
 	}
+	if m.Name == entry.DetectedLevel {
+		w.plan.byLabel = append(w.plan.byLabel, labelPush{label: m.Name, severity: lowestSeverity(m), level: m})
+		return
+	}
 	w.plan.Exact = false
 	switch m.Name {
-	case entry.DetectedLevel:
-		if sev := lowestSeverity(m); sev > 0 {
-			w.plan.byLabel = append(w.plan.byLabel, labelPush{label: m.Name, severity: sev})
-		}
 	case entry.TraceID, entry.SpanID:
 		if id, ok := contextID(m); ok {
 			w.plan.byLabel = append(w.plan.byLabel, labelPush{label: m.Name, id: id})

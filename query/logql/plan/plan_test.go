@@ -45,6 +45,7 @@ func TestText(t *testing.T) {
 		`{a="b"} | line_format "y" |= "x"`:       nil,
 		`{a="b"} | decolorize |= "x"`:            nil,
 		`{a="b"} | unpack |= "x"`:                nil,
+		`{a="b"} | distinct y |= "x"`:            nil,
 		`{a="b"} |= "y" | line_format "" |= "x"`: {"y"},
 	} {
 		if got := planOf(t, query, Use{}).Text; !slices.Equal(got, want) {
@@ -77,6 +78,10 @@ func TestIDs(t *testing.T) {
 		`{a="b"} | json trace_id="y" | trace_id="` + trace + `"`:       "",
 		`{a="b"} | label_format trace_id=x | trace_id="` + trace + `"`: "",
 		`{a="b"} | logfmt | trace_id="` + trace + `"`:                  "",
+		`{a="b"} | drop trace_id | trace_id="` + trace + `"`:           "",
+		`{a="b"} | keep x | trace_id="` + trace + `"`:                  "",
+		`{a="b"} | label_format x=trace_id | trace_id="` + trace + `"`: "",
+		`{a="b"} | distinct x | trace_id="` + trace + `"`:              "",
 	} {
 		p := planOf(t, query, Use{})
 		p.Resolve(func(string) bool { return false })
