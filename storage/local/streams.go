@@ -3,8 +3,11 @@ package local
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"maps"
 	"slices"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
@@ -94,4 +97,35 @@ func (s *Store) Tenants(ctx context.Context) ([]string, error) {
 		}
 	}
 	return slices.Sorted(maps.Keys(names)), ctx.Err()
+}
+
+var _ storage.LogVersioner = (*Store)(nil)
+
+// LogsVersion implements storage.LogVersioner. It is made of the names of the
+// parts of the store that overlap the range: a segment never changes, and of
+// what is in memory every new batch changes the number of rows.
+func (s *Store) LogsVersion(ctx context.Context, tenant string, from, to int64) (storage.Version, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.Version{}, err
+	}
+	defer leave()
+	v := snapshot(s, s.logs, tenant, from, to)
+	defer v.release()
+	h := xxh3.New()
+	var buf []byte
+	for _, r := range v.runs {
+		buf = binary.LittleEndian.AppendUint64(buf, r.Seq)
+		buf = binary.LittleEndian.AppendUint64(buf, uint64(r.Len()))
+	}
+	buf = binary.LittleEndian.AppendUint64(buf, uint64(len(v.runs)))
+	for _, h := range v.handles {
+		if h.spoilt.Load() {
+			return storage.Version{}, ctx.Err()
+		}
+		buf = binary.LittleEndian.AppendUint64(buf, h.meta.ID)
+	}
+	_, _ = h.Write(buf) // never fails
+	sum := h.Sum128()
+	return storage.Version{sum.Hi, sum.Lo | 1}, ctx.Err()
 }
