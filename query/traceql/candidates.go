@@ -18,9 +18,9 @@ type candidate struct {
 }
 
 // candidates scans [from, to) for traces with a span that meets the plan's
-// condition and returns them newest first, without those in done. Beyond the
-// limit the oldest are dropped, with a warning.
-func (r *run) candidates(ctx context.Context, p *plan, from, to int64, done map[telemetry.TraceID]struct{}) ([]candidate, error) {
+// condition and that wanted, if set, accepts, and returns them newest first.
+// Beyond the limit the oldest are dropped, with a warning.
+func (r *run) candidates(ctx context.Context, p *plan, from, to int64, wanted func(*telemetry.Span) bool) ([]candidate, error) {
 	found := map[telemetry.TraceID]int64{}
 	limit := r.e.cfg.MaxCandidates
 	v := view{}
@@ -29,7 +29,7 @@ func (r *run) candidates(ctx context.Context, p *plan, from, to int64, done map[
 		if !p.match(&v).IsTrue() {
 			return true
 		}
-		if _, seen := done[s.TraceID]; seen {
+		if wanted != nil && !wanted(s) {
 			return true
 		}
 		if latest, ok := found[s.TraceID]; !ok || s.Start > latest {

@@ -78,6 +78,31 @@ func TestSearchRange(t *testing.T) {
 	}
 }
 
+// TestSearchSpanInRange: where single spans decide, one that matches must
+// overlap the range itself; where the whole trace decides, the trace.
+func TestSearchSpanInRange(t *testing.T) {
+	base := traceqltest.Base.UnixNano()
+	for _, c := range []struct {
+		query    string
+		from, to time.Duration
+		want     string
+	}{
+		{"{ name = `get` }", 20 * time.Second, 20*time.Second + 1, "3"},
+		{"{ name = `sub` }", 20 * time.Second, 20*time.Second + time.Millisecond, "3"},
+		{"{ name = `sub` }", 20 * time.Second, 20*time.Second + time.Millisecond - 1, ""},
+		{"{ name = `sub` }", 20*time.Second + 2*time.Millisecond, time.Minute, "3"},
+		{"{ name = `sub` }", 20*time.Second + 2*time.Millisecond + 1, time.Minute, ""},
+		{"{ name = `sub` } | count() = 1", 20 * time.Second, 20*time.Second + 1, "3"},
+		{"{ } > { name = `sub` }", 20*time.Second + 3*time.Millisecond, time.Minute, "3"},
+	} {
+		e := newEngine(smallStore(t))
+		res, err := e.Search(context.Background(), SearchRequest{Tenant: "t", Query: mustParse(t, c.query), From: base + int64(c.from), To: base + int64(c.to)})
+		if err != nil || foundIDs(res) != c.want {
+			t.Errorf("%s %v..%v: got %q, %v, want %q", c.query, c.from, c.to, foundIDs(res), err, c.want)
+		}
+	}
+}
+
 func TestSearchMetadata(t *testing.T) {
 	e := newEngine(smallStore(t))
 	res, err := e.Search(context.Background(), SearchRequest{Tenant: "t", Query: mustParse(t, "{ status = error || name = `sub` }"), SpansPerSet: 1})

@@ -294,7 +294,7 @@ func functionColumns(f *syntax.MetricsFunc) storage.Columns {
 	if f.Compare != nil {
 		return storage.ColSpan | storage.ColAttrs | columnsOf(f.Compare.Expr)
 	}
-	c := storage.ColSpan
+	c := noColumns
 	if f.HasAttr {
 		c |= columnOf(f.Attr)
 	}

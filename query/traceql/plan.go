@@ -323,10 +323,13 @@ func isRootTest(e syntax.Expr) bool {
 	return false
 }
 
-// columnsOf returns the columns that an expression reads. It is never zero,
-// which would mean all of them.
+// noColumns asks for nothing but what is always there. It is not zero, which
+// would mean all columns: spans have no body.
+const noColumns = storage.ColBody
+
+// columnsOf returns the columns that an expression reads.
 func columnsOf(exprs ...syntax.Expr) storage.Columns {
-	c := storage.ColSpan
+	c := noColumns
 	for _, e := range exprs {
 		syntax.Walk(e, func(a syntax.Attribute) { c |= columnOf(a) })
 	}
@@ -344,8 +347,11 @@ func columnOf(a syntax.Attribute) storage.Columns {
 		case syntax.ScopeAny, syntax.ScopeSpan:
 			return storage.ColAttrs
 		}
+		return noColumns // of the stream
+	case syntax.Name, syntax.SpanKind, syntax.StatusCode, syntax.StatusMessage, syntax.RootName:
+		return storage.ColSpan
 	}
-	return storage.ColSpan
+	return noColumns
 }
 
 // Select returns the selection of the spans that a query of spansets lets

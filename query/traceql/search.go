@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/clewhq/clew/query/traceql/syntax"
@@ -18,7 +19,8 @@ type SearchRequest struct {
 	Tenant string
 	Query  *syntax.Query
 	// From and To bound the traces in Unix nanoseconds: those that overlap
-	// the range, both ends included. A zero To is no bound.
+	// the range, both ends included, and where single spans decide, those with
+	// a span that matches and overlaps it. A zero To is no bound.
 	From, To int64
 	// Limit is how many traces, SpansPerSet how many spans of each spanset
 	// are returned; 0 for all that the engine's own limit allows.
@@ -119,7 +121,7 @@ func newSearch(r *run, req SearchRequest) *search {
 	}
 }
 
-// sliceGrowth is how much longer each slice of time is than the one before. A
+// sliceGrowth is how much longer a slice of time may be than the one before. A
 // store that sorts by trace reads a whole segment for any part of its time, so
 // few slices are cheap; one for all would read everything for what is recent.
 const sliceGrowth = 8
@@ -129,7 +131,11 @@ const sliceGrowth = 8
 func (s *search) run(ctx context.Context) error {
 	window := int64(s.r.e.cfg.TraceWindow)
 	from, to := max(s.req.From-window, 0), int64(0)
-	if s.req.To > 0 {
+	switch {
+	case s.req.To == 0:
+	case s.plan.exact:
+		to = s.req.To + 1
+	default:
 		to = s.req.To + window + 1
 	}
 	first, last, ok, err := s.r.extent(ctx, from, to, s.plan.stream)
@@ -141,7 +147,6 @@ func (s *search) run(ctx context.Context) error {
 		low := first
 		if width < high-first {
 			low = high - width
-			width *= sliceGrowth
 		}
 		if err := s.slice(ctx, low, high); err != nil {
 			return err
@@ -152,9 +157,22 @@ func (s *search) run(ctx context.Context) error {
 		if s.complete(low) {
 			return nil
 		}
+		width = s.nextSlice(width, last+1-low)
 		high = low
 	}
 	return nil
+}
+
+// nextSlice is how long the next slice of time is: where some traces were found
+// in what is done already, as long as it should take to find the others, twice
+// over for they may be rarer.
+func (s *search) nextSlice(width, done int64) int64 {
+	n := len(s.found)
+	if n == 0 {
+		return width * sliceGrowth
+	}
+	guess := 2 * float64(done) * float64(max(s.limit-n, 0)) / float64(n)
+	return max(int64(s.r.e.cfg.FirstSlice), int64(min(guess, float64(width)*sliceGrowth)))
 }
 
 // complete reports whether no trace that starts before t belongs into the
@@ -164,14 +182,19 @@ func (s *search) complete(t int64) bool {
 }
 
 func (s *search) slice(ctx context.Context, from, to int64) error {
-	cs, err := s.r.candidates(ctx, &s.plan, from, to, s.done)
+	cs, err := s.r.candidates(ctx, &s.plan, from, to, s.wanted)
 	if err != nil && len(cs) == 0 {
 		return err
 	}
 	// Candidates come newest first. How many must be read to find enough that
 	// match shows only on the way, so the batches grow.
-	for size := min(firstBatch, s.limit+s.limit/2+1); len(cs) > 0 && !s.complete(cs[0].latest); size *= batchGrowth {
+	for size := s.firstBatch(); len(cs) > 0 && !s.complete(cs[0].latest); size *= batchGrowth {
 		batch := cs[:min(size, len(cs))]
+		if n := len(s.found); n >= s.limit {
+			// What is older than all that is found need not be read.
+			oldest := s.found[n-1].Start
+			batch = batch[:sort.Search(len(batch), func(i int) bool { return batch[i].latest < oldest })]
+		}
 		cs = cs[len(batch):]
 		if berr := s.r.wholeTraces(ctx, batch, s.cols, s.visit); berr != nil {
 			return berr
@@ -180,10 +203,27 @@ func (s *search) slice(ctx context.Context, from, to int64) error {
 	return err
 }
 
-// firstBatch, and not many more than are wanted, suits a search whose candidates
-// nearly all match.
+// wanted reports whether a span that meets the plan's condition makes its trace
+// a candidate.
+func (s *search) wanted(sp *telemetry.Span) bool {
+	if s.plan.exact && (sp.End < s.req.From || s.req.To > 0 && sp.Start > s.req.To) {
+		return false
+	}
+	_, seen := s.done[sp.TraceID]
+	return !seen
+}
+
+// firstBatch is how many candidates are read first: no more than are wanted
+// where all of them match, otherwise some more.
+func (s *search) firstBatch() int {
+	if s.plan.exact {
+		return s.limit
+	}
+	return min(mostFirst, s.limit+s.limit/2+1)
+}
+
 const (
-	firstBatch  = 64
+	mostFirst   = 64
 	batchGrowth = 4
 )
 
