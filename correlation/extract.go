@@ -235,8 +235,16 @@ func (w *walker) rawBytes(kind Kind, b string) {
 }
 
 // token implements finder.
-func (w *walker) token(t string) bool {
-	w.emit(t, Token)
+func (w *walker) token(t string, as int) bool {
+	switch {
+	case w.hashing && as == formHex:
+		var buf [maxToken]byte
+		w.hashes = append(w.hashes, hashBytes(appendHex(buf[:0], t)))
+	case w.hashing && as == formAsIs:
+		w.hashes = append(w.hashes, Hash(t))
+	default:
+		w.emit(t, Token)
+	}
 	return true
 }
 

@@ -1,6 +1,9 @@
 package correlation
 
-import "strings"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Lengths of the hex IDs that have a layout of their own.
 const (
@@ -50,7 +53,8 @@ func appendNormal(dst []byte, id string) []byte {
 
 // How what is left of an ID becomes its normal form.
 const (
-	formAsIs = iota
+	formUnknown = iota - 1
+	formAsIs
 	formHex  // hex digits and dashes that want lower case and no dashes
 	formULID // letters and digits that want upper case
 )
@@ -150,15 +154,31 @@ func isPlainHex(s string) bool {
 	return true
 }
 
+// appendHex appends hex digits in lower case, without the dashes between them.
 func appendHex(dst []byte, s string) []byte {
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '-':
-		case c >= 'A' && c <= 'F':
-			dst = append(dst, c|0x20)
-		default:
-			dst = append(dst, c)
+	from := len(dst)
+	for {
+		dash := strings.IndexByte(s, '-')
+		if dash < 0 {
+			break
 		}
+		dst = append(dst, s[:dash]...)
+		s = s[dash+1:]
 	}
+	dst = append(dst, s...)
+	lower(dst[from:])
 	return dst
+}
+
+// lower turns hex digits into lower case, eight at a time: the bit that makes
+// a capital small is set in digits anyhow.
+func lower(hex []byte) {
+	const bits = 0x2020202020202020
+	for len(hex) >= 8 {
+		binary.LittleEndian.PutUint64(hex, binary.LittleEndian.Uint64(hex)|bits)
+		hex = hex[8:]
+	}
+	for i := range hex {
+		hex[i] |= 0x20
+	}
 }

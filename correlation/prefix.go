@@ -64,6 +64,20 @@ func isPrefixed(run string) bool {
 	return isTail(tail, known)
 }
 
+// isPrefixedUUID reports whether run is a word, a dash, and a UUID.
+func isPrefixedUUID(run string) bool {
+	sep := len(run) - uuidLen - 1
+	if sep < minPrefix || sep > maxPrefix || class[run[sep]]&clDash == 0 || !isUUID(run[sep+1:]) || isZero(run[sep+1:]) {
+		return false
+	}
+	for i := range sep {
+		if class[run[i]]&(clLower|clUpper) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // prefixDigits is how many digits make an ID behind a prefix, 0 where it is
 // none of idPrefixes.
 func prefixDigits(prefix string) int {
@@ -83,17 +97,23 @@ func prefixDigits(prefix string) int {
 // number, and not a pod.
 func within(run string, at int) (id string, ok bool) {
 	sep := segmentEnd(run, at)
-	if sep == len(run) || prefixDigits(run[at:sep]) == 0 {
+	if sep-at < minPrefix || sep-at > maxPrefix || sep == len(run) {
+		return "", false
+	}
+	end := segmentEnd(run, sep+1)
+	if end-sep <= knownMixed || at == 0 && end == len(run) {
+		return "", false
+	}
+	tail := run[sep+1 : end]
+	n := count(tail)
+	if n.digits == 0 || prefixDigits(run[at:sep]) == 0 {
 		return "", false
 	}
 	if isUUIDAt(run, sep+1) {
 		id = run[at : sep+1+uuidLen]
 		return id, !isZero(id[sep+1-at:]) && len(id) < len(run)
 	}
-	end := segmentEnd(run, sep+1)
-	tail := run[sep+1 : end]
-	n := count(tail)
-	if end-at == len(run) || n.letters() == 0 || len(tail) < knownMixed || end < len(run) && isPodSuffix(run[sep+1:]) {
+	if n.letters() == 0 || end < len(run) && isPodSuffix(run[sep+1:]) {
 		return "", false
 	}
 	return run[at:end], isTail(tail, someDigits)

@@ -43,8 +43,9 @@ const minRun = 4
 
 // A finder is told what stands in a text. Both methods return false to stop.
 type finder interface {
-	// token gets a token that is an ID by its shape.
-	token(t string) bool
+	// token gets a token that is an ID by its shape, and its form where that is
+	// known by now: one of those of package's form function, or formUnknown.
+	token(t string, as int) bool
 	// pair gets the value of a key of the vocabulary.
 	pair(kind Kind, value string) bool
 }
@@ -52,10 +53,11 @@ type finder interface {
 // scan tells f every ID of text in one pass. Without pairs it skips looking
 // for keys.
 func scan(text string, pairs bool, f finder) {
+	l := lex.Load()
 	for i := 0; i < len(text); {
 		c := class[text[i]]
 		if c&clRun == 0 {
-			if c&clAssign != 0 && pairs && !scanPair(text, i, f) {
+			if c&clAssign != 0 && pairs && l.mayPair(text, i) && !scanPair(text, i, f) {
 				return
 			}
 			i++
@@ -74,6 +76,20 @@ func scan(text string, pairs bool, f finder) {
 			return
 		}
 	}
+}
+
+// mayPair rules out most of the places where no key of the vocabulary stands
+// before a = or : by the two bytes there: those of times and addresses.
+func (l *lexicon) mayPair(text string, at int) bool {
+	switch {
+	case at < 2:
+		return false
+	case text[at] == '%' || text[at-1] == '2' && text[at-2] == '2':
+		return true // escapes in a URL: %22
+	case class[text[at-1]]&clRun != 0:
+		return l.mayEnd(text[at-2 : at])
+	}
+	return text[at-1] == ' ' || isQuote(text[at-1])
 }
 
 // mayBeID rules out most runs by their length and the classes seen in them:
@@ -140,7 +156,7 @@ func afterColour(text string, start, end int) int {
 // tokenFunc is a finder of shapes alone.
 type tokenFunc func(string) bool
 
-func (f tokenFunc) token(t string) bool        { return f(t) }
+func (f tokenFunc) token(t string, _ int) bool { return f(t) }
 func (f tokenFunc) pair(_ Kind, _ string) bool { return true }
 
 // Tokens calls yield for every ID-shaped token of text, as it is spelled

@@ -23,31 +23,88 @@ type counts struct {
 }
 
 func count(s string) (n counts) {
-	var last uint8
+	for len(s) > maxTallied {
+		m := count(s[:maxTallied])
+		n.digits, n.lower, n.upper, n.hex, n.dashes = n.digits+m.digits, n.lower+m.lower, n.upper+m.upper, n.hex+m.hex, n.dashes+m.dashes
+		n.classTurns, n.digitTurns = n.classTurns+m.classTurns, n.digitTurns+m.digitTurns
+		s = s[maxTallied:] // the turn between the two is lost: so long a run is no ID
+	}
+	var sums, turns uint64
+	last := uint8(sortDash)
 	for i := range len(s) {
-		c := class[s[i]]
-		n.hex += int(c & clHex >> 1)
-		switch c &= clRun; c {
-		case clDigit:
-			n.digits++
-		case clLower:
-			n.lower++
-		case clUpper:
-			n.upper++
+		c := s[i]
+		sums += tallies[c]
+		sort := sorts[c]
+		turns += turnTallies[last|sort]
+		last = sort << 2 & 0xf
+	}
+	const mask = maxTallied
+	n.digits, n.lower, n.upper = int(sums&mask), int(sums>>12&mask), int(sums>>24&mask)
+	n.hex, n.dashes = int(sums>>36&mask), int(sums>>48)
+	n.classTurns, n.digitTurns = int(turns&mask), int(turns>>12)
+	return n
+}
+
+// maxTallied is the longest run whose counts fit twelve bits each.
+const maxTallied = 1<<12 - 1
+
+// The sorts of bytes between which turns are counted.
+const (
+	sortDash = iota
+	sortDigit
+	sortLower
+	sortUpper
+)
+
+// tallies say what a byte adds to the counts, in twelve bits each, sorts of
+// which sort it is, and turnTallies what one behind another adds to the turns.
+var (
+	tallies     [256]uint64
+	sorts       [256]uint8
+	turnTallies [16]uint64
+)
+
+func init() {
+	for c := range 256 {
+		cl := class[c]
+		switch {
+		case cl&clDigit != 0:
+			tallies[c], sorts[c] = 1, sortDigit
+		case cl&clLower != 0:
+			tallies[c], sorts[c] = 1<<12, sortLower
+		case cl&clUpper != 0:
+			tallies[c], sorts[c] = 1<<24, sortUpper
 		default:
-			n.dashes++
-			last = 0
-			continue
+			tallies[c] = 1 << 48
 		}
-		if last != 0 && c != last {
-			n.classTurns++
-			if c == clDigit || last == clDigit {
-				n.digitTurns++
+		if cl&clHex != 0 {
+			tallies[c] += 1 << 36
+		}
+	}
+	for last := sortDigit; last <= sortUpper; last++ {
+		for next := sortDigit; next <= sortUpper; next++ {
+			if last == next {
+				continue
+			}
+			turnTallies[last<<2|next] = 1
+			if last == sortDigit || next == sortDigit {
+				turnTallies[last<<2|next] += 1 << 12
 			}
 		}
-		last = c
 	}
-	return n
+}
+
+// form tells the form of a token with these counts.
+func (n counts) form(token string) int {
+	if n.hex+n.dashes == len(token) && len(token) >= spanDigits {
+		return formHex // hex of 16 digits and more, or a UUID
+	}
+	return formUnknown
+}
+
+// isUUID is isUUID of a run with these counts.
+func (n counts) isUUID(s string) bool {
+	return len(s) == uuidLen && n.hex == traceDigits && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-'
 }
 
 func (n counts) letters() int { return n.lower + n.upper }
@@ -69,15 +126,15 @@ func classify(run string, f finder) bool {
 		return true
 	}
 	if n.dashes == 0 {
-		return !isSolid(run, n) && !isShortMixed(run, n) || f.token(run)
+		return !isSolid(run, n) && !isShortMixed(run, n) || f.token(run, n.form(run))
 	}
 	switch {
-	case isUUID(run):
-		return isZero(run) || f.token(run)
+	case n.isUUID(run):
+		return isZero(run) || f.token(run, formHex)
 	case isXRay(run):
-		return f.token(run)
+		return f.token(run, formHex)
 	case isTraceparent(run):
-		return f.token(run[3:35]) && f.token(run[36:52])
+		return f.token(run[3:35], formHex) && f.token(run[36:52], formHex)
 	case n.letters() == 0 && len(run) < spanDigits:
 		return true
 	}
@@ -87,10 +144,13 @@ func classify(run string, f finder) bool {
 // classifyParts tells f what stands between the dashes of run, and run itself
 // where it is one ID.
 func classifyParts(run string, n counts, f finder) bool {
+	if isPrefixedUUID(run) {
+		return f.token(run[len(run)-uuidLen:], formHex) && f.token(run, formAsIs)
+	}
 	found := 0
 	for i := 0; i < len(run); {
 		end := segmentEnd(run, i)
-		if id, ok := within(run, i); ok && !f.token(id) {
+		if id, ok := within(run, i); ok && !f.token(id, formUnknown) {
 			return false
 		}
 		part := run[i:end]
@@ -98,10 +158,13 @@ func classifyParts(run string, n counts, f finder) bool {
 			end = i + uuidLen
 			part = run[i:end]
 		}
-		if len(part) >= minMixed && (len(part) == uuidLen && isUUID(part) || isSolid(part, count(part))) {
-			found++
-			if !isZero(part) && !f.token(part) {
-				return false
+		if len(part) >= minMixed {
+			m := count(part)
+			if m.isUUID(part) || isSolid(part, m) {
+				found++
+				if !isZero(part) && !f.token(part, m.form(part)) {
+					return false
+				}
 			}
 		}
 		i = end + 1
@@ -110,7 +173,7 @@ func classifyParts(run string, n counts, f finder) bool {
 		return true
 	}
 	if isPrefixed(run) || found == 0 && isRandom(run, n) {
-		return f.token(run)
+		return f.token(run, formUnknown)
 	}
 	return true
 }
