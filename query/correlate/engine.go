@@ -65,11 +65,18 @@ func (e *Engine) Correlate(ctx context.Context, q Request) (*Answer, error) {
 			break
 		}
 	}
+	var a *Answer
 	if g.empty() && len(g.warnings) == 0 {
-		return nil, notFound(q.ID)
+		if a, err = e.onlyExemplars(ctx, q); err != nil {
+			return nil, err
+		}
+		if a == nil {
+			return nil, notFound(q.ID)
+		}
+	} else {
+		a = g.answer()
+		e.addExemplars(ctx, q, g, a)
 	}
-	a := g.answer()
-	e.addExemplars(ctx, q, g, a)
 	a.Gaps = gaps(a.Timeline, time.Duration(e.cfg.GapAtLeast), e.cfg.MaxGaps)
 	finish(a, q.Limit)
 	if a.Nearby, err = g.nearby(ctx, a.Range.From, a.Range.To); err != nil {

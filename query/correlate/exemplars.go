@@ -3,6 +3,7 @@ package correlate
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -17,20 +18,21 @@ import (
 // may stand: metrics are exported at intervals, after the fact.
 const exemplarSlack = 15 * time.Minute
 
-// Exemplar is a sample of a metric that names a trace.
+// Exemplar is a sample of a metric that names a trace, or a request.
 type Exemplar struct {
-	TraceID string // normal form
+	TraceID string // in hex, "" where it names none
 	Series  labels.Labels
 	Labels  labels.Labels // the exemplar's own
 	Value   float64
 	Time    int64 // Unix nanoseconds
 }
 
-// Exemplars finds the exemplars of traces.
+// Exemplars finds the exemplars that carry an ID.
 type Exemplars interface {
 	// Exemplars returns the exemplars of a tenant between from and to (Unix
-	// nanoseconds) that name one of traceIDs, in their normal form.
-	Exemplars(ctx context.Context, tenant string, traceIDs []string, from, to int64) ([]Exemplar, error)
+	// nanoseconds) that name one of ids, in their normal form, in a label whose
+	// name is known to carry one.
+	Exemplars(ctx context.Context, tenant string, ids []string, from, to int64) ([]Exemplar, error)
 }
 
 // promExemplars reads Prometheus's exemplar storage.
@@ -45,7 +47,7 @@ func PrometheusExemplars(open func(tenant string) (promstorage.ExemplarQueryable
 }
 
 // Exemplars implements Exemplars.
-func (p promExemplars) Exemplars(ctx context.Context, tenant string, traceIDs []string, from, to int64) ([]Exemplar, error) {
+func (p promExemplars) Exemplars(ctx context.Context, tenant string, ids []string, from, to int64) ([]Exemplar, error) {
 	src, err := p.open(tenant)
 	if err != nil || src == nil {
 		return nil, err
@@ -59,49 +61,53 @@ func (p promExemplars) Exemplars(ctx context.Context, tenant string, traceIDs []
 	if err != nil {
 		return nil, fmt.Errorf("read exemplars: %w", err)
 	}
-	want := make(map[string]bool, len(traceIDs))
-	for _, id := range traceIDs {
+	want := make(map[string]bool, len(ids))
+	for _, id := range ids {
 		want[id] = true
 	}
 	var out []Exemplar
 	for _, series := range found {
 		for _, ex := range series.Exemplars {
-			if id := exemplarTrace(ex.Labels); want[id] {
-				out = append(out, Exemplar{TraceID: id, Series: series.SeriesLabels, Labels: ex.Labels, Value: ex.Value, Time: ex.Ts * int64(time.Millisecond)})
+			if trace, ok := exemplarNames(ex.Labels, want); ok {
+				out = append(out, Exemplar{TraceID: trace, Series: series.SeriesLabels, Labels: ex.Labels, Value: ex.Value, Time: ex.Ts * int64(time.Millisecond)})
 			}
 		}
 	}
 	return out, nil
 }
 
-// exemplarTrace returns the trace that an exemplar names, "" for none.
-func exemplarTrace(ls labels.Labels) (id string) {
+// exemplarNames returns the trace of an exemplar, "" for none, and whether it
+// names one of the IDs that are wanted.
+func exemplarNames(ls labels.Labels, want map[string]bool) (trace string, ok bool) {
 	ls.Range(func(l labels.Label) {
-		if kind, ok := correlation.KindOf(l.Name); ok && kind == correlation.TraceID {
-			id = correlation.Normalize(l.Value)
+		kind, known := correlation.KindOf(l.Name)
+		if !known {
+			return
 		}
+		id := correlation.Normalize(l.Value)
+		if t, _, is := correlation.ParseContext(l.Value); is && kind == correlation.TraceID {
+			id, trace = t.String(), t.String()
+		}
+		ok = ok || want[id]
 	})
-	return id
+	return trace, ok
 }
 
-// addExemplars puts the exemplars of the story's traces into its timeline. A
-// story without them is better than none, so an error is a warning.
+// addExemplars puts the exemplars of the story into its timeline. A story
+// without them is better than none, so an error is a warning.
 func (e *Engine) addExemplars(ctx context.Context, q Request, g *gather, a *Answer) {
 	if e.exemplars == nil || len(a.Timeline) == 0 {
 		return
 	}
-	ids := make([]string, 0, len(a.Traces)+1)
+	ids := []string{g.id}
 	for _, t := range a.Traces {
 		ids = append(ids, t.TraceID)
 	}
 	for id := range g.traces {
 		ids = append(ids, id)
 	}
-	if g.kind() == correlation.TraceID {
-		ids = append(ids, g.id)
-	}
-	if len(ids) == 0 {
-		return
+	for id := range g.taken {
+		ids = append(ids, id)
 	}
 	from, to := a.Timeline[0].Time, a.Timeline[0].Time
 	for _, t := range a.Timeline {
@@ -121,6 +127,42 @@ func (e *Engine) addExemplars(ctx context.Context, q Request, g *gather, a *Answ
 	for i := range found {
 		a.Timeline = append(a.Timeline, exemplarEntry(&found[i]))
 	}
+}
+
+// onlyExemplars answers for an ID that stands in no log and no span, but beside
+// a metric's sample: its trace was not sampled, or is older than what is kept.
+// It returns nil where there is no such one.
+func (e *Engine) onlyExemplars(ctx context.Context, q Request) (*Answer, error) {
+	if e.exemplars == nil {
+		return nil, nil
+	}
+	to := q.To
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	for _, id := range correlation.Spellings(q.ID) {
+		found, err := e.exemplars.Exemplars(ctx, q.Tenant, correlation.Cases(id), q.From, to)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return e.ofExemplars(q, id, found), nil
+		}
+	}
+	return nil, nil
+}
+
+func (e *Engine) ofExemplars(q Request, id string, found []Exemplar) *Answer {
+	g := newGather(e, q, id)
+	if found[0].TraceID == id {
+		g.kinds[correlation.TraceID]++
+	}
+	g.warn("only exemplars of metrics carry the ID: no span and no log record is stored")
+	a := g.answer()
+	for i := range found {
+		a.Timeline = append(a.Timeline, exemplarEntry(&found[i]))
+	}
+	return a
 }
 
 func exemplarEntry(x *Exemplar) Entry {

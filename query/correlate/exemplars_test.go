@@ -28,7 +28,36 @@ func exemplarStore(t *testing.T) promstorage.ExemplarQueryable {
 			t.Fatal(err)
 		}
 	}
+	others := []labels.Labels{labels.FromStrings("traceID", "11803532876627986230"), labels.FromStrings("request_id", "REQ-77"), labels.FromStrings("note", correlatetest.TraceHex)}
+	for i, ls := range others {
+		err := s.AddExemplar(series, exemplar.Exemplar{Labels: ls, Value: 0.09, Ts: correlatetest.At(95+i) / 1e6, HasTs: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	return s
+}
+
+// What is in no span and no log may still stand beside a metric.
+func TestOnlyExemplars(t *testing.T) {
+	src := correlate.PrometheusExemplars(func(string) (promstorage.ExemplarQueryable, error) { return exemplarStore(t), nil })
+	e := correlate.New(correlate.DefaultConfig(), correlatetest.New(), src)
+	for id, kind := range map[string]string{
+		"ffff0000ffff0000ffff0000ffff0001": "trace_id", "FFFF0000-FFFF-0000-FFFF-0000FFFF0001": "trace_id",
+		"0000000000000000a3ce929d0e0e4736": "trace_id", "11803532876627986230": "trace_id", "00-ffff0000ffff0000ffff0000ffff0001-00000000000000a3-01": "trace_id", "REQ-77": "token",
+	} {
+		a, err := e.Correlate(t.Context(), correlate.Request{Tenant: tenant, ID: id, Hops: -1})
+		if err != nil {
+			t.Errorf("%s: %v", id, err)
+			continue
+		}
+		if len(a.Timeline) != 1 || a.Timeline[0].Type != correlate.TypeExemplar || a.Kind != kind || len(a.Warnings) != 1 || a.Range.From.IsZero() {
+			t.Errorf("%s: %s", id, story(a))
+		}
+	}
+	if _, err := e.Correlate(t.Context(), correlate.Request{Tenant: tenant, ID: "abcd0000abcd0000abcd0000abcd0001"}); !errors.Is(err, correlate.ErrNotFound) {
+		t.Errorf("what no exemplar names: %v", err)
+	}
 }
 
 func TestExemplarsStandInTheTimeline(t *testing.T) {
