@@ -191,7 +191,7 @@ func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T
 		days := head.ByDay(all[name].Snapshot())
 		for _, day := range slices.Sorted(maps.Keys(days)) {
 			meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: name, Signal: sig.kind.Signal, Day: day}
-			opts := s.segmentOptions(segment.Quick)
+			opts := s.segmentOptions()
 			opts.Covers = segment.Covers(g.covers)
 			h, err := writeSegment(s, sig, meta, opts, days[day].Rows())
 			if err != nil {
@@ -203,36 +203,43 @@ func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T
 	return out, nil
 }
 
-func (s *Store) segmentOptions(e segment.Effort) segment.Options {
-	return segment.Options{BlockRows: s.cfg.BlockRows, BlockBytes: s.cfg.BlockBytes, Effort: e}
+func (s *Store) segmentOptions() segment.Options {
+	return segment.Options{BlockRows: s.cfg.BlockRows, BlockBytes: s.cfg.BlockBytes}
 }
 
-// writeSegment writes one segment and makes it and its directory durable.
-// meta's figures are filled in.
+// writeSegment writes one segment of rows.
 func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts segment.Options, rows iter.Seq2[head.Row[T], error]) (*handle[T], error) {
+	return placeSegment(s, sig, meta, func(path string) (segment.Info, error) {
+		w, err := segment.Create(s.deps.FS, path, sig.codec, opts)
+		if err != nil {
+			return segment.Info{}, err
+		}
+		for r, err := range rows {
+			if err == nil {
+				err = w.AddHashed(r.Record, r.Hashes)
+			}
+			if err != nil {
+				w.Abort()
+				return segment.Info{}, err
+			}
+		}
+		return w.Finish()
+	})
+}
+
+// placeSegment has a segment written where it belongs and makes its directory
+// durable, too. meta's figures are filled in.
+func placeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, write func(path string) (segment.Info, error)) (*handle[T], error) {
 	dir, path := s.paths.partition(&meta), s.paths.segment(&meta)
 	if err := s.paths.ensure(dir); err != nil {
 		return nil, err
 	}
-	w, err := segment.Create(s.deps.FS, path, sig.codec, opts)
-	if err != nil {
-		return nil, err
-	}
-	for r, err := range rows {
-		if err == nil {
-			err = w.AddHashed(r.Record, r.Hashes)
-		}
-		if err != nil {
-			w.Abort()
-			return nil, err
-		}
-	}
-	info, err := w.Finish()
+	info, err := write(path)
 	if err != nil {
 		return nil, err
 	}
 	if err := wal.SyncDir(s.deps.FS, dir); err != nil {
-		w.Abort()
+		_ = s.deps.FS.Remove(path) // nothing was told of it
 		return nil, err
 	}
 	meta.Rows, meta.Min, meta.Max, meta.Bytes = info.Rows, info.Min, info.Max, info.Bytes

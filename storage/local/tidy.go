@@ -179,7 +179,7 @@ type filter[T any] struct {
 // left no rows.
 func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *partition[T], inputs []*handle[T], f *filter[T]) (*handle[T], error) {
 	readers := make([]*segment.Reader[T], len(inputs))
-	var want, bytes int64
+	var want int64
 	for i, h := range inputs {
 		r, err := h.open()
 		if err != nil {
@@ -187,17 +187,20 @@ func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *part
 		}
 		readers[i] = r
 		want += r.Rows()
-		bytes += h.meta.Bytes
-	}
-	rows := paced(ctx, s.pace, float64(bytes)/float64(max(want, 1)), compact.Merge(ctx, sig.kind, readers))
-	left := int64(0)
-	if f != nil {
-		rows = filtered(rows, f.keep, &left)
 	}
 	meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: p.tenant, Signal: sig.kind.Signal, Day: p.day}
-	opts := s.segmentOptions(segment.Thorough)
+	opts := s.segmentOptions()
 	opts.Replaces = removed(inputs)
-	out, err := writeSegment(s, sig, meta, opts, hashed(sig.kind, rows))
+	var out *handle[T]
+	var err error
+	left := int64(0)
+	if f == nil && segment.Whole(readers, opts) {
+		out, err = placeSegment(s, sig, meta, func(path string) (segment.Info, error) {
+			return segment.Join(ctx, s.deps.FS, path, sig.codec, readers, opts, s.pace.wait)
+		})
+	} else {
+		out, err = writeSegment(s, sig, meta, opts, hashed(sig.kind, mergedRows(ctx, s, sig, inputs, readers, f, &left)))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -220,6 +223,20 @@ func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *part
 		return nil, err
 	}
 	return out, nil
+}
+
+// mergedRows returns the rows of segments in their order, as fast as the pace
+// allows, without those that the filter leaves out, which it counts.
+func mergedRows[T any](ctx context.Context, s *Store, sig *signal[T], inputs []*handle[T], readers []*segment.Reader[T], f *filter[T], left *int64) iter.Seq2[*T, error] {
+	var rows, bytes int64
+	for _, h := range inputs {
+		rows, bytes = rows+h.meta.Rows, bytes+h.meta.Bytes
+	}
+	out := paced(ctx, s.pace, float64(bytes)/float64(max(rows, 1)), compact.Merge(ctx, sig.kind, readers))
+	if f != nil {
+		out = filtered(out, f.keep, left)
+	}
+	return out
 }
 
 // filtered passes on the rows to keep, and counts the others.

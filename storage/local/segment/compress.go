@@ -7,46 +7,65 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Effort is how hard a writer compresses.
-type Effort int
-
-// The efforts: a flush must keep up with ingest, a compaction works for the
-// long run.
-const (
-	Quick Effort = iota
-	Thorough
-	effortCount
-)
-
-// Encoders and the decoder hold tables that are costly to make; they are safe
-// for concurrent use and never stopped.
+// Compressors and the decompressor hold tables that are costly to make; they
+// are safe for concurrent use and never stopped. A few compressors are kept
+// for the next who needs one.
 var (
-	encoders [effortCount]sync.Pool
-	decoder  = sync.OnceValues(func() (*zstd.Decoder, error) {
+	idle    = make(chan *zstd.Encoder, 4)
+	decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 		return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxChunkRaw))
 	})
 )
 
-func encoder(e Effort) (*zstd.Encoder, error) {
-	if enc, ok := encoders[e].Get().(*zstd.Encoder); ok {
+// encoder returns a compressor, to be handed back with release. Its level is
+// the one from which on chunks hardly get smaller: a twentieth less than the
+// fastest level makes of them, for a tenth of a microsecond a record.
+func encoder() (*zstd.Encoder, error) {
+	select {
+	case enc := <-idle:
 		return enc, nil
+	default:
 	}
-	level := [effortCount]zstd.EncoderLevel{zstd.SpeedFastest, zstd.SpeedDefault}[e]
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1),
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
 }
 
-// leastGain is the part of a chunk that compression must save.
-const leastGain = 50
+func release(enc *zstd.Encoder) {
+	select {
+	case idle <- enc:
+	default:
+	}
+}
+
+const (
+	// leastGain is the part of a chunk that compression must save.
+	leastGain = 50
+	// leastRaw is how long a chunk is for which it can.
+	leastRaw = 24
+)
+
+// chunk appends a chunk of these bytes.
+func (o *output) chunk(id chunkID, raw []byte) (chunk, error) {
+	start := len(o.buf)
+	buf, packed, err := pack(o.buf, raw)
+	if err != nil {
+		return chunk{}, err
+	}
+	o.buf = buf
+	return chunk{place: o.placed(start), id: id, raw: int64(len(raw)), packed: packed}, nil
+}
 
 // pack compresses raw behind dst; it reports false, and appends raw as it is,
 // where that saves too little for what reading it would cost.
-func pack(dst, raw []byte, e Effort) ([]byte, bool, error) {
-	enc, err := encoder(e)
+func pack(dst, raw []byte) ([]byte, bool, error) {
+	if len(raw) < leastRaw {
+		return append(dst, raw...), false, nil
+	}
+	enc, err := encoder()
 	if err != nil {
 		return dst, false, fmt.Errorf("make a compressor: %w", err)
 	}
-	defer encoders[e].Put(enc)
+	defer release(enc)
 	start := len(dst)
 	dst = enc.EncodeAll(raw, dst)
 	if len(dst)-start < len(raw)-len(raw)/leastGain {

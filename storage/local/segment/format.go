@@ -12,7 +12,7 @@ import (
 )
 
 // Version is the format that this code writes. It is the only one it reads.
-const Version = 2
+const Version = 3
 
 // Magic starts and ends every segment.
 var Magic = [8]byte{'C', 'L', 'E', 'W', 'S', 'E', 'G', '\n'}
@@ -104,7 +104,7 @@ type chunk struct {
 
 // block is an entry of the block index.
 type block struct {
-	first, rows int // row numbers
+	first, rows int // number of its first row, and how many it has
 	min, max    int64
 	streams     []blockStream
 	// tokens bounds the ID-shaped runs of letters and digits in the bodies.
@@ -217,11 +217,11 @@ type footer struct {
 	rows     int64
 	min, max int64
 	unit     int // rows of a unit of the ID index
-	idBits   int // the ID index has 1<<idBits buckets
+	ids      idShape
 	streams  place
 	blocks   place
 	idDir    place
-	ids      place // its crc is unused: every bucket has one
+	buckets  place // its crc is unused: every bucket has one
 	covers   Covers
 	replaces []uint64 // IDs of the segments that it was merged from
 }
@@ -239,8 +239,9 @@ func (f *footer) append(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, f.min)
 	dst = binary.AppendVarint(dst, f.max)
 	dst = binary.AppendUvarint(dst, uint64(f.unit))
-	dst = binary.AppendUvarint(dst, uint64(f.idBits))
-	for _, p := range []place{f.streams, f.blocks, f.idDir, f.ids} {
+	dst = binary.AppendUvarint(dst, uint64(f.ids.bucket))
+	dst = binary.AppendUvarint(dst, uint64(f.ids.suffix))
+	for _, p := range []place{f.streams, f.blocks, f.idDir, f.buckets} {
 		dst = p.append(dst)
 	}
 	dst = binary.AppendUvarint(dst, f.covers.Seq)
@@ -257,8 +258,9 @@ func parseFooter(b []byte) (f footer, err error) {
 	f.signal = telemetry.Signal(c.String())
 	f.rows = int64(c.Uvarint())
 	f.min, f.max = c.Varint(), c.Varint()
-	f.unit, f.idBits = int(c.Uvarint()), int(c.Uvarint())
-	for _, p := range []*place{&f.streams, &f.blocks, &f.idDir, &f.ids} {
+	f.unit = int(c.Uvarint())
+	f.ids.bucket, f.ids.suffix = int(c.Uvarint()), int(c.Uvarint())
+	for _, p := range []*place{&f.streams, &f.blocks, &f.idDir, &f.buckets} {
 		*p = readPlace(c)
 	}
 	f.covers.Seq, f.covers.Offset = c.Uvarint(), int64(c.Uvarint())
@@ -266,8 +268,8 @@ func parseFooter(b []byte) (f footer, err error) {
 	for i := range f.replaces {
 		f.replaces[i] = c.Uvarint()
 	}
-	if f.unit <= 0 || f.idBits < 0 || f.idBits > maxIDBits {
-		c.Fail("units of %d rows, %d index bits", f.unit, f.idBits)
+	if f.unit <= 0 || f.unit > maxBlockRows || !f.ids.valid() {
+		c.Fail("units of %d rows, index bits %v", f.unit, f.ids)
 	}
 	return f, c.Err()
 }

@@ -16,6 +16,13 @@ type keyList struct {
 
 // places returns the numbers of keys, in rising order.
 func (l *keyList) places(keys []string) []int {
+	out := l.numbers(keys)
+	slices.Sort(out)
+	return out
+}
+
+// numbers returns the number of each key.
+func (l *keyList) numbers(keys []string) []int {
 	if l.place == nil {
 		l.place = map[string]int{}
 	}
@@ -29,7 +36,6 @@ func (l *keyList) places(keys []string) []int {
 		}
 		out[i] = at
 	}
-	slices.Sort(out)
 	return out
 }
 

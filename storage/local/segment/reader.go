@@ -89,14 +89,16 @@ func (r *Reader[T]) loadIndex() error {
 	c := column.NewCursor(b)
 	r.keys = c.Keys()
 	r.blocks = make([]block, 0, c.Count(10))
-	first := 0
+	first, rows := 0, int64(0)
 	for range cap(r.blocks) {
 		bl := readBlock(c, first, len(r.streams), len(r.keys))
-		first += bl.rows
+		// Every block begins a unit of the ID index.
+		first += (bl.rows + r.foot.unit - 1) / r.foot.unit * r.foot.unit
+		rows += int64(bl.rows)
 		r.blocks = append(r.blocks, bl)
 	}
-	if c.Err() == nil && int64(first) != r.foot.rows {
-		c.Fail("blocks of %d rows in a segment of %d", first, r.foot.rows)
+	if c.Err() == nil && rows != r.foot.rows {
+		c.Fail("blocks of %d rows in a segment of %d", rows, r.foot.rows)
 	}
 	if c.Err() != nil {
 		return r.corrupt("block index", r.foot.blocks.offset, c.Err())
@@ -254,12 +256,12 @@ func (r *Reader[T]) wantedStreams(q *record.Query[T]) func(number int) bool {
 func (r *Reader[T]) find(hashes []uint64) (map[int][]int32, error) {
 	var units []uint32
 	for _, h := range hashes {
-		b, number, err := r.bucket(bucketOf(h, r.foot.idBits))
+		b, number, err := r.bucket(r.foot.ids.bucketOf(h))
 		if err != nil {
 			return nil, err
 		}
-		if units, err = findInBucket(units, b, h, r.foot.idBits); err != nil {
-			return nil, r.corrupt(fmt.Sprintf("ID bucket %d", number), r.foot.ids.offset, err)
+		if units, err = findInBucket(units, b, h, r.foot.ids); err != nil {
+			return nil, r.corrupt(fmt.Sprintf("ID bucket %d", number), r.foot.buckets.offset, err)
 		}
 	}
 	slices.Sort(units)
@@ -267,16 +269,14 @@ func (r *Reader[T]) find(hashes []uint64) (map[int][]int32, error) {
 	block := 0
 	for _, u := range slices.Compact(units) {
 		row := int64(u) * int64(r.foot.unit)
-		if row >= r.foot.rows {
-			continue
-		}
-		end := min(row+int64(r.foot.unit), r.foot.rows)
-		// Blocks may end inside a unit: it then stands in both.
-		for int64(r.blocks[block].first+r.blocks[block].rows) <= row {
+		for block < len(r.blocks) && int64(r.blocks[block].first+r.blocks[block].rows) <= row {
 			block++
 		}
-		for b := block; b < len(r.blocks) && int64(r.blocks[b].first) < end; b++ {
-			out[b] = append(out[b], int32(max(row-int64(r.blocks[b].first), -int64(r.foot.unit))))
+		if block == len(r.blocks) {
+			break
+		}
+		if b := &r.blocks[block]; int64(b.first) <= row {
+			out[block] = append(out[block], int32(row-int64(b.first)))
 		}
 	}
 	return out, nil
@@ -298,10 +298,10 @@ func (r *Reader[T]) bucket(n uint64) ([]byte, uint64, error) {
 	for i := skip / dirEntry; i < 2; i++ {
 		ends[i] = int64(binary.LittleEndian.Uint64(d[i*dirEntry-skip:]))
 	}
-	p := place{offset: r.foot.ids.offset + ends[0], length: ends[1] - ends[0]}
+	p := place{offset: r.foot.buckets.offset + ends[0], length: ends[1] - ends[0]}
 	part = fmt.Sprintf("ID bucket %d", n)
-	if p.length < 4 || ends[0] < 0 || ends[1] > r.foot.ids.length {
-		return nil, n, r.corrupt("ID directory", from, fmt.Errorf("bucket %d from %d to %d of %d", n, ends[0], ends[1], r.foot.ids.length))
+	if p.length < 4 || ends[0] < 0 || ends[1] > r.foot.buckets.length {
+		return nil, n, r.corrupt("ID directory", from, fmt.Errorf("bucket %d from %d to %d of %d", n, ends[0], ends[1], r.foot.buckets.length))
 	}
 	b, err := r.read(p, part, false)
 	if err != nil {

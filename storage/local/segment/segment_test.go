@@ -74,9 +74,8 @@ func TestRoundTrip(t *testing.T) {
 	g := storagetest.NewGen(1)
 	fs := vfs.NewMem()
 	logs := g.Logs(333).Logs
-	for _, effort := range []segment.Effort{segment.Quick, segment.Thorough} {
+	{
 		opts := options()
-		opts.Effort = effort
 		info := write(t, fs, segment.Logs, logs, opts)
 		r, err := segment.Open(fs, path, segment.Logs)
 		if err != nil {

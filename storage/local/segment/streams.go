@@ -87,6 +87,22 @@ func (b *streamBuilder) add(s *telemetry.Stream, t, size int64) int {
 	return n
 }
 
+// join counts what another segment holds of a stream and returns its number.
+func (b *streamBuilder) join(in *StreamStats) int {
+	n, ok := b.byID[in.Stream.ID]
+	if !ok {
+		n = len(b.list)
+		b.byID[in.Stream.ID] = n
+		b.list = append(b.list, *in)
+		return n
+	}
+	st := &b.list[n]
+	st.Records += in.Records
+	st.Bytes += in.Bytes
+	st.First, st.Last = min(st.First, in.First), max(st.Last, in.Last)
+	return n
+}
+
 func (b *streamBuilder) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(b.list)))
 	for i := range b.list {

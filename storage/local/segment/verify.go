@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/clewhq/clew/storage"
-	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
 )
 
@@ -30,12 +29,12 @@ func (r *Reader[T]) Verify(bad func(error)) {
 		bad(err)
 		return
 	}
-	if want := dirEntry << r.foot.idBits; len(dir) != want {
+	if want := dirEntry * r.foot.ids.buckets(); len(dir) != want {
 		bad(r.corrupt("ID directory", r.foot.idDir.offset, fmt.Errorf("%d bytes, want %d", len(dir), want)))
 		return
 	}
-	for n := range uint64(1) << r.foot.idBits {
-		if err := r.verifyBucket(n); err != nil {
+	for n := range r.foot.ids.buckets() {
+		if err := r.verifyBucket(uint64(n)); err != nil {
 			bad(err)
 		}
 	}
@@ -72,11 +71,11 @@ func (r *Reader[T]) verifyIndexed(row int, hashes []uint64) error {
 	if len(hashes) == 0 || row%r.foot.unit != 0 {
 		return nil
 	}
-	b, n, err := r.bucket(bucketOf(hashes[0], r.foot.idBits))
+	b, n, err := r.bucket(r.foot.ids.bucketOf(hashes[0]))
 	if err != nil {
 		return nil // it is reported once, with the buckets
 	}
-	units, err := findInBucket(nil, b, hashes[0], r.foot.idBits)
+	units, err := findInBucket(nil, b, hashes[0], r.foot.ids)
 	if err != nil {
 		return nil
 	}
@@ -85,7 +84,7 @@ func (r *Reader[T]) verifyIndexed(row int, hashes []uint64) error {
 			return nil
 		}
 	}
-	return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.ids.offset, fmt.Errorf("an ID of row %d is not in it", row))
+	return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.buckets.offset, fmt.Errorf("an ID of row %d is not in it", row))
 }
 
 func (r *Reader[T]) verifyBucket(n uint64) error {
@@ -93,13 +92,8 @@ func (r *Reader[T]) verifyBucket(n uint64) error {
 	if err != nil {
 		return err
 	}
-	c := column.NewCursor(b)
-	for c.Len() > 0 && c.Err() == nil {
-		c.Uvarint()
-		c.Uvarint()
-	}
-	if c.Err() != nil {
-		return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.ids.offset, errors.New("its entries cannot be read"))
+	if err := eachPair(b, func(uint64, uint32) bool { return true }); err != nil {
+		return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.buckets.offset, errors.New("its entries cannot be read"))
 	}
 	return nil
 }

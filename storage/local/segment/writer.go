@@ -2,7 +2,6 @@ package segment
 
 import (
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -17,7 +16,6 @@ type Options struct {
 	// those of bodies and attributes.
 	BlockRows  int
 	BlockBytes int64
-	Effort     Effort
 	Covers     Covers
 	// Replaces are the IDs of the segments that it is merged from.
 	Replaces []uint64
@@ -34,13 +32,9 @@ type Info struct {
 type Writer[T any] struct {
 	codec *Codec[T]
 	opts  Options
-	fs    vfs.FS
-	path  string
-	file  vfs.File
+	out   *output
 
 	foot    footer
-	offset  int64
-	buf     []byte // not yet written, ends at offset
 	rows    []*T
 	streams []int64
 	bytes   int64
@@ -53,22 +47,14 @@ type Writer[T any] struct {
 	tokens  tokenBounds // of the block at hand
 }
 
-// writeBytes is how much is gathered for one call.
-const writeBytes = 1 << 20
-
 // Create begins a segment at path. The caller ends it with Finish or Abort.
 func Create[T any](fs vfs.FS, path string, codec *Codec[T], opts Options) (*Writer[T], error) {
-	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	out, err := create(fs, path)
 	if err != nil {
-		return nil, fmt.Errorf("create segment: %w", err)
+		return nil, err
 	}
-	w := &Writer[T]{codec: codec, opts: opts, fs: fs, path: path, file: f, table: newStreamBuilder()}
+	w := &Writer[T]{codec: codec, opts: opts, out: out, table: newStreamBuilder()}
 	w.foot = footer{signal: codec.Kind.Signal, unit: unitRows, covers: opts.Covers, replaces: opts.Replaces}
-	var head [headerSize]byte
-	copy(head[:], Magic[:])
-	binary.LittleEndian.PutUint32(head[8:], Version)
-	w.buf = append(w.buf, head[:]...)
-	w.offset = headerSize
 	return w, nil
 }
 
@@ -122,46 +108,17 @@ func (w *Writer[T]) endBlock() error {
 		if chunkID(id) == chunkAttrs {
 			b.keys = w.keys.places(column.NewCursor(raw).Keys())
 		}
-		start := len(w.buf)
-		packed, ok, err := pack(w.buf, raw, w.opts.Effort)
+		c, err := w.out.chunk(chunkID(id), raw)
 		if err != nil {
 			return err
 		}
-		w.buf = packed
-		b.chunks = append(b.chunks, chunk{place: w.placed(start), id: chunkID(id), raw: int64(len(raw)), packed: ok})
+		b.chunks = append(b.chunks, c)
 	}
 	w.index = b.append(w.index)
 	w.blocks++
 	w.rows, w.streams, w.bytes, w.tokens = w.rows[:0], w.streams[:0], 0, tokenBounds{}
-	if len(w.buf) >= writeBytes {
-		return w.flush()
-	}
-	return nil
-}
-
-// placed returns the place of what was appended to the buffer from start on.
-func (w *Writer[T]) placed(start int) place {
-	p := place{offset: w.offset, length: int64(len(w.buf) - start), crc: checksum(w.buf[start:])}
-	w.offset += p.length
-	return p
-}
-
-func (w *Writer[T]) section(b []byte) place {
-	start := len(w.buf)
-	w.buf = append(w.buf, b...)
-	return w.placed(start)
-}
-
-func (w *Writer[T]) flush() error {
-	n, err := w.file.Write(w.buf)
-	if err == nil && n < len(w.buf) {
-		err = fmt.Errorf("wrote %d of %d bytes", n, len(w.buf))
-	}
-	if err != nil {
-		return fmt.Errorf("write segment %s: %w", w.path, err)
-	}
-	w.buf = w.buf[:0]
-	return nil
+	w.ids.endUnit()
+	return w.out.flushIfBig()
 }
 
 // Finish writes the indexes and makes the file durable, though not yet its
@@ -171,7 +128,7 @@ func (w *Writer[T]) Finish() (Info, error) {
 		w.Abort()
 		return Info{}, err
 	}
-	return Info{Rows: w.foot.rows, Min: w.foot.min, Max: w.foot.max, Bytes: w.offset}, nil
+	return Info{Rows: w.foot.rows, Min: w.foot.min, Max: w.foot.max, Bytes: w.out.offset}, nil
 }
 
 func (w *Writer[T]) finish() error {
@@ -180,40 +137,13 @@ func (w *Writer[T]) finish() error {
 			return err
 		}
 	}
-	w.foot.streams = w.section(w.table.append(nil))
-	w.foot.blocks = w.section(append(binary.AppendUvarint(w.keys.append(nil), uint64(w.blocks)), w.index...))
-	dir, buckets, idBits := w.ids.finish()
-	w.foot.idBits = idBits
-	w.foot.idDir = w.section(dir)
-	w.foot.ids = w.section(buckets)
-	p := w.section(w.foot.append(nil))
-	var t [trailerSize]byte
-	binary.LittleEndian.PutUint64(t[0:], uint64(p.offset))
-	binary.LittleEndian.PutUint64(t[8:], uint64(p.length))
-	binary.LittleEndian.PutUint32(t[16:], p.crc)
-	binary.LittleEndian.PutUint32(t[20:], Version)
-	copy(t[24:], Magic[:])
-	w.section(t[:])
-	if err := w.flush(); err != nil {
+	w.foot.streams = w.out.section(w.table.append(nil))
+	w.foot.blocks = w.out.section(append(binary.AppendUvarint(w.keys.append(nil), uint64(w.blocks)), w.index...))
+	if err := w.ids.write(w.out, &w.foot); err != nil {
 		return err
 	}
-	if err := w.file.Sync(); err != nil {
-		return fmt.Errorf("sync segment %s: %w", w.path, err)
-	}
-	err := w.file.Close()
-	w.file = nil
-	if err != nil {
-		return fmt.Errorf("close segment %s: %w", w.path, err)
-	}
-	return nil
+	return w.out.finish(&w.foot)
 }
 
-// Abort removes what was written. The segment was not published, so what is
-// left of it where that fails is removed at the next start.
-func (w *Writer[T]) Abort() {
-	if w.file != nil {
-		_ = w.file.Close()
-		w.file = nil
-	}
-	_ = w.fs.Remove(w.path)
-}
+// Abort removes what was written.
+func (w *Writer[T]) Abort() { w.out.abort() }
