@@ -59,6 +59,14 @@ type cursor[T any] struct {
 	upto  int
 	size  int
 	owner *handle[T]
+	free  func() // gives memory back; nil for nothing to give
+}
+
+func (c *cursor[T]) release() {
+	if c.free != nil {
+		c.free()
+		c.free = nil
+	}
 }
 
 // row returns the next row.
@@ -106,6 +114,7 @@ func (m *merge[T]) addSegment(h *handle[T]) {
 // run yields everything.
 func (m *merge[T]) run(ctx context.Context, yield func([]T, error) bool) {
 	heap.Init(&m.sources)
+	defer m.release()
 	for m.sources.Len() > 0 {
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)
@@ -121,6 +130,15 @@ func (m *merge[T]) run(ctx context.Context, yield func([]T, error) bool) {
 	}
 	if len(m.out) > 0 {
 		yield(m.out, nil)
+	}
+}
+
+// release gives the memory back of what was not read to its end.
+func (m *merge[T]) release() {
+	for i := range m.sources.list {
+		if c := m.sources.list[i].cursor; c != nil {
+			c.release()
+		}
 	}
 }
 
@@ -176,6 +194,7 @@ func planParts[T any](s *Store, h *handle[T], r *segment.Reader[T], q *record.Qu
 // push adds a cursor over what was in src.
 func (m *merge[T]) push(src source[T], c *cursor[T]) {
 	if c.rows == 0 {
+		c.release()
 		return
 	}
 	src.cursor, src.time = c, c.time(0)
@@ -211,15 +230,15 @@ func (m *merge[T]) expandParts(src source[T]) {
 			warn(m.s, src.handle, m.q.Stats, read[i].err)
 			continue
 		}
-		m.push(src, m.partCursor(src, read[i].rows))
+		m.push(src, read[i].cursor)
 	}
 }
 
 // partRead is what became of reading a part.
 type partRead[T any] struct {
-	rows  *segment.Rows[T]
-	stats storage.ReadStats
-	err   error
+	cursor *cursor[T]
+	stats  storage.ReadStats
+	err    error
 }
 
 func (m *merge[T]) readPart(src source[T]) (out partRead[T]) {
@@ -229,18 +248,44 @@ func (m *merge[T]) readPart(src source[T]) (out partRead[T]) {
 	}
 	q := *m.q
 	q.Stats = &out.stats
-	if out.rows, out.err = r.Read(&q, *src.part); out.err == nil && q.Order != storage.OrderAny {
-		out.rows.SortByTime(m.sources.newestFirst)
+	rows, err := r.ReadBorrowed(&q, *src.part)
+	if err != nil {
+		out.err = err
+		return out
 	}
+	if q.Order != storage.OrderAny {
+		rows.SortByTime(m.sources.newestFirst)
+	}
+	if rows.Len() > firstBatch {
+		rows.CountIn(m.q.Stats)
+		out.cursor = m.partCursor(src, rows)
+		return out
+	}
+	// Few rows are made here: the other cores do so at the same time.
+	out.cursor, out.err = m.smallCursor(src, rows)
+	rows.Release()
 	return out
 }
 
 func (m *merge[T]) partCursor(src source[T], rows *segment.Rows[T]) *cursor[T] {
-	rows.CountIn(m.q.Stats)
 	return &cursor[T]{
-		rows: rows.Len(), owner: src.handle, time: rows.Time,
+		rows: rows.Len(), owner: src.handle, time: rows.Time, free: rows.Release,
 		take: func(from, to int) ([]T, error) { return rows.Take(from, to, m.q.Columns) },
 	}
+}
+
+// smallCursor has all its rows already.
+func (m *merge[T]) smallCursor(src source[T], rows *segment.Rows[T]) (*cursor[T], error) {
+	n := rows.Len()
+	batch, err := rows.Take(0, n, m.q.Columns)
+	if err != nil {
+		return nil, err
+	}
+	times := make([]int64, n)
+	for i := range times {
+		times[i] = rows.Time(i)
+	}
+	return &cursor[T]{rows: n, owner: src.handle, batch: batch, upto: n, time: func(i int) int64 { return times[i] }}, nil
 }
 
 // runCursor selects the rows of a run. Its rows are in order of time.
@@ -341,6 +386,7 @@ func (m *merge[T]) emit(top *source[T], yield func([]T, error) bool) bool {
 		row, err := c.row()
 		if err != nil {
 			warn(m.s, c.owner, m.q.Stats, err)
+			c.release()
 			heap.Pop(&m.sources)
 			return true
 		}
@@ -360,6 +406,7 @@ func (m *merge[T]) emit(top *source[T], yield func([]T, error) bool) bool {
 		}
 	}
 	if c.next == c.rows {
+		c.release()
 		heap.Pop(&m.sources)
 	} else {
 		heap.Fix(&m.sources, 0)

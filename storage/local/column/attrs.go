@@ -71,8 +71,9 @@ func (e *attrEncoder) add(l telemetry.Attrs) int64 {
 type Attrs struct {
 	c      *Cursor
 	keys   []string
+	kept   []string // keys to be kept, "" where not yet
 	shapes [][]int
-	refs   Ints
+	refs   refs
 	values []Values // by key
 }
 
@@ -90,18 +91,13 @@ func (c *Cursor) Attrs(n int) (v Attrs) {
 	v.c = c
 	v.keys = c.Keys()
 	v.shapes = c.shapes(len(v.keys))
-	v.refs = c.Ints(n)
+	v.refs = c.refs(n)
 	if c.err != nil {
 		return v
 	}
-	counts := make([]int, len(v.shapes))
-	for i := range n {
-		ref := v.refs.At(i)
-		if ref < 0 || ref >= int64(len(v.shapes)) {
-			c.Fail("attribute shape %d of %d", ref, len(v.shapes))
-			return v
-		}
-		counts[ref]++
+	counts := c.countRefs(&v.refs, len(v.shapes), "attribute shape")
+	if counts == nil {
+		return v
 	}
 	held := make([]int, len(v.keys))
 	total := 0
@@ -114,11 +110,33 @@ func (c *Cursor) Attrs(n int) (v Attrs) {
 			return v
 		}
 	}
-	v.values = make([]Values, len(v.keys))
+	v.kept = c.mem.stringsOf(len(v.keys))
+	v.values = c.mem.columnsOfValues(len(v.keys))
 	for k := range v.keys {
 		v.values[k] = c.Values(held[k])
 	}
 	return v
+}
+
+// countRefs counts how often each of the first most references occurs; nil
+// where there is one that is more.
+func (c *Cursor) countRefs(r *refs, most int, what string) []int {
+	counts := make([]int, most)
+	for i, ref := range r.small {
+		if int(ref) >= most {
+			c.Fail("%s %d of %d in row %d", what, ref, most, i)
+			return nil
+		}
+		counts[ref]++
+	}
+	for i, ref := range r.wide {
+		if ref < 0 || ref >= int64(most) {
+			c.Fail("%s %d of %d in row %d", what, ref, most, i)
+			return nil
+		}
+		counts[ref]++
+	}
+	return counts
 }
 
 func (c *Cursor) shapes(keys int) [][]int {
@@ -146,24 +164,43 @@ func (v *Attrs) places(sel []int, visit func(i int, shape []int, before []int)) 
 	}
 	before := make([]int, len(v.keys))
 	passed := make([]int, len(v.shapes)) // rows of each shape since the last visit
-	var touched []int64
 	row := 0
 	for i, want := range sel {
+		if want-row > fewRows {
+			v.refs.tally(passed, row, want)
+			row = want
+			for ref, n := range passed {
+				if n == 0 {
+					continue
+				}
+				for _, k := range v.shapes[ref] {
+					before[k] += n
+				}
+				passed[ref] = 0
+			}
+		}
 		for ; row < want; row++ {
-			ref := v.refs.At(row)
-			if passed[ref] == 0 {
-				touched = append(touched, ref)
+			for _, k := range v.shapes[v.refs.at(row)] {
+				before[k]++
 			}
-			passed[ref]++
 		}
-		for _, ref := range touched {
-			for _, k := range v.shapes[ref] {
-				before[k] += passed[ref]
-			}
-			passed[ref] = 0
+		visit(i, v.shapes[v.refs.at(row)], before)
+	}
+}
+
+// fewRows are counted one by one.
+const fewRows = 8
+
+// tally adds to counts how often each reference occurs from a row to another.
+func (r *refs) tally(counts []int, from, to int) {
+	if r.wide != nil {
+		for _, ref := range r.wide[from:to] {
+			counts[ref]++
 		}
-		touched = touched[:0]
-		visit(i, v.shapes[v.refs.At(row)], before)
+		return
+	}
+	for _, ref := range r.small[from:to] {
+		counts[ref]++
 	}
 }
 
@@ -179,10 +216,18 @@ func (v *Attrs) Select(sel []int, set func(i int, attrs telemetry.Attrs)) {
 		for j, k := range shape {
 			// A key may stand in a list more than once.
 			at := before[k] + repeats(shape[:j], k)
-			list[j] = telemetry.Attr{Key: v.keys[k], Value: v.values[k].At(at)}
+			list[j] = telemetry.Attr{Key: v.key(k), Value: v.values[k].At(at)}
 		}
 		set(i, list)
 	})
+}
+
+// key returns a key to be kept.
+func (v *Attrs) key(k int) string {
+	if v.kept[k] == "" {
+		v.kept[k] = v.c.mem.keep(v.keys[k])
+	}
+	return v.kept[k]
 }
 
 // Accepted tells of each key of the column whether accept is true of it; nil

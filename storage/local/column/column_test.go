@@ -79,14 +79,18 @@ func TestParents(t *testing.T) {
 	groups := column.Groups(traces)
 	b := column.AppendParents(nil, parents, spans, groups)
 	cur := column.NewCursor(b)
-	got := column.Parents(cur, spans, groups)
+	read := column.ReadParents[[8]byte](cur, len(spans))
 	if cur.Err() != nil || cur.Len() != 0 {
 		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
 	}
-	for i := range parents {
-		if got[i] != parents[i] {
-			t.Errorf("parent %d is %x, want %x", i, got[i], parents[i])
-		}
+	traceIDs := column.ReadIDs[[16]byte](column.NewCursor(column.AppendIDs(nil, traces)), len(traces))
+	spanIDs := column.ReadIDs[[8]byte](column.NewCursor(column.AppendIDs(nil, spans)), len(spans))
+	for _, sel := range [][]int{{0, 1, 2, 3, 4, 5, 6}, {2}, {1, 3}, {6}} {
+		column.SelectParents(&read, &spanIDs, &traceIDs, sel, func(i int, got [8]byte) {
+			if want := parents[sel[i]]; got != want {
+				t.Errorf("parent %d of rows %v is %x, want %x", sel[i], sel, got, want)
+			}
+		})
 	}
 }
 
@@ -221,11 +225,17 @@ func decode(b []byte, n int) {
 		func(c *column.Cursor) { c.AttrList() },
 		func(c *column.Cursor) { v := column.ReadIDs[[16]byte](c, n); v.All() },
 		func(c *column.Cursor) {
-			spans := make([][8]byte, n)
-			column.Parents(c, spans, column.Groups(spans))
+			ids := column.ReadIDs[[8]byte](column.NewCursor(column.AppendIDs(nil, make([][8]byte, n))), n)
+			v := column.ReadParents[[8]byte](c, n)
+			column.SelectParents(&v, &ids, &ids, rows(n), func(int, [8]byte) {})
 		},
 	} {
 		f(column.NewCursor(b))
+		mem := column.Memory{Keep: true}
+		for range 2 {
+			f(column.CursorIn(b, &mem))
+			mem.Reset()
+		}
 	}
 }
 

@@ -15,10 +15,15 @@ var ErrCorrupt = errors.New("corrupt column")
 type Cursor struct {
 	b   []byte
 	err error
+	mem *Memory // nil for none
 }
 
 // NewCursor returns a cursor over b. Strings read from it point into b.
 func NewCursor(b []byte) *Cursor { return &Cursor{b: b} }
+
+// CursorIn returns a cursor over b whose columns are read in the memory of m,
+// which decides what becomes of their texts.
+func CursorIn(b []byte, m *Memory) *Cursor { return &Cursor{b: b, mem: m} }
 
 // Err returns the first error.
 func (c *Cursor) Err() error { return c.err }

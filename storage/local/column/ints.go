@@ -111,6 +111,7 @@ type Ints struct {
 	planes []byte
 	runs   []run
 	all    []int64
+	mem    *Memory
 }
 
 // run is a value that stands in all places up to end.
@@ -121,7 +122,7 @@ type run struct {
 
 // Ints reads n integers.
 func (c *Cursor) Ints(n int) (v Ints) {
-	v.n, v.mode = n, c.Byte()
+	v.n, v.mode, v.mem = n, c.Byte(), c.mem
 	switch v.mode {
 	case intsConst:
 		v.base = c.Varint()
@@ -214,19 +215,41 @@ func gather(planes []byte, i, n int) (u uint64) {
 // All returns all values. The list must not be changed.
 func (v *Ints) All() []int64 {
 	if v.all == nil && v.n > 0 {
-		v.all = make([]int64, v.n)
+		v.all = v.mem.int64s(v.n)
 		v.decode(v.all)
 	}
 	return v.all
 }
 
-// AllIn is All in the memory of buf, where that is long enough.
-func (v *Ints) AllIn(buf []int64) []int64 {
-	if v.all == nil && v.n > 0 && v.n <= cap(buf) {
-		v.all = buf[:v.n]
-		v.decode(v.all)
+// small returns all values as bytes, nil where some may not fit in one.
+func (v *Ints) small() []byte {
+	const top = 255
+	switch {
+	case v.mode == intsPlanes && v.w == 1 && v.base == 0:
+		return v.planes
+	case v.mode == intsConst && v.base >= 0 && v.base <= top:
+		out := v.mem.Bytes(v.n)
+		fill(out, byte(v.base))
+		return out
+	case v.mode == intsRuns:
+		out := v.mem.Bytes(v.n)
+		at := 0
+		for _, r := range v.runs {
+			if r.value < 0 || r.value > top {
+				return nil
+			}
+			fill(out[at:r.end], byte(r.value))
+			at = r.end
+		}
+		return out
 	}
-	return v.All()
+	return nil
+}
+
+func fill(b []byte, v byte) {
+	for i := range b {
+		b[i] = v
+	}
 }
 
 func (v *Ints) decode(out []int64) {

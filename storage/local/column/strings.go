@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -75,19 +74,17 @@ func dictionary(vals []string) (dict []string, refs []int64) {
 	return dict, refs
 }
 
-// Strings is a column of strings that is being read. Short of templates its
-// strings point into the bytes it was read from. It is not safe for concurrent
-// use.
+// Strings is a column of strings that is being read. It is not
+// safe for concurrent use.
 type Strings struct {
 	c    *Cursor
 	n    int
 	refs Ints     // into dict
 	dict *Strings // if set
 	tmpl *templates
-	ends []int // where each plain string ends in text
 	text []byte
+	ends sums     // where each plain string ends in text
 	made []string // of the dictionary, "" where not yet
-	lens Ints
 }
 
 // Strings reads n strings.
@@ -99,7 +96,7 @@ func (c *Cursor) Strings(n int) Strings {
 		size := c.Count(0)
 		v.dict = c.distinct(size)
 		v.refs = c.Ints(n)
-		v.made = make([]string, size)
+		v.made = c.mem.stringsOf(size)
 	case mode == stringsPlain:
 		v.readPlain()
 	case mode == stringsTemplates:
@@ -121,35 +118,19 @@ func (c *Cursor) distinct(n int) *Strings {
 
 func (v *Strings) readPlain() {
 	c := v.c
-	v.lens = c.Ints(v.n)
+	lens := c.Ints(v.n)
 	if c.err != nil {
 		return
 	}
-	if l, ok := v.lens.Const(); ok {
-		if l < 0 || v.n > 0 && l > int64(len(c.b)/v.n) {
-			c.Fail("%d strings of %d bytes where %d are left", v.n, l, len(c.b))
-			return
-		}
-		v.text = c.Bytes(int(l) * v.n)
-		return
-	}
-	v.ends = make([]int, v.n)
 	total := 0
-	for i, l := range v.lens.All() {
-		if l < 0 || l > int64(len(c.b)-total) {
-			c.Fail("string of %d bytes where %d are left", l, len(c.b)-total)
-			return
-		}
-		total += int(l)
-		v.ends[i] = total
-	}
+	v.ends, total = c.sums(lens, len(c.b))
 	v.text = c.Bytes(total)
 }
 
 // Len is the number of strings.
 func (v *Strings) Len() int { return v.n }
 
-// At returns string i.
+// At returns string i, to be kept.
 func (v *Strings) At(i int) string {
 	switch {
 	case v.c.err != nil:
@@ -159,28 +140,31 @@ func (v *Strings) At(i int) string {
 	case v.tmpl != nil:
 		return v.tmpl.at(i)
 	}
-	from, to := v.bounds(i)
-	return asString(v.text[from:to])
+	return v.c.mem.text(v.plain(i))
 }
 
-func (v *Strings) bounds(i int) (from, to int) {
-	if v.ends == nil {
-		l := int(v.lens.base)
-		return i * l, (i + 1) * l
+// peek returns string i, good until the next call.
+func (v *Strings) peek(i int) string {
+	switch {
+	case v.c.err != nil:
+		return ""
+	case v.dict != nil:
+		return v.entry(v.refs.At(i))
+	case v.tmpl != nil:
+		return v.tmpl.peek(i)
 	}
-	if i > 0 {
-		from = v.ends[i-1]
-	}
-	return from, v.ends[i]
+	return asString(v.plain(i))
 }
 
-// entry returns a string of the dictionary; those of templates are made once.
+func (v *Strings) plain(i int) []byte {
+	from, to := v.ends.bounds(i)
+	return v.text[from:to]
+}
+
+// entry returns a string of the dictionary; it is made once.
 func (v *Strings) entry(ref int64) string {
 	if !v.known(ref, len(v.made)) {
 		return ""
-	}
-	if v.dict.tmpl == nil {
-		return v.dict.At(int(ref))
 	}
 	if v.made[ref] == "" {
 		v.made[ref] = v.dict.At(int(ref))
@@ -195,12 +179,12 @@ func (v *Strings) Test(sel []int, accept func(string) bool) []int {
 		return nil
 	}
 	if v.dict == nil {
-		return slices.DeleteFunc(sel, func(i int) bool { return !accept(v.At(i)) })
+		return slices.DeleteFunc(sel, func(i int) bool { return !accept(v.peek(i)) })
 	}
 	good := make([]bool, len(v.made))
 	n := 0
 	for ref := range good {
-		if good[ref] = accept(v.entry(int64(ref))); good[ref] {
+		if good[ref] = accept(v.dict.peek(ref)); good[ref] {
 			n++
 		}
 	}
@@ -269,7 +253,7 @@ func (v *Strings) Containing(sel []int, lit string) []int {
 func (v *Strings) plainContaining(sel []int, lit []byte) []int {
 	out := sel[:0]
 	at := 0
-	if from, _ := v.bounds(sel[0]); from > 0 {
+	if from, _ := v.ends.bounds(sel[0]); from > 0 {
 		at = from
 	}
 	for next := 0; next < len(sel); {
@@ -278,8 +262,8 @@ func (v *Strings) plainContaining(sel []int, lit []byte) []int {
 			break
 		}
 		hit += at
-		row := v.rowAt(hit)
-		from, to := v.bounds(row)
+		row := v.ends.rowAt(hit)
+		from, to := v.ends.bounds(row)
 		if hit+len(lit) > to {
 			at = max(hit+1, from) // it begins in one string and ends in another
 			continue
@@ -294,14 +278,6 @@ func (v *Strings) plainContaining(sel []int, lit []byte) []int {
 		at = to
 	}
 	return out
-}
-
-// rowAt returns the row that the byte at place i belongs to.
-func (v *Strings) rowAt(i int) int {
-	if v.ends == nil {
-		return i / int(v.lens.base)
-	}
-	return sort.SearchInts(v.ends, i+1)
 }
 
 // holds reports whether any string holds lit.

@@ -1,21 +1,32 @@
 package column
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // templates is a column of templates that is being read.
 type templates struct {
 	c    *Cursor
 	list []template
-	refs Ints
-	// rank counts, for each text, those of the same template before it; wide
-	// and narrow the IDs before it.
-	rank         []uint32
-	wide, narrow []uint32
-	wideIDs      IDs[[16]byte]
-	narrowIDs    IDs[[8]byte]
-	wideAll      [][16]byte
-	narrowAll    [][8]byte
-	buf          []byte
+	refs refs
+	pos  place
+	// What follows tells where the variables of any text stand, once they were
+	// asked for back and forth: rank counts, for each text, those of the same
+	// template before it; wide and narrow the IDs before it.
+	rank, wides, narrows []uint32
+
+	back      int // how often place went back
+	wideIDs   IDs[[16]byte]
+	narrowIDs IDs[[8]byte]
+	buf       []byte
+}
+
+// place is a text, and what stands before it.
+type place struct {
+	at           int
+	counts       []uint32 // texts by template
+	wide, narrow uint32   // IDs
 }
 
 type template struct {
@@ -37,17 +48,18 @@ type variable struct {
 // templates reads n texts.
 func (c *Cursor) templates(n int) *templates {
 	v := &templates{c: c}
-	v.list = make([]template, c.Count(2)+1)
+	v.list = c.mem.templatesOf(c.Count(2) + 1)
 	v.list[whole] = template{pieces: []string{"", ""}, kinds: []byte{varStrings}, whole: true}
-	var pieces []string
+	// Most templates have few variables.
+	pieces := c.mem.stringsOf(4 * len(v.list))[:0]
 	for i := range v.list[1:] {
 		pieces = c.template(&v.list[1+i], pieces)
 	}
-	v.refs = c.Ints(n)
+	v.refs = c.refs(n)
 	if c.err != nil {
 		return v
 	}
-	wide, narrow := v.count(n)
+	wide, narrow := v.count()
 	v.list[whole].vars = []variable{c.variable(varStrings, v.list[whole].rows)}
 	for i := range v.list[1:] {
 		v.list[1+i].columns = c.Bytes(c.Count(1))
@@ -85,8 +97,8 @@ func (v *templates) variables(t *template) []variable {
 	if t.vars != nil {
 		return t.vars
 	}
-	inner := NewCursor(t.columns)
-	vars := make([]variable, len(t.kinds))
+	inner := CursorIn(t.columns, v.c.mem)
+	vars := v.c.mem.variablesOf(len(t.kinds))
 	for i, kind := range t.kinds {
 		vars[i] = inner.variable(kind, t.rows)
 	}
@@ -108,28 +120,78 @@ func (v *templates) variables(t *template) []variable {
 // maxIDs bounds the IDs in the texts of one column, against damaged counts.
 const maxIDs = 1 << 24
 
-// count works out where each text's variables stand in their columns.
-func (v *templates) count(n int) (wide, narrow int) {
-	v.rank = make([]uint32, 3*n)
-	v.rank, v.wide, v.narrow = v.rank[:n], v.rank[n:2*n], v.rank[2*n:]
-	var w, s uint32
-	for i := range n {
-		ref := v.refs.At(i)
-		if ref < 0 || ref >= int64(len(v.list)) {
-			v.c.Fail("template %d of %d", ref, len(v.list))
-			return 0, 0
-		}
+// count counts the texts of each template and the IDs in all of them.
+func (v *templates) count() (wide, narrow int) {
+	for ref, n := range v.c.countRefs(&v.refs, len(v.list), "template") {
 		t := &v.list[ref]
-		v.rank[i], v.wide[i], v.narrow[i] = uint32(t.rows), w, s
-		t.rows++
-		w += t.wide
-		s += t.narrow
-		if w > maxIDs || s > maxIDs {
-			v.c.Fail("more than %d IDs in texts", maxIDs)
-			return 0, 0
-		}
+		t.rows = n
+		wide += n * int(t.wide)
+		narrow += n * int(t.narrow)
 	}
-	return int(w), int(s)
+	if wide > maxIDs || narrow > maxIDs {
+		v.c.Fail("more than %d IDs in texts", maxIDs)
+		return 0, 0
+	}
+	return wide, narrow
+}
+
+// locate returns where the variables of text i stand: its rank among those of
+// its template, and how many IDs are before it. Going forward it counts on.
+func (v *templates) locate(i int) (rank, wide, narrow int) {
+	if i < v.pos.at && v.rank == nil {
+		if v.back++; v.back > maxBack {
+			v.locateAll()
+		}
+		v.begin()
+	}
+	if v.rank != nil {
+		return int(v.rank[i]), int(v.wides[i]), int(v.narrows[i])
+	}
+	if v.pos.counts == nil {
+		v.begin()
+	}
+	v.forward(i)
+	return int(v.pos.counts[v.refs.at(i)]), int(v.pos.wide), int(v.pos.narrow)
+}
+
+// begin puts the place before the first text.
+func (v *templates) begin() {
+	if v.pos.counts == nil {
+		v.pos.counts = v.c.mem.uint32s(len(v.list))
+	}
+	clear(v.pos.counts)
+	v.pos = place{counts: v.pos.counts}
+}
+
+// forward goes on to text i.
+func (v *templates) forward(i int) {
+	if small := v.refs.small; small != nil {
+		for _, ref := range small[v.pos.at:i] {
+			v.pos.counts[ref]++
+			v.pos.wide += v.list[ref].wide
+			v.pos.narrow += v.list[ref].narrow
+		}
+		v.pos.at = i
+		return
+	}
+	for ; v.pos.at < i; v.pos.at++ {
+		ref := v.refs.at(v.pos.at)
+		v.pos.counts[ref]++
+		v.pos.wide += v.list[ref].wide
+		v.pos.narrow += v.list[ref].narrow
+	}
+}
+
+// locateAll works out the places of all texts.
+func (v *templates) locateAll() {
+	n := v.refs.len()
+	rank, wides, narrows := v.c.mem.uint32s(n), v.c.mem.uint32s(n), v.c.mem.uint32s(n)
+	v.begin()
+	for i := range n {
+		v.forward(i)
+		rank[i], wides[i], narrows[i] = v.pos.counts[v.refs.at(i)], v.pos.wide, v.pos.narrow
+	}
+	v.rank, v.wides, v.narrows = rank, wides, narrows
 }
 
 func (c *Cursor) variable(kind byte, n int) (v variable) {
@@ -151,56 +213,55 @@ func (c *Cursor) variable(kind byte, n int) (v variable) {
 	return v
 }
 
-// at returns text i.
+// at returns text i, to be kept.
 func (v *templates) at(i int) string {
-	if t := &v.list[v.refs.At(i)]; t.whole {
-		return t.vars[0].strs.At(int(v.rank[i]))
+	if t := &v.list[v.refs.at(i)]; t.whole {
+		rank, _, _ := v.locate(i)
+		return t.vars[0].strs.At(rank)
 	}
+	s := v.peek(i)
+	if v.c.mem == nil || !v.c.mem.Keep {
+		return strings.Clone(s)
+	}
+	return v.c.mem.keep(s)
+}
+
+// peek returns text i, good until the next call.
+func (v *templates) peek(i int) string {
 	v.buf = v.append(v.buf[:0], i)
-	return string(v.buf)
+	return asString(v.buf)
 }
 
 // append appends text i.
 func (v *templates) append(dst []byte, i int) []byte {
-	t := &v.list[v.refs.At(i)]
-	rank, wide, narrow := int(v.rank[i]), v.wide[i], v.narrow[i]
+	t := &v.list[v.refs.at(i)]
+	rank, wide, narrow := v.locate(i)
 	vars := v.variables(t)
 	for j, kind := range t.kinds {
 		dst = append(dst, t.pieces[j]...)
 		x := &vars[j]
 		switch kind {
 		case varStrings:
-			dst = append(dst, x.strs.At(rank)...)
+			dst = append(dst, x.strs.peek(rank)...)
 		case varInts:
 			dst = appendDecimal(dst, x.ints.At(rank))
 		case varPadded:
 			dst = appendPadded(dst, x.ints.At(rank), x.width)
 		case varUUID:
-			dst = appendUUID(dst, &v.wides()[wide])
+			id := v.wideIDs.At(wide)
+			dst = appendUUID(dst, &id)
 			wide++
 		case varHex32:
-			dst = appendHex(dst, v.wides()[wide][:])
+			id := v.wideIDs.At(wide)
+			dst = appendHex(dst, id[:])
 			wide++
 		case varHex16:
-			dst = appendHex(dst, v.narrows()[narrow][:])
+			id := v.narrowIDs.At(narrow)
+			dst = appendHex(dst, id[:])
 			narrow++
 		}
 	}
 	return append(dst, t.pieces[len(t.kinds)]...)
-}
-
-func (v *templates) wides() [][16]byte {
-	if v.wideAll == nil {
-		v.wideAll = v.wideIDs.All()
-	}
-	return v.wideAll
-}
-
-func (v *templates) narrows() [][8]byte {
-	if v.narrowAll == nil {
-		v.narrowAll = v.narrowIDs.All()
-	}
-	return v.narrowAll
 }
 
 // containing returns the rows of sel whose text holds lit. Most templates
@@ -215,7 +276,7 @@ func (v *templates) containing(sel []int, lit string) []int {
 	want := []byte(lit)
 	out := sel[:0]
 	for _, i := range sel {
-		switch verdicts[v.refs.At(i)] {
+		switch verdicts[v.refs.at(i)] {
 		case never:
 			continue
 		case maybe:

@@ -133,7 +133,7 @@ func (v *Values) count(n int) (counts [inColumns]int) {
 		}
 		return counts
 	}
-	v.place = make([]uint32, n)
+	v.place = v.c.mem.uint32s(n)
 	for i, kind := range v.kinds.All() {
 		in := columnOf(kind)
 		if in < 0 || kind < 0 || kind > 255 {
@@ -181,7 +181,7 @@ func (v *Values) At(i int) telemetry.Value {
 	case telemetry.KindDouble:
 		return telemetry.Double(math.Float64frombits(binary.LittleEndian.Uint64(v.doubles[doubleSize*i:])))
 	case telemetry.KindArray, telemetry.KindMap:
-		inner := Cursor{b: []byte(v.rest.At(i))}
+		inner := Cursor{b: []byte(v.rest.peek(i))}
 		out := inner.Value()
 		if inner.err != nil {
 			v.c.Fail("%v", inner.err)

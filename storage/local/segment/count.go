@@ -1,8 +1,6 @@
 package segment
 
 import (
-	"sync"
-
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
 )
@@ -22,8 +20,7 @@ func (r *Reader[T]) Count(q *record.Query[T], p Part, width int64, add func(s *t
 		return nil
 	}
 	mem := scratches.Get().(*scratch)
-	defer scratches.Put(mem)
-	mem.bytes = mem.bytes[:0]
+	defer mem.giveBack(&scratches)
 	rows, err := r.readIn(q, p, mem)
 	if err != nil {
 		return err
@@ -48,12 +45,6 @@ func (r *Reader[T]) Count(q *record.Query[T], p Part, width int64, add func(s *t
 	flush()
 	return nil
 }
-
-// scratches hold what blocks of usual size need.
-var scratches = sync.Pool{New: func() any {
-	const rows, size = 4096, 512 << 10
-	return &scratch{times: make([]int64, rows), sel: make([]int, rows), bytes: make([]byte, 0, size)}
-}}
 
 // bins are stretches of time; bin is the one at hand.
 type bins struct {

@@ -15,8 +15,7 @@ import (
 // groups: see storage.LogGrouper.
 func CountGroups(r *Reader[telemetry.Log], q *record.Query[telemetry.Log], p Part, width int64, by []storage.LogText, add func(g storage.LogGroup, n int64)) error {
 	mem := scratches.Get().(*scratch)
-	defer scratches.Put(mem)
-	mem.bytes = mem.bytes[:0]
+	defer mem.giveBack(&scratches)
 	rows, err := r.readIn(q, p, mem)
 	if err != nil || len(rows.sel) == 0 {
 		return err

@@ -23,16 +23,44 @@ type Rows[T any] struct {
 	all     []int64 // times of all rows of the block
 	sel     []int   // the rows' numbers in the block, in the order of Take
 	scratch *scratch
+	whole   []byte // all chunks as they stand in the file from wholeAt on; nil for one by one
+	wholeAt int64
 }
 
-// Read finds the rows of a part that q wants.
+// Read finds the rows of a part that q wants. The memory of the block lives as
+// long as any record of it does.
 func (r *Reader[T]) Read(q *record.Query[T], p Part) (*Rows[T], error) {
 	return r.readIn(q, p, &scratch{})
 }
 
+// ReadBorrowed is Read in memory that Release gives back. The records are
+// copies and stay good; Rows does not.
+func (r *Reader[T]) ReadBorrowed(q *record.Query[T], p Part) (*Rows[T], error) {
+	s := keepers.Get().(*scratch)
+	rows, err := r.readIn(q, p, s)
+	if err != nil {
+		s.giveBack(&keepers)
+		return nil, err
+	}
+	return rows, nil
+}
+
+// Release gives the memory back that ReadBorrowed took.
+func (w *Rows[T]) Release() {
+	if w.scratch.mem.Keep {
+		w.scratch.giveBack(&keepers)
+	}
+	*w = Rows[T]{}
+}
+
+// readIn is Read in the memory of s, which loses what it held.
 func (r *Reader[T]) readIn(q *record.Query[T], p Part, s *scratch) (*Rows[T], error) {
+	s.mem.Reset()
 	b := &r.blocks[p.Block]
 	w := &Rows[T]{r: r, block: b, stats: q.Stats, cols: r.codec.columns(), scratch: s}
+	if p.units != nil {
+		w.readWhole()
+	}
 	if err := w.need(chunkTime); err != nil {
 		return nil, err
 	}
@@ -60,10 +88,27 @@ func (r *Reader[T]) readIn(q *record.Query[T], p Part, s *scratch) (*Rows[T], er
 	return w, nil
 }
 
+// readWhole reads all chunks at once: one who looks an ID up nearly always
+// needs them all. Where that fails each is read when it is needed.
+func (w *Rows[T]) readWhole() {
+	const most = 4 << 20
+	from, to, sum := w.r.size, int64(0), int64(0)
+	for _, c := range w.block.chunks {
+		from, to, sum = min(from, c.offset), max(to, c.offset+c.length), sum+c.length
+	}
+	if from < 0 || to-from != sum || sum > most {
+		return
+	}
+	b, err := w.r.readInto(w.scratch.mem.Bytes(int(sum)), place{offset: from, length: sum}, "block", false)
+	if err == nil {
+		w.whole, w.wholeAt = b, from
+	}
+}
+
 // raw implements loader.
 func (w *Rows[T]) raw(id chunkID) ([]byte, error) {
 	if w.raws[id] == nil {
-		raw, err := w.r.chunk(w.block, id, w.stats, w.scratch)
+		raw, err := w.chunk(id)
 		if err != nil {
 			return nil, err
 		}
@@ -81,11 +126,11 @@ func (w *Rows[T]) need(id chunkID) error {
 	if err != nil {
 		return err
 	}
-	c := column.NewCursor(raw)
+	c := column.CursorIn(raw, &w.scratch.mem)
 	if id == chunkTime {
 		times := column.Ints{}
 		w.streams, times = c.Ints(w.block.rows), c.Ints(w.block.rows)
-		w.all = times.AllIn(w.scratch.times)
+		w.all = times.All()
 	}
 	w.cols.parse(id, c, w.block.rows)
 	if err := ended(c); err != nil {
@@ -106,74 +151,90 @@ func (w *Rows[T]) healthy() error {
 	return nil
 }
 
-// selectRows returns the rows of the block in q's range, streams and units.
+// selectRows returns the rows of the block in q's range, streams and units. It
+// makes sure that the streams of the rows it looks at are those of the block
+// index.
 func (w *Rows[T]) selectRows(q *record.Query[T], p Part) ([]int, error) {
 	b := w.block
-	wanted, err := w.wantedIn(q)
-	if err != nil {
-		return nil, err
-	}
+	table := w.wantedStreams(q)
 	inside := b.min >= q.From && (q.To == 0 || b.max < q.To)
 	size := b.rows
 	if p.units != nil {
 		size = len(p.units) * w.r.foot.unit
 	}
-	sel := w.scratch.sel[:0]
-	if cap(sel) < size {
-		sel = make([]int, 0, size)
-	}
-	if p.units == nil && inside && wanted == nil {
-		for row := range b.rows {
-			sel = append(sel, row)
+	sel := w.scratch.selection(size)
+	if p.units != nil {
+		for _, first := range p.units {
+			for row := max(int(first), 0); row < min(int(first)+w.r.foot.unit, b.rows); row++ {
+				wants, ok := table.wants(w.streams.At(row))
+				if !ok {
+					return nil, unknownStream(row, w.streams.At(row))
+				}
+				if wants && (inside || q.InRange(w.all[row])) {
+					sel = append(sel, row)
+				}
+			}
 		}
 		return sel, nil
 	}
-	take := func(from, to int) {
-		for row := from; row < to; row++ {
-			if (inside || q.InRange(w.all[row])) && (wanted == nil || wanted[w.streams.At(row)]) {
+	if one, ok := w.streams.Const(); ok {
+		if wants, known := table.wants(one); !known || !wants {
+			return nil, ifUnknown(known, 0, one)
+		}
+		for row, t := range w.all {
+			if inside || q.InRange(t) {
 				sel = append(sel, row)
 			}
 		}
+		return sel, nil
 	}
-	if p.units == nil {
-		take(0, b.rows)
-	}
-	for _, first := range p.units {
-		take(max(int(first), 0), min(int(first)+w.r.foot.unit, b.rows))
+	for row, s := range w.streams.All() {
+		wants, ok := table.wants(s)
+		if !ok {
+			return nil, unknownStream(row, s)
+		}
+		if wants && (inside || q.InRange(w.all[row])) {
+			sel = append(sel, row)
+		}
 	}
 	return sel, nil
 }
 
-// wantedIn asks the query's predicate for the streams of the block; nil means
-// all. It makes sure that the rows' streams are those of the block index.
-func (w *Rows[T]) wantedIn(q *record.Query[T]) (map[int64]bool, error) {
-	wanted := make(map[int64]bool, len(w.block.streams))
-	all := true
+// streamTable says of each stream of a segment whether a query wants it, or
+// that the block does not have it.
+type streamTable []byte
+
+const (
+	streamUnknown = iota
+	streamUnwanted
+	streamWanted
+)
+
+func (t streamTable) wants(stream int64) (wants, ok bool) {
+	if uint64(stream) >= uint64(len(t)) {
+		return false, false
+	}
+	return t[stream] == streamWanted, t[stream] != streamUnknown
+}
+
+// wantedStreams asks the query's predicate for the streams of the block.
+func (w *Rows[T]) wantedStreams(q *record.Query[T]) streamTable {
+	table := streamTable(w.scratch.mem.Bytes(len(w.r.streams)))
+	clear(table)
 	for _, s := range w.block.streams {
-		keep := q.Stream == nil || q.Stream(w.r.streams[s.number].Stream)
-		wanted[int64(s.number)] = keep
-		all = all && keep
-	}
-	if one, ok := w.streams.Const(); ok {
-		if _, known := wanted[one]; !known {
-			return nil, unknownStream(0, one)
-		}
-	} else {
-		last := int64(-1)
-		for row, s := range w.streams.All() {
-			if s == last {
-				continue
-			}
-			if _, known := wanted[s]; !known {
-				return nil, unknownStream(row, s)
-			}
-			last = s
+		table[s.number] = streamUnwanted
+		if q.Stream == nil || q.Stream(w.r.streams[s.number].Stream) {
+			table[s.number] = streamWanted
 		}
 	}
-	if all {
-		return nil, nil
+	return table
+}
+
+func ifUnknown(known bool, row int, s int64) error {
+	if known {
+		return nil
 	}
-	return wanted, nil
+	return unknownStream(row, s)
 }
 
 func unknownStream(row int, s int64) error {
@@ -256,42 +317,56 @@ func (b *block) chunk(id chunkID) *chunk {
 	return nil
 }
 
-// scratch is memory that reading a block may use. It is used again where
-// nothing of the block is kept.
+// scratch is memory that a block is read in. It is used again where nothing of
+// the block is kept.
 type scratch struct {
-	times []int64
-	sel   []int
-	bytes []byte
+	mem column.Memory
+	sel []int
 }
 
-// room returns n bytes.
-func (s *scratch) room(n int64) []byte {
-	if free := int64(cap(s.bytes) - len(s.bytes)); free < n {
-		return make([]byte, n)
+// scratches and keepers hold what blocks of usual size need: keepers for those
+// whose records outlive them.
+var (
+	scratches = sync.Pool{New: func() any { return &scratch{} }}
+	keepers   = sync.Pool{New: func() any { return &scratch{mem: column.Memory{Keep: true}} }}
+)
+
+// giveBack puts s, whose memory nobody uses any more, into its pool.
+func (s *scratch) giveBack(pool *sync.Pool) {
+	s.mem.Reset()
+	pool.Put(s)
+}
+
+// selection returns an empty list with room for n rows.
+func (s *scratch) selection(n int) []int {
+	if cap(s.sel) < n {
+		s.sel = make([]int, 0, n)
 	}
-	at := len(s.bytes)
-	s.bytes = s.bytes[:at+int(n)]
-	return s.bytes[at : at+int(n) : at+int(n)]
+	return s.sel[:0]
 }
 
 // readBuffers are for what is read to be decompressed.
 var readBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// chunk reads and decompresses a chunk of a block.
-func (r *Reader[T]) chunk(b *block, id chunkID, stats *storage.ReadStats, s *scratch) ([]byte, error) {
+// chunk reads and decompresses a chunk of the block.
+func (w *Rows[T]) chunk(id chunkID) ([]byte, error) {
+	r, b, mem := w.r, w.block, &w.scratch.mem
 	c := b.chunk(id)
 	if c == nil {
 		return nil, r.corrupt("block index", r.foot.blocks.offset, fmt.Errorf("block without chunk %d", id))
 	}
-	if stats != nil {
-		stats.Bytes += c.length
+	if w.stats != nil {
+		w.stats.Bytes += c.length
+	}
+	if w.whole != nil {
+		return w.chunkOfWhole(c)
 	}
 	if !c.packed {
-		raw, err := r.readChunk(s.room(min(c.length, r.size)), b, c)
-		if err == nil && c.length != c.raw {
-			err = r.badChunk(b, id, fmt.Errorf("%d bytes, want %d", c.length, c.raw))
+		raw, err := r.readChunk(mem.Bytes(int(min(c.length, r.size))), b, c)
+		if err != nil {
+			return nil, err
 		}
-		return raw, err
+		return r.plainChunk(raw, b, c)
 	}
 	buf := readBuffers.Get().(*[]byte)
 	defer readBuffers.Put(buf)
@@ -302,9 +377,32 @@ func (r *Reader[T]) chunk(b *block, id chunkID, stats *storage.ReadStats, s *scr
 	if err != nil {
 		return nil, err
 	}
-	out, err := unpack(raw, *c, s.room(c.raw))
+	return r.unpackChunk(raw, b, c, mem)
+}
+
+// chunkOfWhole takes a chunk out of what was read of the block at once.
+func (w *Rows[T]) chunkOfWhole(c *chunk) ([]byte, error) {
+	raw := w.whole[c.offset-w.wholeAt:][:c.length:c.length]
+	if got := checksum(raw); got != c.crc {
+		return nil, w.r.corrupt(partName(w.block, c.id), c.offset, fmt.Errorf("checksum %08x, want %08x", got, c.crc))
+	}
+	if !c.packed {
+		return w.r.plainChunk(raw, w.block, c)
+	}
+	return w.r.unpackChunk(raw, w.block, c, &w.scratch.mem)
+}
+
+func (r *Reader[T]) plainChunk(raw []byte, b *block, c *chunk) ([]byte, error) {
+	if c.length != c.raw {
+		return nil, r.badChunk(b, c.id, fmt.Errorf("%d bytes, want %d", c.length, c.raw))
+	}
+	return raw, nil
+}
+
+func (r *Reader[T]) unpackChunk(raw []byte, b *block, c *chunk, mem *column.Memory) ([]byte, error) {
+	out, err := unpack(raw, *c, mem.Bytes(int(c.raw)))
 	if err != nil {
-		return nil, r.badChunk(b, id, err)
+		return nil, r.badChunk(b, c.id, err)
 	}
 	return out, nil
 }

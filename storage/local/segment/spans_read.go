@@ -11,7 +11,7 @@ type spanColumns struct {
 	durations column.Ints
 	traces    column.IDs[telemetry.TraceID]
 	ids       column.IDs[telemetry.SpanID]
-	parents   []telemetry.SpanID
+	parents   column.Parents[telemetry.SpanID]
 	kind      column.Ints
 	status    column.Ints
 	message   column.Strings
@@ -38,8 +38,8 @@ type eventColumns struct {
 type linkColumns struct {
 	lost    column.Ints
 	at      []int
-	traces  []telemetry.TraceID
-	ids     []telemetry.SpanID
+	traces  column.IDs[telemetry.TraceID]
+	ids     column.IDs[telemetry.SpanID]
 	state   column.Strings
 	flags   column.Ints
 	dropped column.Ints
@@ -52,9 +52,7 @@ func (v *spanColumns) parse(id chunkID, c *column.Cursor, n int) {
 		v.durations = c.Ints(n)
 	case chunkIDs:
 		v.traces, v.ids = column.ReadIDs[telemetry.TraceID](c, n), column.ReadIDs[telemetry.SpanID](c, n)
-		if c.Err() == nil {
-			v.parents = column.Parents(c, v.ids.All(), column.Groups(v.traces.All()))
-		}
+		v.parents = column.ReadParents[telemetry.SpanID](c, n)
 	case chunkSpan:
 		v.kind, v.status = c.Ints(n), c.Ints(n)
 		v.message, v.name = c.Strings(n), c.Strings(n)
@@ -104,9 +102,7 @@ func (v *spanColumns) fill(id chunkID, rows []span, sel []int) {
 	case chunkIDs:
 		v.traces.Select(sel, func(i int, id telemetry.TraceID) { rows[i].TraceID = id })
 		v.ids.Select(sel, func(i int, id telemetry.SpanID) { rows[i].SpanID = id })
-		for i, row := range sel {
-			rows[i].ParentID = v.parents[row]
-		}
+		column.SelectParents(&v.parents, &v.ids, &v.traces, sel, func(i int, id telemetry.SpanID) { rows[i].ParentID = id })
 	case chunkSpan:
 		for i, row := range sel {
 			s := &rows[i]
@@ -162,12 +158,9 @@ func (v *spanColumns) parseLinks(c *column.Cursor, n int) {
 	l := &v.links
 	l.lost, l.at = c.Ints(n), starts(c, n)
 	total := l.at[n]
-	traces, ids := column.ReadIDs[telemetry.TraceID](c, total), column.ReadIDs[telemetry.SpanID](c, total)
+	l.traces, l.ids = column.ReadIDs[telemetry.TraceID](c, total), column.ReadIDs[telemetry.SpanID](c, total)
 	l.state, l.flags = c.Strings(total), c.Ints(total)
 	l.dropped, l.attrs = c.Ints(total), c.Attrs(total)
-	if total > 0 && c.Err() == nil {
-		l.traces, l.ids = traces.All(), ids.All()
-	}
 }
 
 // children returns the children of the rows of sel, in order.
@@ -219,7 +212,7 @@ func (l *linkColumns) fill(rows []span, sel []int) {
 		all = all[n:]
 		for k := range mine {
 			j := l.at[row] + k
-			mine[k].TraceID, mine[k].SpanID, mine[k].TraceState = l.traces[j], l.ids[j], l.state.At(j)
+			mine[k].TraceID, mine[k].SpanID, mine[k].TraceState = l.traces.At(j), l.ids.At(j), l.state.At(j)
 			mine[k].Flags, mine[k].Dropped = uint32(l.flags.At(j)), uint32(l.dropped.At(j))
 		}
 		rows[i].Links = mine
