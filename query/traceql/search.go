@@ -42,6 +42,7 @@ type TraceResult struct {
 	Duration    time.Duration
 	Spansets    []SpansetResult
 	Services    []ServiceStats
+	Orphans     int    // spans whose parent is not stored
 	Trace       *Trace // where the whole was asked for
 }
 
@@ -271,7 +272,7 @@ func (s *search) progress(done float64) error {
 }
 
 func (s *search) result(t *Trace, sets []spanset) TraceResult {
-	out := TraceResult{TraceID: t.ID, Start: t.Start, Duration: time.Duration(t.Duration()), Services: serviceStats(t)}
+	out := TraceResult{TraceID: t.ID, Start: t.Start, Duration: time.Duration(t.Duration()), Services: serviceStats(t), Orphans: t.orphans()}
 	if t.Root != none {
 		root := t.Spans[t.Root]
 		out.HasRoot, out.RootName, out.RootService = true, root.Name, serviceName(root.Stream)

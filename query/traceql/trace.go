@@ -58,6 +58,17 @@ func NewTrace(id telemetry.TraceID, spans []*telemetry.Span) *Trace {
 	return t
 }
 
+// orphans counts the spans whose parent is not stored.
+func (t *Trace) orphans() int {
+	n := 0
+	for i := range t.nodes {
+		if t.nodes[i].parent == none && !t.Spans[i].ParentID.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
 func compareSpans(a, b *telemetry.Span) int {
 	return cmp.Or(
 		cmp.Compare(a.Start, b.Start),

@@ -37,11 +37,12 @@ type call func(ctx context.Context, req []byte, send func([]byte) error) error
 func (a *API) RegisterGRPC(s *grpc.Server) {
 	desc := grpc.ServiceDesc{ServiceName: "jaeger.api_v3.QueryService", HandlerType: (*any)(nil), Metadata: "query_service.proto"}
 	for name, h := range map[string]call{
-		"GetTrace":        a.callTrace,
-		"FindTraces":      a.callFind,
-		"GetServices":     a.callServices,
-		"GetOperations":   a.callOperations,
-		"GetDependencies": a.callDependencies,
+		"GetTrace":           a.callTrace,
+		"FindTraces":         a.callFind,
+		"FindTraceSummaries": a.callSummaries,
+		"GetServices":        a.callServices,
+		"GetOperations":      a.callOperations,
+		"GetDependencies":    a.callDependencies,
 	} {
 		desc.Streams = append(desc.Streams, grpc.StreamDesc{
 			StreamName: name, ServerStreams: true,
@@ -81,13 +82,14 @@ func (a *API) callTrace(ctx context.Context, req []byte, send func([]byte) error
 	if !ok {
 		return status.BadRequest("invalid trace ID %q, expected 1 to 32 hexadecimal digits", raw)
 	}
-	t, _, _, err := a.Engine.Trace(ctx, tenant.From(ctx), id)
+	t, _, warnings, err := a.Engine.Trace(ctx, tenant.From(ctx), id)
 	if err != nil {
 		return err
 	}
 	if t == nil {
 		return &status.Error{Code: http.StatusNotFound, Err: errors.New("trace not found")}
 	}
+	status.Warn(ctx, warnings)
 	return sendTrace(t, send)
 }
 
@@ -120,6 +122,7 @@ func (a *API) callFind(ctx context.Context, req []byte, send func([]byte) error)
 	if err != nil {
 		return err
 	}
+	status.Warn(ctx, res.Warnings)
 	for i := range res.Traces {
 		if err := sendTrace(res.Traces[i].Trace, send); err != nil {
 			return err
@@ -213,11 +216,11 @@ func (a *API) callServices(ctx context.Context, _ []byte, send func([]byte) erro
 	if err != nil {
 		return err
 	}
-	var out []byte
+	var msg []byte
 	for _, name := range names {
-		out = protowire.AppendString(protowire.AppendTag(out, 1, protowire.BytesType), name)
+		msg = protowire.AppendString(protowire.AppendTag(msg, 1, protowire.BytesType), name)
 	}
-	return send(out)
+	return send(msg)
 }
 
 func (a *API) callOperations(ctx context.Context, req []byte, send func([]byte) error) error {
@@ -236,17 +239,18 @@ func (a *API) callOperations(ctx context.Context, req []byte, send func([]byte) 
 	if service == "" {
 		return status.BadRequest("the service is missing, expected its name")
 	}
-	ops, _, err := a.Engine.Operations(ctx, tenant.From(ctx), service)
+	ops, warnings, err := a.Engine.Operations(ctx, tenant.From(ctx), service)
 	if err != nil {
 		return err
 	}
-	var out []byte
+	status.Warn(ctx, warnings)
+	var msg []byte
 	for _, op := range ops {
 		if kind := kindTag(op.Kind); want == "" || want == kind {
-			out = appendPair(out, op.Name, kind, 0)
+			msg = appendPair(msg, op.Name, kind, 0)
 		}
 	}
-	return send(out)
+	return send(msg)
 }
 
 func (a *API) callDependencies(ctx context.Context, req []byte, send func([]byte) error) error {
@@ -270,11 +274,11 @@ func (a *API) callDependencies(ctx context.Context, req []byte, send func([]byte
 	if err != nil {
 		return err
 	}
-	var out []byte
+	var msg []byte
 	for _, e := range edges {
-		out = appendPair(out, e.Parent, e.Child, uint64(max(e.Calls, 0)))
+		msg = appendPair(msg, e.Parent, e.Child, uint64(max(e.Calls, 0)))
 	}
-	return send(out)
+	return send(msg)
 }
 
 // appendPair appends a message of two strings and perhaps a number as field 1.

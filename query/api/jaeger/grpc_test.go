@@ -30,8 +30,14 @@ func newClient(t *testing.T, deps traceql.Dependencies) *grpc.ClientConn {
 		t.Fatal(err)
 	}
 	store := &traceqltest.Store{Tenant: tenant.Anonymous, All: spans}
+	return serve(t, New(Deps{Engine: traceql.New(traceql.DefaultConfig(), store, nil, nil), Dependencies: deps}))
+}
+
+// serve serves an API over gRPC and returns a connection to it.
+func serve(t *testing.T, api *API) *grpc.ClientConn {
+	t.Helper()
 	srv := grpc.NewServer()
-	New(Deps{Engine: traceql.New(traceql.DefaultConfig(), store, nil, nil), Dependencies: deps}).RegisterGRPC(srv)
+	api.RegisterGRPC(srv)
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

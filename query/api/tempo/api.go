@@ -153,6 +153,6 @@ func wantsProto(r *http.Request) bool {
 // no place for it.
 func setWarnings(w http.ResponseWriter, warnings []string) {
 	for _, text := range warnings {
-		w.Header().Add("X-Clew-Warning", text)
+		w.Header().Add(status.WarningHeader, text)
 	}
 }

@@ -178,6 +178,7 @@ func (a *API) streamSearch(ctx context.Context, f fields, send func(protoMessage
 	if len(res.Warnings) > 0 {
 		last.Metrics.CompletedJobs--
 	}
+	status.Warn(ctx, res.Warnings)
 	return sendAll(last.split(), send)
 }
 
@@ -194,10 +195,11 @@ func (a *API) streamTags(ctx context.Context, f fields, send func(protoMessage) 
 	if err != nil {
 		return err
 	}
-	out, _, err := a.tagNames(ctx, f.texts[1], req)
+	out, warnings, err := a.tagNames(ctx, f.texts[1], req)
 	if err != nil {
 		return err
 	}
+	status.Warn(ctx, warnings)
 	return send(out)
 }
 
@@ -206,10 +208,11 @@ func (a *API) streamTagsV2(ctx context.Context, f fields, send func(protoMessage
 	if err != nil {
 		return err
 	}
-	out, _, err := a.tagNamesV2(ctx, f.texts[1], req)
+	out, warnings, err := a.tagNamesV2(ctx, f.texts[1], req)
 	if err != nil {
 		return err
 	}
+	status.Warn(ctx, warnings)
 	return send(out)
 }
 
@@ -218,10 +221,11 @@ func (a *API) streamTagValues(ctx context.Context, f fields, send func(protoMess
 	if err != nil {
 		return err
 	}
-	out, _, err := a.values(ctx, f.texts[1], req)
+	out, warnings, err := a.values(ctx, f.texts[1], req)
 	if err != nil {
 		return err
 	}
+	status.Warn(ctx, warnings)
 	return send(out)
 }
 
@@ -230,10 +234,11 @@ func (a *API) streamTagValuesV2(ctx context.Context, f fields, send func(protoMe
 	if err != nil {
 		return err
 	}
-	out, _, err := a.valuesV2(ctx, f.texts[1], req)
+	out, warnings, err := a.valuesV2(ctx, f.texts[1], req)
 	if err != nil {
 		return err
 	}
+	status.Warn(ctx, warnings)
 	return send(out)
 }
 

@@ -100,7 +100,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, h handler) {
 		return
 	}
 	for _, text := range warnings {
-		w.Header().Add("X-Clew-Warning", text)
+		w.Header().Add(status.WarningHeader, text)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body) // a caller that is gone cannot be told
