@@ -217,6 +217,21 @@ func isPodSuffix(tail string) bool {
 	return dash-from >= minTemplate && dash-from <= maxTemplate && isPodName(tail[from:dash])
 }
 
+// PodOwners splits the name of a pod of a deployment into the deployment's and
+// the hash of the template that its replica set has: checkout and 7d9f8b6c5d
+// of checkout-7d9f8b6c5d-x2x4z.
+func PodOwners(pod string) (deployment, template string, ok bool) {
+	if len(pod) < 6 || !isPodSuffix(pod) {
+		return "", "", false
+	}
+	set := pod[:len(pod)-6]
+	dash := strings.LastIndexByte(set, '-')
+	if dash <= 0 {
+		return "", "", false
+	}
+	return set[:dash], set[dash+1:], true
+}
+
 // How long a template's hash is.
 const (
 	minTemplate = 6

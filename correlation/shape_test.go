@@ -89,6 +89,18 @@ func TestTokensInsideTokens(t *testing.T) {
 	}
 }
 
+func TestPodOwners(t *testing.T) {
+	for pod, want := range map[string][2]string{
+		"checkout-7d9f8b6c5d-x2x4z": {"checkout", "7d9f8b6c5d"}, "kube-dns-5d78c9869d-2bqsz": {"kube-dns", "5d78c9869d"},
+		"7d9f8b6c5d-x2x4z": {}, "-7d9f8b6c5d-x2x4z": {}, "db-0": {}, "x2x4z": {}, "": {}, "web-x2x4z": {}, "web-aeiou12345-x2x4z": {},
+	} {
+		deployment, template, ok := PodOwners(pod)
+		if deployment != want[0] || template != want[1] || ok != (want[0] != "") {
+			t.Errorf("PodOwners(%q) = %q, %q, %v", pod, deployment, template, ok)
+		}
+	}
+}
+
 func TestTokensStops(t *testing.T) {
 	n := 0
 	Tokens("req-8f3a2b ord_123abc 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", func(string) bool {

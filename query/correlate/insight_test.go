@@ -142,38 +142,6 @@ func TestClocksThatAgree(t *testing.T) {
 	}
 }
 
-func TestNearby(t *testing.T) {
-	pod := correlatetest.Stream("web", "k8s.pod.name", "web-1", "service.version", "1.1", "k8s.deployment.name", "web")
-	old := correlatetest.Stream("web", "k8s.pod.name", "web-0", "service.version", "1.0")
-	event := func(kind, name, reason string, ms int) telemetry.Log {
-		return telemetry.Log{Stream: correlatetest.Stream("", "k8s.object.kind", kind, "k8s.object.name", name), Time: correlatetest.At(ms),
-			Body: telemetry.String("it happened"), Attrs: correlatetest.Attrs("k8s.event.reason", reason)}
-	}
-	object := telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{Name: "otelcol/k8sobjectsreceiver"})
-	raw := func(name string) telemetry.Log {
-		about := telemetry.Map(correlatetest.Attrs("kind", "Pod", "name", name))
-		return telemetry.Log{Stream: object, Time: correlatetest.At(70), Body: telemetry.Map(telemetry.Attrs{{Key: "object", Value: telemetry.Map(
-			append(correlatetest.Attrs("reason", "BackOff", "message", "restarting failed container"), telemetry.Attr{Key: "involvedObject", Value: about}))}})}
-	}
-	s := correlatetest.New()
-	s.AddSpans(tenant, sp(pod, "1", "", server, 0, 50), telemetry.Span{Stream: old, TraceID: correlatetest.Trace("78"), SpanID: correlatetest.Span("1"), Start: correlatetest.At(-90_000), End: correlatetest.At(-89_000)})
-	s.AddLogs(tenant, event("Pod", "web-1", "OOMKilled", 60), event("Pod", "other-1", "Pulled", 61), event("Deployment", "web", "ScalingReplicaSet", -1000),
-		event("Pod", "web-1", "Pulled", -10*60_000), raw("web-1"), raw("other-1"))
-	a := ask(t, s, correlate.Request{ID: "77"})
-	var got []string
-	for _, e := range a.Nearby {
-		got = append(got, fmt.Sprintf("%d %s %s", e.Time.Sub(correlatetest.Epoch).Milliseconds(), e.Service, e.Text))
-	}
-	want := "-1000 deployment/web ScalingReplicaSet: it happened, 0 web version 1.1 was seen for the first time, after 1.0, " +
-		"60 pod/web-1 OOMKilled: it happened, 70 pod/web-1 BackOff: restarting failed container"
-	if strings.Join(got, ", ") != want {
-		t.Errorf("nearby %s\nwant %s", strings.Join(got, ", "), want)
-	}
-	if len(a.Timeline) != 1 {
-		t.Errorf("what is near is not part of the story: %s", story(a))
-	}
-}
-
 func TestInsightConfig(t *testing.T) {
 	for _, change := range []func(*correlate.Config){
 		func(c *correlate.Config) { c.GapAtLeast = -1 }, func(c *correlate.Config) { c.Nearby = -1 }, func(c *correlate.Config) { c.MaxBatch = 0 }, func(c *correlate.Config) { c.MaxGaps = -1 },
