@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/common/model"
+)
+
+// Config says where the cluster is and how patiently it is called.
+type Config struct {
+	// Addresses are the nodes' URLs; requests go to them in turn.
+	Addresses []string `yaml:"addresses"`
+	// Username and Password are for basic authentication.
+	Username string `yaml:"username"`
+	// Password belongs to Username.
+	Password string `yaml:"password"`
+	// APIKey is used instead of user and password where it is set.
+	APIKey string `yaml:"api_key"`
+	// CAFile holds the certificates that the nodes' are checked with, in PEM; "" means the system's.
+	CAFile string `yaml:"ca_file"`
+	// RequestTimeout bounds one try of one request.
+	RequestTimeout model.Duration `yaml:"request_timeout"`
+	// Retries is how often a request that failed for a passing reason is sent again.
+	Retries int `yaml:"retries"`
+	// RetryBackoff is the first pause between tries; it doubles, with jitter, up to RetryBackoffMax.
+	RetryBackoff model.Duration `yaml:"retry_backoff"`
+	// RetryBackoffMax is the longest pause between two tries.
+	RetryBackoffMax model.Duration `yaml:"retry_backoff_max"`
+	// RetryFor bounds all tries of a request together.
+	RetryFor model.Duration `yaml:"retry_for"`
+	// RetryBudget is which part of the requests under way may be retries, so that retries never make an overload worse.
+	RetryBudget float64 `yaml:"retry_budget"`
+	// BreakerFailures is how many of the last BreakerRequests must fail for the circuit breaker to open.
+	BreakerFailures uint `yaml:"breaker_failures"`
+	// BreakerRequests is how many requests the breaker looks back on.
+	BreakerRequests uint `yaml:"breaker_requests"`
+	// BreakerDelay is how long an open breaker refuses requests before it lets one through to try.
+	BreakerDelay model.Duration `yaml:"breaker_delay"`
+}
+
+// DefaultConfig returns what is used where nothing else is configured.
+func DefaultConfig() Config {
+	return Config{
+		Addresses:       []string{"http://127.0.0.1:9200"},
+		RequestTimeout:  model.Duration(30 * time.Second),
+		Retries:         4,
+		RetryBackoff:    model.Duration(100 * time.Millisecond),
+		RetryBackoffMax: model.Duration(5 * time.Second),
+		RetryFor:        model.Duration(time.Minute),
+		RetryBudget:     0.5,
+		BreakerFailures: 10,
+		BreakerRequests: 20,
+		BreakerDelay:    model.Duration(2 * time.Second),
+	}
+}
+
+// Validate says what is wrong, all of it at once.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(len(c.Addresses) > 0, "addresses: empty, want at least one URL such as http://127.0.0.1:9200")
+	for _, a := range c.Addresses {
+		u, err := url.Parse(a)
+		good := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+		check(good, "addresses: %q, want a URL such as http://127.0.0.1:9200", redact(a))
+	}
+	check(c.Password == "" || c.Username != "", "password is set without username")
+	check(c.RequestTimeout > 0, "request_timeout: %s, want more than 0", c.RequestTimeout)
+	check(c.Retries >= 0, "retries: %d, want 0 or more", c.Retries)
+	check(c.RetryBackoff > 0, "retry_backoff: %s, want more than 0", c.RetryBackoff)
+	check(c.RetryBackoffMax > c.RetryBackoff, "retry_backoff_max: %s, want more than retry_backoff (%s)", c.RetryBackoffMax, c.RetryBackoff)
+	check(c.RetryFor > 0, "retry_for: %s, want more than 0", c.RetryFor)
+	check(c.RetryBudget > 0 && c.RetryBudget <= 1, "retry_budget: %g, want more than 0, 1 at most", c.RetryBudget)
+	check(c.BreakerFailures > 0, "breaker_failures: %d, want more than 0", c.BreakerFailures)
+	check(c.BreakerRequests >= c.BreakerFailures, "breaker_requests: %d, want at least breaker_failures (%d)", c.BreakerRequests, c.BreakerFailures)
+	check(c.BreakerDelay > 0, "breaker_delay: %s, want more than 0", c.BreakerDelay)
+	return errors.Join(errs...)
+}
+
+// redact hides a password that stands in an address.
+func redact(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Redacted()
+	}
+	return "an address that is no URL"
+}

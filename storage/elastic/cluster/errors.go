@@ -1,0 +1,144 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/timeout"
+)
+
+// Error is an answer of Elasticsearch that is not a success.
+type Error struct {
+	Method, Path string
+	Status       int
+	Type, Reason string
+}
+
+// Error implements error, and names the remedy where there is a usual one.
+func (e *Error) Error() string {
+	s := fmt.Sprintf("elasticsearch: %s %s: status %d", e.Method, e.Path, e.Status)
+	if e.Type != "" || e.Reason != "" {
+		s += fmt.Sprintf(": %s: %s", e.Type, e.Reason)
+	}
+	if r := e.remedy(); r != "" {
+		s += " (" + r + ")"
+	}
+	return s
+}
+
+func (e *Error) remedy() string {
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return "set storage.elasticsearch.username and password, or api_key"
+	case e.Status == http.StatusForbidden && strings.Contains(e.Type, "security"):
+		return "the user needs the cluster privileges monitor, manage_index_templates and manage_ilm, and the index privileges all on clew's data streams"
+	case strings.Contains(e.Reason, "read-only-allow-delete"), strings.Contains(e.Reason, "flood-stage"):
+		return "the cluster's disks are nearly full: make room, and Elasticsearch takes documents again"
+	case e.Type == "cluster_block_exception":
+		return "the index is read-only: remove its index.blocks settings"
+	}
+	return ""
+}
+
+// parseError reads an error's body.
+func parseError(method, path string, status int, body []byte) *Error {
+	e := &Error{Method: method, Path: path, Status: status}
+	var in struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &in) != nil {
+		e.Reason = clip(string(body))
+		return e
+	}
+	var cause struct {
+		Type      string `json:"type"`
+		Reason    string `json:"reason"`
+		RootCause []struct {
+			Type   string `json:"type"`
+			Reason string `json:"reason"`
+		} `json:"root_cause"`
+	}
+	if json.Unmarshal(in.Error, &cause) != nil {
+		e.Reason = clip(string(in.Error))
+		return e
+	}
+	e.Type, e.Reason = cause.Type, clip(cause.Reason)
+	if len(cause.RootCause) > 0 && cause.RootCause[0].Reason != cause.Reason {
+		e.Reason += ": " + clip(cause.RootCause[0].Reason)
+	}
+	return e
+}
+
+// maxReason keeps a log line readable.
+const maxReason = 500
+
+func clip(s string) string {
+	s = strings.TrimSpace(s)
+	if len(s) > maxReason {
+		return s[:maxReason] + "..."
+	}
+	return s
+}
+
+// Status is the HTTP status that err carries, 0 where it carries none.
+func Status(err error) int {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Status
+	}
+	return 0
+}
+
+// IsMissing reports whether the index or resource that was asked for is not there.
+func IsMissing(err error) bool { return Status(err) == http.StatusNotFound }
+
+// Passing reports whether err may be gone when the same request is sent
+// again: the cluster was not reached, is overloaded or is not able to serve.
+func Passing(err error) bool {
+	if err == nil || errors.Is(err, errProduct) {
+		return false
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return PassingStatus(e.Status)
+	}
+	return !errors.Is(err, context.Canceled)
+}
+
+// PassingStatus is Passing of a status, also of one item of a bulk request.
+func PassingStatus(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusRequestTimeout,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return status >= 500
+}
+
+// IsOpen reports whether err is the circuit breaker's.
+func IsOpen(err error) bool { return errors.Is(err, circuitbreaker.ErrOpen) }
+
+// retryable is what is worth another try within the same call. An open breaker
+// is told at once.
+func retryable(err error) bool { return Passing(err) && !IsOpen(err) }
+
+// broken is what the breaker counts as a failure of the cluster. That it has
+// too much to do is none: it answers.
+func broken(err error) bool {
+	return Passing(err) && Status(err) != http.StatusTooManyRequests
+}
+
+func explain(err error) error {
+	switch {
+	case errors.Is(err, timeout.ErrExceeded):
+		return fmt.Errorf("elasticsearch did not answer within storage.elasticsearch.request_timeout: %w", err)
+	case IsOpen(err):
+		return fmt.Errorf("elasticsearch is not called at the moment, it failed too often: %w", err)
+	}
+	return err
+}
