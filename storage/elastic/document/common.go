@@ -1,0 +1,129 @@
+package document
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// maxIDTerm is the longest ID that is a term by itself.
+const maxIDTerm = 512
+
+// IDTerm is the term under which an ID in its normal form stands in clew.ids.
+// Elasticsearch refuses very long terms; of those it gets a hash.
+func IDTerm(normal string) string {
+	if len(normal) <= maxIDTerm {
+		return normal
+	}
+	h := xxh3.HashString128(normal).Bytes()
+	return "hash:" + hex.EncodeToString(h[:])
+}
+
+// StreamTerm is the term of a stream.
+func StreamTerm(id telemetry.StreamID) string { return hex.EncodeToString(id[:]) }
+
+// own writes the fields that are clew's: what a read goes by.
+func (e *encoder) own(s *telemetry.Stream, ids []correlation.ID, tie, size int64, longWord bool) {
+	e.key("clew")
+	e.buf = append(e.buf, '{')
+	e.str("stream", StreamTerm(s.ID))
+	e.key("tie")
+	e.scalar(telemetry.Int(tie))
+	e.num("size", size)
+	if longWord {
+		e.key("long_word")
+		e.raw("true")
+	}
+	if len(ids) > 0 {
+		e.ids(ids)
+	}
+}
+
+// ids writes every ID once.
+func (e *encoder) ids(ids []correlation.ID) {
+	e.key("ids")
+	e.buf = append(e.buf, '[')
+	for i := range ids {
+		twice := false
+		for j := 0; j < i && !twice; j++ {
+			twice = ids[j].Value == ids[i].Value
+		}
+		if twice {
+			continue
+		}
+		if i > 0 {
+			e.buf = append(e.buf, ',')
+		}
+		e.text(IDTerm(ids[i].Value))
+	}
+	e.buf = append(e.buf, ']')
+}
+
+// end closes the clew object and the document, with the record as OTLP where
+// the JSON alone does not tell it.
+func (e *encoder) end(otlp func() []byte) []byte {
+	if !e.exact {
+		e.key("raw")
+		e.buf = append(e.buf, '"')
+		e.buf = base64.StdEncoding.AppendEncode(e.buf, otlp())
+		e.buf = append(e.buf, '"')
+	}
+	e.raw("}}")
+	return e.buf
+}
+
+// origin writes resource and scope, for people: they are read back from the
+// stream's own document, so that nothing is lost where these are not exact.
+func (e *encoder) origin(s *telemetry.Stream) {
+	exact := e.exact
+	r, sc := &s.Resource, &s.Scope
+	e.key("resource")
+	e.buf = append(e.buf, '{')
+	e.attrs("attributes", r.Attrs)
+	e.num("dropped_attributes_count", int64(r.Dropped))
+	e.str("schema_url", r.SchemaURL)
+	e.raw("}")
+	if sc.Name != "" || len(sc.Attrs) > 0 {
+		e.key("scope")
+		e.buf = append(e.buf, '{')
+		e.str("name", sc.Name)
+		e.str("version", sc.Version)
+		e.attrs("attributes", sc.Attrs)
+		e.num("dropped_attributes_count", int64(sc.Dropped))
+		e.str("schema_url", sc.SchemaURL)
+		e.raw("}")
+	}
+	e.exact = exact
+}
+
+// attrsSize is about what attributes hold, before any compression.
+func attrsSize(attrs telemetry.Attrs) int64 {
+	var n int64
+	for i := range attrs {
+		n += int64(len(attrs[i].Key)) + valueSize(attrs[i].Value)
+	}
+	return n
+}
+
+// numberSize is what a number, a boolean or an entry of a list takes.
+const numberSize = 8
+
+func valueSize(v telemetry.Value) int64 {
+	switch v.Kind() {
+	case telemetry.KindString, telemetry.KindBytes:
+		return int64(len(v.Str()))
+	case telemetry.KindArray:
+		var n int64
+		for _, e := range v.List() {
+			n += numberSize + valueSize(e)
+		}
+		return n
+	case telemetry.KindMap:
+		return attrsSize(v.Map())
+	}
+	return numberSize
+}
