@@ -1,0 +1,240 @@
+// Package elastictest runs a real Elasticsearch for tests: the server as Maven
+// Central has it, put together in the repository's .cache folder on first use,
+// started by the first test of a process that asks and stopped with the
+// process. Where Java is missing the test fails: what no Elasticsearch has
+// taken proves nothing.
+//
+// It is the server alone, without what a distribution adds: no lifecycle
+// policies, scripts or security. node/ holds the little Java around it.
+package elastictest
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+//go:embed node
+var sources embed.FS
+
+// startLimit is how long a node may take to answer on a busy machine.
+const startLimit = 3 * time.Minute
+
+// Node is a running Elasticsearch.
+type Node struct {
+	// URL is where it answers.
+	URL string
+
+	dir  string
+	http int
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	log  *os.File
+	home string
+}
+
+// TempDir makes a folder for the data of a node, in memory where the system
+// has such a place: a test node need not wait for the disk.
+func TempDir() (string, error) {
+	const memory = "/dev/shm"
+	if d, err := os.MkdirTemp(memory, "elasticsearch-"); err == nil {
+		return d, nil
+	}
+	return os.MkdirTemp("", "elasticsearch-")
+}
+
+// Start starts a node of its own for the test, which stops it with t.Cleanup.
+func Start(t testing.TB) *Node {
+	t.Helper()
+	dir, err := TempDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		n.Kill()
+		_ = os.RemoveAll(dir)
+	})
+	return n
+}
+
+// New starts a node whose data are in dir. The caller calls Kill.
+func New(dir string) (*Node, error) {
+	home, err := build()
+	if err != nil {
+		return nil, fmt.Errorf("a real Elasticsearch is needed: %w", err)
+	}
+	n := &Node{dir: dir, home: home}
+	if n.http, err = freePort(); err != nil {
+		return nil, err
+	}
+	n.URL = fmt.Sprintf("http://127.0.0.1:%d", n.http)
+	return n, n.Restart()
+}
+
+// freePort asks the system for a port that nobody listens on.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// Restart starts the node after Kill, on the same port and data.
+func (n *Node) Restart() error {
+	transport, err := freePort()
+	if err != nil {
+		return err
+	}
+	if n.log, err = os.Create(filepath.Join(n.dir, "node.log")); err != nil {
+		return err
+	}
+	n.cmd = exec.Command("java", "-Xms400m", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"--module-path", filepath.Join(n.home, "lib"), "--add-modules", "ALL-MODULE-PATH",
+		"-Dio.netty.noUnsafe=true", "-Dio.netty.noKeySetOptimization=true", "-Dio.netty.recycler.maxCapacityPerThread=0",
+		"-Dlog4j.shutdownHookEnabled=false", "-Dlog4j2.disable.jmx=true", "-Djava.locale.providers=CLDR",
+		"-cp", filepath.Join(n.home, "launcher.jar"), "EsRun", "home="+n.home, "data="+filepath.Join(n.dir, "data"),
+		fmt.Sprintf("http=%d", n.http), fmt.Sprintf("transport=%d", transport), "cluster.max_shards_per_node=5000")
+	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
+	if n.in, err = n.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if err := n.cmd.Start(); err != nil {
+		return err
+	}
+	for begun := time.Now(); time.Since(begun) < startLimit; time.Sleep(100 * time.Millisecond) {
+		if n.cmd.ProcessState == nil && n.answers() {
+			return nil
+		}
+	}
+	n.Kill()
+	return fmt.Errorf("elasticsearch did not answer within %s; its log says: %s", startLimit, n.tail())
+}
+
+func (n *Node) answers() bool {
+	res, err := http.Get(n.URL + "/_cluster/health?wait_for_status=yellow&timeout=1s")
+	if err != nil {
+		return false
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.Copy(io.Discard, res.Body)
+	return res.StatusCode == http.StatusOK
+}
+
+func (n *Node) tail() string {
+	b, _ := os.ReadFile(n.log.Name())
+	return string(b[max(0, len(b)-2000):])
+}
+
+// Kill ends the node at once, as a crash does.
+func (n *Node) Kill() {
+	if n.cmd == nil {
+		return
+	}
+	_ = n.cmd.Process.Kill()
+	_ = n.cmd.Wait()
+	_ = n.in.Close()
+	_ = n.log.Close()
+	n.cmd = nil
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// build returns the folder with the server, made where there is none.
+var build = sync.OnceValues(func() (string, error) {
+	for program, pkg := range map[string]string{"java": "openjdk-17-jdk-headless", "javac": "openjdk-17-jdk-headless", "mvn": "maven"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return "", fmt.Errorf("%s is missing: install the package %s", program, pkg)
+		}
+	}
+	root, err := repository()
+	if err != nil {
+		return "", err
+	}
+	sum, err := hashSources()
+	if err != nil {
+		return "", err
+	}
+	home := filepath.Join(root, ".cache", "elasticsearch-"+sum)
+	if _, err := os.Stat(filepath.Join(home, "launcher.jar")); err == nil {
+		return home, nil
+	}
+	// Test programs run side by side: each makes its own, the first one stays.
+	temp, err := os.MkdirTemp(filepath.Dir(home), "elasticsearch-build-")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	if err := os.CopyFS(temp, sources); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("mvn", "-q", "-B", "package")
+	cmd.Dir = filepath.Join(temp, "node")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("mvn package: %w: %s", err, lastLines(out))
+	}
+	if err := os.Rename(filepath.Join(temp, "node", "home"), home); err != nil {
+		if _, there := os.Stat(home); there != nil {
+			return "", err
+		}
+	}
+	return home, nil
+})
+
+func lastLines(out []byte) string {
+	var lines []string
+	for sc := bufio.NewScanner(strings.NewReader(string(out))); sc.Scan(); {
+		lines = append(lines, sc.Text())
+	}
+	return strings.Join(lines[max(0, len(lines)-10):], "\n")
+}
+
+// hashSources names the folder, so that a changed source makes a new one.
+func hashSources() (string, error) {
+	h := sha256.New()
+	err := fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := sources.ReadFile(path)
+		h.Write([]byte(path))
+		h.Write(b)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)[:6]), err
+}
+
+// repository returns the folder of go.mod, with a .cache in it.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, os.MkdirAll(filepath.Join(dir, ".cache"), 0o755)
+		}
+		if filepath.Dir(dir) == dir {
+			return "", errors.New("no go.mod above the working directory")
+		}
+		dir = filepath.Dir(dir)
+	}
+}

@@ -1,0 +1,280 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/clewhq/clew/storage/elastic/cluster"
+)
+
+// bulk writes items until each is in Elasticsearch or among the dead letters.
+// Where a request fails it is tried again, with growing pauses: for ever where
+// the write-ahead log holds the data (patient), else as long as retry_for
+// says. uncertain tells that some of them may have been written before.
+func (s *Store) bulk(ctx context.Context, items []item, patient, uncertain bool) error {
+	if !patient {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(s.cfg.RetryFor))
+		defer cancel()
+	}
+	pause, told := time.Duration(s.cfg.RetryBackoff), false
+	for {
+		left, unsure, err := s.bulkOnce(ctx, items, uncertain)
+		uncertain = unsure
+		if len(left) == 0 && err == nil {
+			if told {
+				s.deps.Logger.Info("elasticsearch takes documents again")
+			}
+			return nil
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		if err != nil && !patient && (!cluster.Passing(err) || cluster.IsOpen(err)) {
+			return err
+		}
+		if len(left) < len(items) {
+			pause = time.Duration(s.cfg.RetryBackoff) // it goes on
+		}
+		if err != nil && !told {
+			told = true
+			s.deps.Logger.Warn("elasticsearch does not take documents; trying again", "documents", len(left), "err", err)
+		}
+		items = left
+		s.metrics.retried.Add(float64(len(items)))
+		if !sleep(ctx, pause) {
+			return errors.Join(ctx.Err(), err)
+		}
+		pause = min(2*pause, time.Duration(s.cfg.RetryBackoffMax))
+	}
+}
+
+// sleep waits for about d, a fifth of it left to chance.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d - d/5 + time.Duration(rand.Int64N(int64(d)/5+1)))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// bulkOnce sends items once, in requests of about bulk_bytes, and returns what
+// is left to be sent again. unsure tells whether any of that may have been
+// written all the same.
+func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (left []item, unsure bool, err error) {
+	if err := s.prepare(ctx); err != nil {
+		return items, uncertain, err
+	}
+	if uncertain {
+		if items, err = s.withoutExisting(ctx, items); err != nil {
+			return items, true, err
+		}
+	}
+	var body []byte
+	for start := 0; start < len(items); {
+		end := start
+		body = body[:0]
+		for end < len(items) && (end == start || len(body)+len(items[end].doc)+lineOverhead <= s.cfg.BulkBytes) {
+			body = items[end].appendBulk(body)
+			end++
+		}
+		again, maybe, err := s.send(ctx, items[start:end], body)
+		left = append(left, again...)
+		unsure = unsure || maybe
+		if err != nil {
+			return append(left, items[end:]...), unsure, err
+		}
+		start = end
+	}
+	return left, unsure, nil
+}
+
+// send sends one bulk request and sorts the answers.
+func (s *Store) send(ctx context.Context, items []item, body []byte) (left []item, unsure bool, err error) {
+	answer, err := s.es.Do(ctx, cluster.Request{
+		Method: http.MethodPost, Path: "/_bulk", Body: body, NDJSON: true, Once: true,
+		Query: url.Values{"filter_path": {"errors,items.*.status,items.*.error.type,items.*.error.reason"}},
+	})
+	if cluster.Status(err) == http.StatusRequestEntityTooLarge {
+		return s.tooLarge(ctx, items, err)
+	}
+	if err != nil {
+		s.flow.went(cluster.Status(err) == http.StatusTooManyRequests)
+		// Refused as a whole, nothing was written. Otherwise nobody knows.
+		code := cluster.Status(err)
+		return items, !cluster.IsOpen(err) && (code == 0 || code >= http.StatusInternalServerError), err
+	}
+	var out struct {
+		Errors bool `json:"errors"`
+		Items  []map[string]struct {
+			Status int `json:"status"`
+			Error  struct {
+				Type   string `json:"type"`
+				Reason string `json:"reason"`
+			} `json:"error"`
+		} `json:"items"`
+	}
+	if err := json.Unmarshal(answer, &out); err != nil || len(out.Items) != len(items) {
+		return items, true, fmt.Errorf("read the answer to a bulk request of %d: %d items: %w", len(items), len(out.Items), err)
+	}
+	overloaded := false
+	var passing error
+	for i := range items {
+		it, res := &items[i], out.Items[i]["create"]
+		switch {
+		case res.Status < http.StatusMultipleChoices:
+			s.written(it, false)
+		case res.Status == http.StatusConflict:
+			s.written(it, true)
+		case refusedForGood(res.Status, res.Error.Type):
+			if letter, ok := s.refuse(it, res.Status, res.Error.Type, res.Error.Reason); ok {
+				left = append(left, letter)
+			}
+		default:
+			overloaded = overloaded || res.Status == http.StatusTooManyRequests
+			unsure = unsure || res.Status >= http.StatusInternalServerError
+			passing = &cluster.Error{Method: http.MethodPost, Path: "/_bulk (" + it.index + ")", Status: res.Status, Type: res.Error.Type, Reason: res.Error.Reason}
+			left = append(left, *it)
+		}
+	}
+	s.flow.went(overloaded)
+	if passing != nil && !overloaded {
+		return left, unsure, passing
+	}
+	return left, unsure, nil
+}
+
+// tooLarge halves a request that the cluster finds too large. A document that
+// is too large by itself is refused.
+func (s *Store) tooLarge(ctx context.Context, items []item, cause error) (left []item, unsure bool, err error) {
+	if len(items) == 1 {
+		letter, ok := s.refuse(&items[0], http.StatusRequestEntityTooLarge, "too_large", cause.Error())
+		if !ok {
+			return nil, false, nil
+		}
+		letter.doc = []byte(`{"@timestamp":` + fmt.Sprint(s.deps.Now().UnixMilli()) + `,"tenant":"` + items[0].tenant +
+			`","signal":"` + string(items[0].signal) + `","id":"` + items[0].id + `","status":413}`)
+		return []item{letter}, false, nil
+	}
+	for _, half := range [][]item{items[:len(items)/2], items[len(items)/2:]} {
+		var body []byte
+		for i := range half {
+			body = half[i].appendBulk(body)
+		}
+		again, maybe, e := s.send(ctx, half, body)
+		left, unsure, err = append(left, again...), unsure || maybe, errors.Join(err, e)
+	}
+	return left, unsure, err
+}
+
+// refusedForGood reports whether the document itself is what is wrong. All
+// else, such as a read-only index or a cluster with too many shards, passes.
+func refusedForGood(status int, kind string) bool {
+	return status == http.StatusBadRequest && kind != "validation_exception" || status == http.StatusRequestEntityTooLarge
+}
+
+// written notes that an item is in Elasticsearch.
+func (s *Store) written(it *item, existed bool) {
+	s.fresh.wrote(it.index)
+	switch {
+	case it.kind == itemStream:
+		s.streams.written(it.stream)
+	case it.kind == itemDeadLetter:
+		s.metrics.deadLetters.WithLabelValues(string(it.signal)).Inc()
+	case existed:
+		s.metrics.existing.WithLabelValues(string(it.signal)).Inc()
+	default:
+		s.metrics.indexed.WithLabelValues(string(it.signal)).Inc()
+	}
+}
+
+// refuse reports a refused item, and returns the dead letter to write for it.
+func (s *Store) refuse(it *item, status int, kind, why string) (item, bool) {
+	s.deps.Logger.Error("elasticsearch refuses a document", "index", it.index, "id", it.id, "tenant", it.tenant,
+		"signal", it.signal, "status", status, "type", kind, "reason", why, "dead_letters", s.names.deadLetters())
+	if it.kind == itemDeadLetter {
+		return item{}, false // the log line above is all that can be said
+	}
+	return s.deadLetter(it, status, kind, why), true
+}
+
+// lookupIDs is how many IDs are looked for with one request.
+const lookupIDs = 5000
+
+// withoutExisting leaves out what data streams with more than one index have
+// already. In one index the document's ID does that by itself.
+func (s *Store) withoutExisting(ctx context.Context, items []item) ([]item, error) {
+	byIndex := map[string][]string{}
+	for i := range items {
+		if items[i].kind == itemRecord {
+			byIndex[items[i].index] = append(byIndex[items[i].index], items[i].id)
+		}
+	}
+	there := map[string]bool{}
+	for index, ids := range byIndex {
+		streams, err := s.dataStreams(ctx, index)
+		if err != nil {
+			return items, err
+		}
+		if len(streams) == 0 || len(streams[0].Indices) < 2 {
+			continue
+		}
+		if err := s.refresh(ctx, index); err != nil {
+			return items, err
+		}
+		for start := 0; start < len(ids); start += lookupIDs {
+			if err := s.existing(ctx, index, ids[start:min(start+lookupIDs, len(ids))], there); err != nil {
+				return items, err
+			}
+		}
+	}
+	if len(there) == 0 {
+		return items, nil
+	}
+	left := make([]item, 0, len(items))
+	for i := range items {
+		if it := &items[i]; it.kind == itemRecord && there[it.index+"/"+it.id] {
+			s.written(it, true)
+			continue
+		}
+		left = append(left, items[i])
+	}
+	return left, nil
+}
+
+func (s *Store) existing(ctx context.Context, index string, ids []string, there map[string]bool) error {
+	body, err := json.Marshal(map[string]any{
+		"size": lookupIDs, "_source": false, "query": map[string]any{"ids": map[string]any{"values": ids}},
+	})
+	if err != nil {
+		return err
+	}
+	answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + index + "/_search", Body: body,
+		Query: url.Values{"allow_partial_search_results": {"false"}, "filter_path": {"hits.hits._id"}}})
+	if err != nil {
+		return err
+	}
+	var out struct {
+		Hits struct {
+			Hits []struct {
+				ID string `json:"_id"`
+			} `json:"hits"`
+		} `json:"hits"`
+	}
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return fmt.Errorf("look for documents in %s: %w", index, err)
+	}
+	for _, h := range out.Hits.Hits {
+		there[index+"/"+h.ID] = true
+	}
+	return nil
+}

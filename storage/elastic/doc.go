@@ -1,0 +1,24 @@
+// Package elastic keeps logs and spans in Elasticsearch: a storage.Store over
+// data streams, one for each signal and tenant.
+//
+// A batch is acknowledged once this machine's write-ahead log has it (or,
+// where configured so, once Elasticsearch has). The drain reads the log in its
+// order, writes documents with the bulk API and lets go of the log what is
+// indexed; it waits as long as Elasticsearch is away. What holds at any moment:
+//
+//   - a record is in Elasticsearch, or behind the drained position in the
+//     write-ahead log, or both;
+//   - a document's ID is made of its request's hash and its place in it, so
+//     writing it again changes nothing. A data stream looks for an ID in its
+//     newest index only: what may have been written before a rollover is
+//     looked for first, and reads drop doubles, which stand side by side in
+//     their order;
+//   - what Elasticsearch refuses for good is in the dead letters.
+//
+// A read waits until what was acknowledged before it is indexed, and refreshes
+// what was written since the last refresh; so it sees all of it. What it
+// cannot wait for it names in a warning.
+//
+// It may import storage, telemetry, correlation and internal helpers; of
+// storage/local it shares the stages wal and dedup.
+package elastic

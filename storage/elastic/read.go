@@ -1,0 +1,379 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/elastic/document"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// scan is one read of a data stream, in pages.
+type scan[T any] struct {
+	s       *Store
+	tenant  string
+	signal  telemetry.Signal
+	from    int64
+	to      int64
+	filter  []any
+	fields  []string
+	newest  bool // first; else oldest first
+	lookup  bool // by IDs: a page or two at most
+	allowed func(*telemetry.Stream) bool
+	parse   func(*fastjson.Value, *telemetry.Stream) (T, error)
+	stats   *storage.ReadStats
+
+	pit     string
+	after   []byte // sort values of the last hit
+	lastID  string // its ID
+	page    int
+	chosen  map[telemetry.StreamID]bool // what allowed says, of each stream
+	decoder fastjson.Parser
+}
+
+// Logs implements storage.Reader.
+func (s *Store) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]telemetry.Log, error] {
+	return read(ctx, &scan[telemetry.Log]{
+		s: s, tenant: q.Tenant, signal: telemetry.Logs, from: q.From, to: q.To, filter: logFilter(q),
+		fields: document.LogFields(q.Columns), newest: q.Order != storage.OldestFirst, lookup: len(q.IDs) > 0,
+		allowed: q.Stream, parse: document.ParseLog, stats: q.Stats,
+	})
+}
+
+// Spans implements storage.Reader.
+func (s *Store) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]telemetry.Span, error] {
+	return read(ctx, &scan[telemetry.Span]{
+		s: s, tenant: q.Tenant, signal: telemetry.Traces, from: q.From, to: q.To, filter: spanFilter(q),
+		fields: document.SpanFields(q.Columns), newest: true, lookup: len(q.IDs)+len(q.TraceIDs) > 0,
+		allowed: q.Stream, parse: document.ParseSpan, stats: q.Stats,
+	})
+}
+
+func read[T any](ctx context.Context, sc *scan[T]) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		leave, err := sc.s.enter()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer leave()
+		if sc.stats == nil {
+			sc.stats = &storage.ReadStats{}
+		}
+		some, err := sc.begin(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		if !some {
+			return
+		}
+		defer sc.end(ctx)
+		for {
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+				return
+			}
+			rows, more, err := sc.next(ctx)
+			if err != nil {
+				if ctx.Err() != nil {
+					err = ctx.Err()
+				}
+				yield(nil, err)
+				return
+			}
+			if len(rows) > 0 && !yield(rows, nil) {
+				return
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// ready waits for what was acknowledged and shows it to searches.
+func (s *Store) ready(ctx context.Context, tenant string, sig telemetry.Signal, stats *storage.ReadStats) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	if s.queue != nil {
+		missing, err := s.queue.settle(ctx, time.Duration(s.cfg.ReadWait))
+		if err != nil {
+			return err
+		}
+		if missing > 0 && stats != nil {
+			warning := fmt.Sprintf("%d bytes of the newest requests are acknowledged and not in Elasticsearch yet: their records are missing", missing)
+			if last := s.es.LastError(); last != "" {
+				warning += "; the last error was: " + last
+			}
+			stats.Warnings = append(stats.Warnings, warning)
+		}
+	}
+	return s.show(ctx, s.names.stream(sig, tenant))
+}
+
+// begin makes everything ready. It reports false where nothing can match.
+func (sc *scan[T]) begin(ctx context.Context) (bool, error) {
+	s := sc.s
+	if s.names.check(sc.tenant) != nil {
+		return false, nil // nobody of that name can have written
+	}
+	if err := s.ready(ctx, sc.tenant, sc.signal, sc.stats); err != nil {
+		return false, err
+	}
+	sc.page = min(s.cfg.PageRows, firstPage)
+	if sc.allowed != nil {
+		sc.chosen = map[telemetry.StreamID]bool{}
+		all, err := s.streams.list(ctx, sc.tenant, sc.signal, sc.from, sc.to)
+		if err != nil {
+			return false, err
+		}
+		var wanted []*telemetry.Stream
+		for _, st := range all {
+			ok := sc.allowed(st)
+			sc.chosen[st.ID] = ok
+			if ok {
+				wanted = append(wanted, st)
+			}
+		}
+		if len(wanted) == 0 {
+			return false, nil
+		}
+		if len(wanted) < len(all) {
+			sc.filter = streamFilter(sc.filter, wanted)
+		}
+	}
+	if sc.lookup {
+		// The order is the same however often it is asked, so pages fit
+		// together without a point in time, and a look-up is one request.
+		return true, nil
+	}
+	return sc.openPIT(ctx)
+}
+
+// firstPage is small, since many readers need a few records only.
+const firstPage = 500
+
+func (sc *scan[T]) openPIT(ctx context.Context) (bool, error) {
+	body, err := sc.s.es.Do(ctx, cluster.Request{
+		Method: http.MethodPost, Path: "/" + sc.s.names.stream(sc.signal, sc.tenant) + "/_pit",
+		Query: url.Values{"keep_alive": {seconds(time.Duration(sc.s.cfg.KeepAlive))}},
+	})
+	if cluster.IsMissing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("open a point in time: %w", err)
+	}
+	v, err := fastjson.ParseBytes(body)
+	if err != nil {
+		return false, fmt.Errorf("open a point in time: %w", err)
+	}
+	sc.pit = string(v.GetStringBytes("id"))
+	return true, nil
+}
+
+// end gives the point in time back, also where the caller has gone.
+func (sc *scan[T]) end(ctx context.Context) {
+	if sc.pit == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closePIT)
+	defer cancel()
+	body, err := json.Marshal(map[string]string{"id": sc.pit})
+	if err == nil {
+		// One that stays is dropped after keep_alive.
+		_, _ = sc.s.es.Do(ctx, cluster.Request{Method: http.MethodDelete, Path: "/_pit", Body: body, Once: true})
+	}
+}
+
+// closePIT is how long giving a point in time back may take.
+const closePIT = 5 * time.Second
+
+func (sc *scan[T]) request() (cluster.Request, error) {
+	order := "asc"
+	if sc.newest {
+		order = "desc"
+	}
+	q := map[string]any{
+		"size": sc.page, "track_total_hits": false, "_source": sc.fields, "query": boolean(sc.filter, nil),
+		"sort": []any{
+			map[string]any{"@timestamp": map[string]any{"order": order, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}},
+			map[string]any{"clew.tie": map[string]any{"order": order}},
+		},
+	}
+	if sc.after != nil {
+		q["search_after"] = json.RawMessage(sc.after)
+	}
+	r := cluster.Request{Method: http.MethodPost, Path: "/_search"}
+	if sc.pit != "" {
+		q["pit"] = map[string]any{"id": sc.pit, "keep_alive": seconds(time.Duration(sc.s.cfg.KeepAlive))}
+	} else {
+		r.Path = "/" + sc.s.names.stream(sc.signal, sc.tenant) + "/_search"
+		r.Query = url.Values{"ignore_unavailable": {"true"}}
+	}
+	var err error
+	r.Body, err = json.Marshal(q)
+	return r, err
+}
+
+// next fetches a page. more is false where it was the last one.
+func (sc *scan[T]) next(ctx context.Context) (rows []T, more bool, err error) {
+	r, err := sc.request()
+	if err != nil {
+		return nil, false, err
+	}
+	body, err := sc.s.es.Do(ctx, r)
+	if err != nil {
+		return nil, false, fmt.Errorf("search %s: %w", sc.signal, err)
+	}
+	v, err := sc.decoder.ParseBytes(body)
+	if err != nil {
+		return nil, false, fmt.Errorf("search %s: read the answer: %w", sc.signal, err)
+	}
+	if err := sc.incomplete(v); err != nil {
+		return nil, false, err
+	}
+	if id := v.GetStringBytes("pit_id"); len(id) > 0 {
+		sc.pit = string(id)
+	}
+	hits := v.GetArray("hits", "hits")
+	sc.stats.Bytes += int64(len(body))
+	sc.stats.Rows += int64(len(hits))
+	sc.stats.Blocks++
+	if len(hits) == 0 {
+		return nil, false, nil
+	}
+	rows, err = sc.rows(ctx, hits)
+	if err != nil {
+		return nil, false, err
+	}
+	sc.after = hits[len(hits)-1].Get("sort").MarshalTo(nil)
+	more = len(hits) == sc.page
+	sc.page = sc.s.cfg.PageRows
+	return rows, more, nil
+}
+
+// incomplete warns of parts that did not answer; where none did it is an error.
+func (sc *scan[T]) incomplete(v *fastjson.Value) error {
+	failed, total := v.GetInt("_shards", "failed"), v.GetInt("_shards", "total")
+	if failed == 0 && !v.GetBool("timed_out") {
+		return nil
+	}
+	why := string(v.GetStringBytes("_shards", "failures", "0", "reason", "reason"))
+	if failed == total && failed > 0 {
+		return fmt.Errorf("search %s: none of %d shards answered: %s", sc.signal, total, why)
+	}
+	sc.stats.Warnings = append(sc.stats.Warnings, fmt.Sprintf("%d of %d shards of Elasticsearch did not answer, what they hold is missing: %s", failed, total, why))
+	return nil
+}
+
+// rows reads the records of a page. Doubles, which a retry across a rollover
+// may leave, stand side by side.
+func (sc *scan[T]) rows(ctx context.Context, hits []*fastjson.Value) ([]T, error) {
+	streams, err := sc.streamsOf(ctx, hits)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]T, 0, len(hits))
+	for _, h := range hits {
+		id := string(h.GetStringBytes("_id"))
+		if id == sc.lastID {
+			continue
+		}
+		sc.lastID = id
+		src := h.Get("_source")
+		st := streams[string(src.GetStringBytes("clew", "stream"))]
+		if st == nil {
+			st = telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
+			sc.warnOnce("the stream of some records is not in " + sc.s.names.streams("*") + ": they come without resource and scope")
+		}
+		if !sc.wants(st) {
+			continue
+		}
+		row, err := sc.parse(src, st)
+		if err != nil {
+			sc.warnOnce(fmt.Sprintf("document %s of %s cannot be read: %v", id, h.GetStringBytes("_index"), err))
+			continue
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func (sc *scan[T]) wants(st *telemetry.Stream) bool {
+	if sc.allowed == nil {
+		return true
+	}
+	ok, asked := sc.chosen[st.ID]
+	if !asked {
+		ok = sc.allowed(st)
+		sc.chosen[st.ID] = ok
+	}
+	return ok
+}
+
+func (sc *scan[T]) warnOnce(w string) {
+	for _, have := range sc.stats.Warnings {
+		if have == w {
+			return
+		}
+	}
+	sc.stats.Warnings = append(sc.stats.Warnings, w)
+}
+
+func (sc *scan[T]) streamsOf(ctx context.Context, hits []*fastjson.Value) (map[string]*telemetry.Stream, error) {
+	seen := map[string]bool{}
+	var terms []string
+	for _, h := range hits {
+		if t := h.GetStringBytes("_source", "clew", "stream"); !seen[string(t)] {
+			seen[string(t)] = true
+			terms = append(terms, string(t))
+		}
+	}
+	return sc.s.streams.find(ctx, terms)
+}
+
+// Tenants implements storage.Reader.
+func (s *Store) Tenants(ctx context.Context) ([]string, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if s.queue != nil {
+		if _, err := s.queue.settle(ctx, time.Duration(s.cfg.ReadWait)); err != nil {
+			return nil, err
+		}
+	}
+	found := map[string]bool{}
+	var errs []error
+	for _, sig := range []telemetry.Signal{telemetry.Logs, telemetry.Traces} {
+		list, err := s.dataStreams(ctx, s.names.prefix(sig)+"*")
+		errs = append(errs, err)
+		for _, ds := range list {
+			if name, ok := s.names.tenant(sig, strings.TrimSpace(ds.Name)); ok {
+				found[name] = true
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return sorted(found), nil
+}

@@ -1,0 +1,265 @@
+package elastic
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// schemaVersion is the version of the mappings in schema/. A higher one makes
+// clew write the templates anew and roll the data streams over.
+const schemaVersion = 1
+
+//go:embed schema/*.json
+var schemas embed.FS
+
+// templatePriority is above Elasticsearch's own templates for logs-*-* and
+// traces-*-*.
+const templatePriority = 500
+
+// minMajor and minMinor are the oldest Elasticsearch that is supported.
+const (
+	minMajor = 8
+	minMinor = 12
+)
+
+// prepare makes the cluster ready: it checks the version, puts templates and
+// policies, and rolls over what has older mappings. It runs until it has
+// succeeded once.
+func (s *Store) prepare(ctx context.Context) error {
+	if s.prepared.Load() {
+		return nil
+	}
+	s.preparing.Lock()
+	defer s.preparing.Unlock()
+	if s.prepared.Load() {
+		return nil
+	}
+	if err := s.checkVersion(ctx); err != nil {
+		return err
+	}
+	if err := s.chooseLifecycle(ctx); err != nil {
+		return err
+	}
+	for _, t := range s.templates() {
+		if err := s.putTemplate(ctx, t); err != nil {
+			return fmt.Errorf("put index template %s: %w", t.name, err)
+		}
+	}
+	s.prepared.Store(true)
+	s.deps.Logger.Info("elasticsearch is ready", "schema", schemaVersion, "ilm", s.ilm.Load(), "dataset", s.cfg.Dataset)
+	return nil
+}
+
+func (s *Store) checkVersion(ctx context.Context) error {
+	body, err := s.es.Do(ctx, cluster.Request{Method: http.MethodGet, Path: "/"})
+	if err != nil {
+		return err
+	}
+	var info struct {
+		Version struct {
+			Number string `json:"number"`
+		} `json:"version"`
+	}
+	if err := json.Unmarshal(body, &info); err != nil {
+		return fmt.Errorf("read elasticsearch's version: %w", err)
+	}
+	parts := append(strings.SplitN(info.Version.Number, ".", 3), "", "")
+	major, err1 := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(parts[1])
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("read elasticsearch's version %q: %w", info.Version.Number, err)
+	}
+	if major < minMajor || major == minMajor && minor < minMinor {
+		return fmt.Errorf("elasticsearch is version %s; clew needs %d.%d or newer: upgrade the cluster", info.Version.Number, minMajor, minMinor)
+	}
+	return nil
+}
+
+// chooseLifecycle finds out whether the cluster has lifecycle policies, and
+// puts clew's.
+func (s *Store) chooseLifecycle(ctx context.Context) error {
+	if s.cfg.Lifecycle == LifecycleClew {
+		return nil
+	}
+	_, err := s.es.Do(ctx, cluster.Request{Method: http.MethodGet, Path: "/_ilm/status"})
+	if code := cluster.Status(err); s.cfg.Lifecycle == LifecycleAuto && (code == http.StatusBadRequest || code == http.StatusNotFound || code == http.StatusMethodNotAllowed) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ask for lifecycle policies (storage.elasticsearch.lifecycle: clew does without them): %w", err)
+	}
+	for _, sig := range []telemetry.Signal{telemetry.Logs, telemetry.Traces} {
+		body, err := json.Marshal(s.policy(s.retention(sig)))
+		if err != nil {
+			return err
+		}
+		if _, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPut, Path: "/_ilm/policy/" + s.names.policy(sig), Body: body}); err != nil {
+			return fmt.Errorf("put lifecycle policy %s: %w", s.names.policy(sig), err)
+		}
+	}
+	s.ilm.Store(true)
+	return nil
+}
+
+// policy rolls over by age and size, and drops an index once its newest
+// records are older than the retention.
+func (s *Store) policy(keep time.Duration) map[string]any {
+	phases := map[string]any{"hot": map[string]any{"actions": map[string]any{"rollover": map[string]any{
+		"max_age":                seconds(time.Duration(s.cfg.RolloverAge)),
+		"max_primary_shard_size": strconv.FormatInt(s.cfg.RolloverBytes, 10) + "b",
+	}}}}
+	if keep > 0 {
+		phases["delete"] = map[string]any{"min_age": seconds(keep), "actions": map[string]any{"delete": map[string]any{}}}
+	}
+	return map[string]any{"policy": map[string]any{"phases": phases}}
+}
+
+func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) + "s" }
+
+func (s *Store) retention(sig telemetry.Signal) time.Duration {
+	if sig == telemetry.Logs {
+		return time.Duration(s.cfg.Retention.Logs)
+	}
+	return time.Duration(s.cfg.Retention.Traces)
+}
+
+type template struct {
+	name, pattern, schema string
+	signal                telemetry.Signal // "" for none
+	dataStream            bool
+}
+
+func (s *Store) templates() []template {
+	n := s.names
+	return []template{
+		{"clew-streams-" + n.dataset, n.streams("*"), "streams", "", false},
+		{n.deadLetters(), n.deadLetters(), "deadletter", "", true},
+		{n.policy(telemetry.Logs), n.prefix(telemetry.Logs) + "*", "logs", telemetry.Logs, true},
+		{n.policy(telemetry.Traces), n.prefix(telemetry.Traces) + "*", "traces", telemetry.Traces, true},
+	}
+}
+
+// body is the template as the cluster gets it.
+func (s *Store) templateBody(t template) ([]byte, error) {
+	mappings, err := schemas.ReadFile("schema/" + t.schema + ".json")
+	if err != nil {
+		return nil, err
+	}
+	settings := map[string]any{
+		"index.number_of_shards": s.cfg.Shards, "index.number_of_replicas": s.cfg.Replicas,
+		"index.refresh_interval": seconds(max(time.Duration(s.cfg.RefreshInterval), time.Second)),
+		"index.codec":            "best_compression",
+		// Attributes beyond the limit of fields stay readable and are not indexed.
+		"index.mapping.total_fields.ignore_dynamic_beyond_limit": true,
+	}
+	if t.signal == "" {
+		settings["index.number_of_shards"] = 1
+	} else if s.ilm.Load() {
+		settings["index.lifecycle.name"] = s.names.policy(t.signal)
+	}
+	body := map[string]any{
+		"index_patterns": []string{t.pattern}, "priority": templatePriority, "version": schemaVersion,
+		"template": map[string]any{"settings": settings, "mappings": json.RawMessage(mappings)},
+		"_meta":    map[string]any{"description": "clew's " + t.schema, "schema": schemaVersion},
+	}
+	if t.dataStream {
+		body["data_stream"] = map[string]any{}
+	}
+	return json.Marshal(body)
+}
+
+// putTemplate writes a template; where the cluster has an older one, the data
+// streams of it get new indices.
+func (s *Store) putTemplate(ctx context.Context, t template) error {
+	path := "/_index_template/" + t.name
+	before, err := s.templateVersion(ctx, path)
+	if err != nil {
+		return err
+	}
+	if before > schemaVersion {
+		return fmt.Errorf("the cluster has version %d of it, this program knows %d: a newer clew wrote it, upgrade this one", before, schemaVersion)
+	}
+	body, err := s.templateBody(t)
+	if err != nil {
+		return err
+	}
+	if _, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPut, Path: path, Body: body}); err != nil {
+		return err
+	}
+	if before == 0 || before == schemaVersion || t.signal == "" {
+		return nil
+	}
+	list, err := s.dataStreams(ctx, t.pattern)
+	if err != nil {
+		return err
+	}
+	for _, ds := range list {
+		if _, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + ds.Name + "/_rollover", Once: true}); err != nil {
+			return fmt.Errorf("roll over %s to the new mappings: %w", ds.Name, err)
+		}
+		s.deps.Logger.Info("rolled over to new mappings", "data_stream", ds.Name, "from", before, "to", schemaVersion)
+	}
+	return nil
+}
+
+// templateVersion is 0 where there is no such template.
+func (s *Store) templateVersion(ctx context.Context, path string) (int, error) {
+	body, err := s.es.Do(ctx, cluster.Request{Method: http.MethodGet, Path: path})
+	if cluster.IsMissing(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var out struct {
+		Templates []struct {
+			Template struct {
+				Version int `json:"version"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	if err := json.Unmarshal(body, &out); err != nil {
+		return 0, fmt.Errorf("read it: %w", err)
+	}
+	if len(out.Templates) == 0 {
+		return 0, nil
+	}
+	return out.Templates[0].Template.Version, nil
+}
+
+// dataStream is what the cluster says of one.
+type dataStream struct {
+	Name    string `json:"name"`
+	Indices []struct {
+		Name string `json:"index_name"`
+	} `json:"indices"`
+}
+
+// dataStreams lists those of a pattern; none where there are none.
+func (s *Store) dataStreams(ctx context.Context, pattern string) ([]dataStream, error) {
+	body, err := s.es.Do(ctx, cluster.Request{Method: http.MethodGet, Path: "/_data_stream/" + url.PathEscape(pattern)})
+	if cluster.IsMissing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list data streams: %w", err)
+	}
+	var out struct {
+		Streams []dataStream `json:"data_streams"`
+	}
+	if err := json.Unmarshal(body, &out); err != nil {
+		return nil, fmt.Errorf("list data streams: %w", err)
+	}
+	return out.Streams, nil
+}

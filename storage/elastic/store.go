@@ -1,0 +1,234 @@
+package elastic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/local/dedup"
+)
+
+// Deps is what a store needs from outside. Zero fields get the machine's own.
+type Deps struct {
+	FS         vfs.FS
+	Now        func() time.Time
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer // nil: metrics are counted and not shown
+	// Transport, if set, carries the requests to Elasticsearch.
+	Transport http.RoundTripper
+}
+
+func (d *Deps) setDefaults() {
+	if d.FS == nil {
+		d.FS = vfs.Default
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Store keeps logs and spans in Elasticsearch.
+type Store struct {
+	cfg     Config
+	deps    Deps
+	names   names
+	metrics *metrics
+	es      *cluster.Client
+	dedup   *dedup.Table
+	lock    io.Closer
+	queue   *queue // nil where Elasticsearch acknowledges
+	streams *catalog
+	fresh   *freshness
+	flow    *flow
+
+	prepared  atomic.Bool
+	preparing sync.Mutex
+	ilm       atomic.Bool
+
+	background context.Context
+	cancel     context.CancelFunc
+	loops      sync.WaitGroup
+	calls      calls
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Open opens the store. Where Elasticsearch cannot be used it waits in the
+// background and takes data meanwhile, unless cfg says to fail.
+func Open(ctx context.Context, cfg Config, deps Deps) (*Store, error) {
+	s, err := open(ctx, cfg, deps)
+	if err != nil {
+		return nil, fmt.Errorf("open the store in Elasticsearch: %w", err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	deps.setDefaults()
+	m, err := newMetrics(deps.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	es, err := cluster.New(cfg.Config, cluster.Deps{Logger: deps.Logger, Registerer: deps.Registerer, Transport: deps.Transport})
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		cfg: cfg, deps: deps, names: names{cfg.Dataset}, metrics: m, es: es,
+		dedup: dedup.New(time.Duration(cfg.DedupWindow), cfg.DedupRequests),
+		fresh: newFreshness(), flow: newFlow(cfg.BulkConcurrency, m.window),
+	}
+	s.streams = &catalog{store: s, known: map[streamKey]*knownStream{}}
+	s.background, s.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			s.cancel()
+			if s.lock != nil {
+				_ = s.lock.Close()
+			}
+			es.Close()
+		}
+	}()
+	if err := s.prepare(ctx); err != nil {
+		if cfg.Startup == StartupFail || ctx.Err() != nil {
+			return nil, err
+		}
+		deps.Logger.Warn("elasticsearch cannot be used yet; requests wait in the write-ahead log", "err", err)
+	}
+	if cfg.Acknowledge == AckWAL {
+		if s.queue, err = openQueue(s); err != nil {
+			return nil, err
+		}
+		s.loops.Go(s.drain)
+	}
+	s.loops.Go(s.maintain)
+	return s, nil
+}
+
+// calls counts the calls under way. It is not a lock: a reader may call the
+// store again while it iterates, also while Close waits for it.
+type calls struct {
+	mu     sync.Mutex
+	n      int
+	closed bool
+	idle   chan struct{} // closed when there are none left after Close
+}
+
+// enter holds the store open for one call; leave must be called.
+func (s *Store) enter() (leave func(), err error) {
+	c := &s.calls
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, storage.ErrClosed
+	}
+	c.n++
+	return c.leave, nil
+}
+
+func (c *calls) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n--; c.n == 0 && c.closed {
+		close(c.idle)
+	}
+}
+
+// close refuses calls from now on and waits for those under way. It reports
+// false where it was called before.
+func (c *calls) close() bool {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return false
+	}
+	c.closed = true
+	c.idle = make(chan struct{})
+	if c.n == 0 {
+		close(c.idle)
+	}
+	c.mu.Unlock()
+	<-c.idle
+	return true
+}
+
+// Health implements storage.Store. With a write-ahead log, writes go on while
+// Elasticsearch is away.
+func (s *Store) Health() storage.Health {
+	h := storage.Health{Writable: true}
+	leave, err := s.enter()
+	if err != nil {
+		return storage.Health{Err: err.Error()}
+	}
+	defer leave()
+	if s.queue == nil {
+		h.Fsync = s.es.Average()
+		if s.es.Breaker() == "open" {
+			h.Writable, h.Err = false, "elasticsearch cannot be reached: "+s.es.LastError()
+		}
+		return h
+	}
+	h.Fsync = time.Duration(s.queue.fsync.Load())
+	if err := s.queue.room(0); err != nil {
+		h.Writable, h.Err = false, err.Error()
+	}
+	return h
+}
+
+// Remote is how the calls to Elasticsearch fare.
+type Remote struct {
+	Addresses    []string
+	Average      time.Duration // of a request
+	Expected     time.Duration
+	Breaker      string // closed, open or half_open
+	LastError    string
+	PendingBytes int64 // acknowledged and not in Elasticsearch yet
+}
+
+// Remote tells how the calls to Elasticsearch fare.
+func (s *Store) Remote() Remote {
+	r := Remote{
+		Addresses: s.cfg.Addresses, Average: s.es.Average(), Expected: s.es.Expected(),
+		Breaker: s.es.Breaker(), LastError: s.es.LastError(),
+	}
+	if s.queue != nil {
+		r.PendingBytes = s.queue.pendingBytes()
+	}
+	return r
+}
+
+// Close implements storage.Store. What waits in the write-ahead log stays
+// there for the next start.
+func (s *Store) Close() error {
+	if !s.calls.close() {
+		return nil
+	}
+	s.cancel()
+	s.loops.Wait()
+	var errs []error
+	if s.queue != nil {
+		errs = append(errs, s.queue.close(), s.lock.Close())
+	}
+	s.es.Close()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the store in Elasticsearch: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,231 @@
+package elastic
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/valyala/fastjson"
+	"github.com/zeebo/xxh3"
+
+	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/elastic/document"
+	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/otlp"
+)
+
+// streamKey is a stream on a day of a tenant and signal.
+type streamKey struct {
+	tenant string
+	signal telemetry.Signal
+	id     telemetry.StreamID
+	day    int64
+}
+
+// knownStream is what is known of one.
+type knownStream struct {
+	written bool
+}
+
+// catalog is the index of streams: for every day, those that have records on
+// it, with resource and scope as they came. It is written in front of the
+// records, so that whatever a search finds has its stream there.
+type catalog struct {
+	store *Store
+
+	mu     sync.Mutex
+	known  map[streamKey]*knownStream
+	byTerm sync.Map // stream term -> *telemetry.Stream
+	terms  int
+}
+
+// maxKnown bounds what is remembered; beyond it streams are written again,
+// which changes nothing.
+const maxKnown = 200_000
+
+// announce adds the stream's document where it may not be written yet; seen
+// are those of the same request.
+func (c *catalog) announce(dst []item, seen map[streamKey]bool, tenant string, sig telemetry.Signal, st *telemetry.Stream, at int64) []item {
+	key := streamKey{tenant, sig, st.ID, dayOf(at)}
+	if seen[key] {
+		return dst
+	}
+	seen[key] = true
+	c.mu.Lock()
+	k := c.known[key]
+	if k == nil {
+		if len(c.known) >= maxKnown {
+			c.known = map[streamKey]*knownStream{}
+		}
+		k = &knownStream{}
+		c.known[key] = k
+	}
+	written := k.written
+	c.mu.Unlock()
+	if written {
+		return dst
+	}
+	raw := otlp.AppendLogs(nil, []telemetry.Log{{Stream: st}})
+	doc, err := json.Marshal(map[string]any{
+		"tenant": tenant, "signal": string(sig), "stream": document.StreamTerm(st.ID), "service": st.Service,
+		"day": key.day, "otlp": base64.StdEncoding.EncodeToString(raw),
+	})
+	if err != nil {
+		return dst // strings and numbers are always JSON
+	}
+	id := xxh3.HashString128(tenant + "\x00" + string(sig) + "\x00" + string(st.ID[:]) + strconv.FormatInt(key.day, 10)).Bytes()
+	return append(dst, item{
+		index: c.store.names.streams(monthOf(at)), id: base64.RawURLEncoding.EncodeToString(id[:]),
+		tenant: tenant, signal: sig, kind: itemStream, stream: key, doc: doc,
+	})
+}
+
+// written remembers that a stream's document is in Elasticsearch.
+func (c *catalog) written(key streamKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.known[key]; k != nil {
+		k.written = true
+	}
+}
+
+// parse reads a stream's document.
+func (c *catalog) parse(src *fastjson.Value) (*telemetry.Stream, error) {
+	term := string(src.GetStringBytes("stream"))
+	if st, ok := c.byTerm.Load(term); ok {
+		return st.(*telemetry.Stream), nil
+	}
+	raw, err := base64.StdEncoding.AppendDecode(nil, src.GetStringBytes("otlp"))
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", term, err)
+	}
+	b, err := otlp.DecodeLogs(raw)
+	if err == nil && len(b.Logs) != 1 {
+		err = fmt.Errorf("%d records, want 1", len(b.Logs))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", term, err)
+	}
+	st := b.Logs[0].Stream
+	c.mu.Lock()
+	if c.terms++; c.terms > maxKnown {
+		c.byTerm.Clear()
+		c.terms = 0
+	}
+	c.mu.Unlock()
+	c.byTerm.Store(term, st)
+	return st, nil
+}
+
+// list returns the streams of a tenant and signal that have records on the
+// days of a range.
+func (c *catalog) list(ctx context.Context, tenant string, sig telemetry.Signal, from, to int64) ([]*telemetry.Stream, error) {
+	days := map[string]any{"gte": dayOf(from)}
+	if to != 0 {
+		days["lte"] = dayOf(to)
+	}
+	filter := []any{term("tenant", tenant), term("signal", string(sig)), rangeOf("day", days)}
+	return c.search(ctx, filter)
+}
+
+// find returns streams by their terms.
+func (c *catalog) find(ctx context.Context, terms []string) (map[string]*telemetry.Stream, error) {
+	out := make(map[string]*telemetry.Stream, len(terms))
+	var missing []string
+	for _, t := range terms {
+		if st, ok := c.byTerm.Load(t); ok {
+			out[t] = st.(*telemetry.Stream)
+		} else {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	found, err := c.search(ctx, []any{map[string]any{"terms": map[string]any{"stream": missing}}})
+	for _, st := range found {
+		out[document.StreamTerm(st.ID)] = st
+	}
+	return out, err
+}
+
+// catalogPage is how many streams are read at once.
+const catalogPage = 1000
+
+// search returns each stream that the filter finds once.
+func (c *catalog) search(ctx context.Context, filter []any) ([]*telemetry.Stream, error) {
+	s := c.store
+	if err := s.showCatalog(ctx); err != nil {
+		return nil, err
+	}
+	var out []*telemetry.Stream
+	var after json.RawMessage
+	for {
+		q := map[string]any{
+			"size": catalogPage, "_source": []string{"stream", "otlp"}, "track_total_hits": false,
+			"query": boolean(filter, nil), "sort": []any{map[string]any{"stream": "asc"}}, "collapse": map[string]any{"field": "stream"},
+		}
+		if after != nil {
+			q["search_after"] = after
+		}
+		body, err := json.Marshal(q)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + s.names.streams("*") + "/_search", Body: body,
+			Query: url.Values{"ignore_unavailable": {"true"}, "allow_no_indices": {"true"}, "allow_partial_search_results": {"false"}}})
+		if err != nil {
+			return nil, fmt.Errorf("look for streams: %w", err)
+		}
+		v, err := fastjson.ParseBytes(answer)
+		if err != nil {
+			return nil, fmt.Errorf("look for streams: %w", err)
+		}
+		hits := v.GetArray("hits", "hits")
+		for _, h := range hits {
+			st, err := c.parse(h.Get("_source"))
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, st)
+		}
+		if len(hits) < catalogPage {
+			return out, nil
+		}
+		after = hits[len(hits)-1].Get("sort").MarshalTo(nil)
+	}
+}
+
+// showCatalog refreshes the months that were written to.
+func (s *Store) showCatalog(ctx context.Context) error {
+	s.fresh.mu.Lock()
+	var months []string
+	for index := range s.fresh.written {
+		if strings.HasPrefix(index, s.names.streams("")) && s.fresh.shown[index] < s.fresh.written[index] {
+			months = append(months, index)
+		}
+	}
+	s.fresh.mu.Unlock()
+	for _, m := range months {
+		if err := s.show(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// streamIDOf reads a stream's term.
+func streamIDOf(term string) (id telemetry.StreamID, err error) {
+	b, err := hex.DecodeString(term)
+	if err != nil || len(b) != len(id) {
+		return id, fmt.Errorf("%q is no stream", term)
+	}
+	return telemetry.StreamID(b), nil
+}

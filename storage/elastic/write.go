@@ -1,0 +1,131 @@
+package elastic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/dedup"
+	"github.com/clewhq/clew/storage/local/wal"
+	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/otlp"
+)
+
+// WriteLogs implements storage.Writer.
+func (s *Store) WriteLogs(ctx context.Context, tenant string, b *telemetry.LogBatch) (storage.WriteResult, error) {
+	if len(b.Raw) == 0 && len(b.Logs) > 0 {
+		var err error
+		if b, err = otlp.DecodeLogs(otlp.AppendLogs(nil, b.Logs)); err != nil {
+			return storage.WriteResult{}, err
+		}
+	}
+	return s.write(ctx, telemetry.Logs, wal.Logs, tenant, b.Raw, len(b.Logs), func(h dedup.Hash) []item {
+		return s.logItems(nil, tenant, h, b.Logs)
+	})
+}
+
+// WriteSpans implements storage.Writer.
+func (s *Store) WriteSpans(ctx context.Context, tenant string, b *telemetry.SpanBatch) (storage.WriteResult, error) {
+	if len(b.Raw) == 0 && len(b.Spans) > 0 {
+		var err error
+		if b, err = otlp.DecodeSpans(otlp.AppendSpans(nil, b.Spans)); err != nil {
+			return storage.WriteResult{}, err
+		}
+	}
+	return s.write(ctx, telemetry.Traces, wal.Traces, tenant, b.Raw, len(b.Spans), func(h dedup.Hash) []item {
+		return s.spanItems(nil, tenant, h, b.Spans)
+	})
+}
+
+// write is the way in: check for a duplicate, make it durable, acknowledge.
+func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, tenant string, raw []byte, rows int, items func(dedup.Hash) []item) (storage.WriteResult, error) {
+	if rows == 0 {
+		return storage.WriteResult{}, nil
+	}
+	leave, err := s.enter()
+	if err != nil {
+		return storage.WriteResult{}, err
+	}
+	defer leave()
+	if err := s.names.check(tenant); err != nil {
+		return storage.WriteResult{}, err
+	}
+	hash := dedup.HashOf(tenant, sig, raw)
+	received := s.deps.Now().UnixNano()
+	flight, duplicate, err := s.announce(ctx, hash, received)
+	if duplicate {
+		s.metrics.duplicates.WithLabelValues(string(sig)).Inc()
+		return storage.WriteResult{Duplicate: true}, nil
+	}
+	if err == nil {
+		if s.queue != nil {
+			err = s.queue.append(ctx, wal.Record{Type: typ, Received: received, Tenant: tenant, Data: raw}, flight)
+		} else {
+			err = s.bulk(ctx, items(hash), false, false)
+			flight.End(received, err)
+		}
+	}
+	if err != nil {
+		s.metrics.refused.WithLabelValues(string(sig), reason(err)).Inc()
+		return storage.WriteResult{}, err
+	}
+	s.metrics.acknowledged.WithLabelValues(string(sig)).Add(float64(rows))
+	return storage.WriteResult{}, nil
+}
+
+// announce waits for a copy of the same request that is under way. It returns
+// a flight to end, unless the request is a duplicate.
+func (s *Store) announce(ctx context.Context, h dedup.Hash, received int64) (*dedup.Flight, bool, error) {
+	for {
+		f, first, duplicate := s.dedup.Begin(h, received)
+		if first || duplicate {
+			return f, duplicate, nil
+		}
+		select {
+		case <-f.Done():
+			if f.Err() == nil {
+				return nil, true, nil
+			}
+			// The first copy failed; this one takes its place.
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
+}
+
+// decode makes the documents of a request that was read from the log.
+func (s *Store) decode(dst []item, rec wal.Record) ([]item, error) {
+	switch rec.Type {
+	case wal.Logs:
+		b, err := otlp.DecodeLogs(rec.Data)
+		if err != nil {
+			return dst, err
+		}
+		return s.logItems(dst, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Logs, rec.Data), b.Logs), nil
+	case wal.Traces:
+		b, err := otlp.DecodeSpans(rec.Data)
+		if err != nil {
+			return dst, err
+		}
+		return s.spanItems(dst, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Traces, rec.Data), b.Spans), nil
+	case wal.Hashes:
+		return dst, nil
+	}
+	return dst, fmt.Errorf("record of type %d, which this program doesn't know", rec.Type)
+}
+
+// reason is the label of a refused batch.
+func reason(err error) string {
+	switch {
+	case errors.Is(err, storage.ErrDiskFull):
+		return "disk_full"
+	case errors.Is(err, storage.ErrOverloaded):
+		return "overloaded"
+	case errors.Is(err, storage.ErrClosed):
+		return "closed"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "context"
+	}
+	return "error"
+}
