@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/elastic"
 )
 
 // watch is what looks at the process from inside.
@@ -46,9 +48,16 @@ func (s *Server) watchItself(context.Context) error {
 
 // probes are the things that clew needs, as its health shows them.
 func (s *Server) probes() []probe {
+	records := "local store of logs and spans"
+	if s.stores.elastic != nil {
+		records = "way of logs and spans to elasticsearch"
+	}
 	out := []probe{
-		storeProbe("local store of logs and spans", s.stores.records.Health),
+		storeProbe(records, s.stores.records.Health),
 		storeProbe("local store of metrics", s.stores.metrics.Health),
+	}
+	if s.stores.elastic != nil {
+		out = append(out, func(context.Context) Dependency { return elasticHealth(s.stores.elastic.Remote()) })
 	}
 	for i := range s.cfg.Alert.Alertmanagers {
 		out = append(out, func(context.Context) Dependency {
@@ -77,6 +86,23 @@ func storeProbe(name string, look func() storage.Health) probe {
 		}
 		return d
 	}
+}
+
+// elasticHealth is down while the breaker is open: requests are still taken
+// where they wait in the write-ahead log, but queries cannot be answered.
+func elasticHealth(r elastic.Remote) Dependency {
+	d := Dependency{
+		Name: strings.Join(r.Addresses, ","), Type: "elasticsearch", Status: "ok", Connected: r.LastError == "", CircuitBreaker: r.Breaker,
+		LastError:    r.LastError,
+		ResponseTime: ResponseTime{Average: milliseconds(r.Average), Expected: milliseconds(r.Expected)},
+	}
+	switch {
+	case r.Breaker == "open":
+		d.Status = "down"
+	case r.Breaker == "half_open" || !d.Connected:
+		d.Status = "degraded"
+	}
+	return d
 }
 
 // alertmanagerHealth counts one that nothing was sent to yet as good: alerts

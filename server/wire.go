@@ -32,24 +32,27 @@ import (
 	"github.com/clewhq/clew/server/config"
 	"github.com/clewhq/clew/server/web"
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/local"
 	"github.com/clewhq/clew/storage/metrics"
 )
 
 // stores are the rooms that keep data, and the way into them.
 type stores struct {
-	records   *local.Store
+	records   storage.Store
+	deleter   storage.Deleter
+	elastic   *elastic.Store // records, where they are kept in Elasticsearch
 	metrics   *metrics.Store
 	collector *collector.Collector
 }
 
-func (s *Server) openStores(context.Context) error {
+func (s *Server) openStores(ctx context.Context) error {
 	s.stores = &stores{}
 	err := s.cfg.Correlation.Apply() // before the first record is replayed
 	if err != nil {
 		return fmt.Errorf("correlation: %w", err)
 	}
-	if s.stores.records, err = local.Open(s.cfg.Storage.Records(), local.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors()}); err != nil {
+	if err := s.openRecords(ctx); err != nil {
 		return err
 	}
 	s.onStop("the store of logs and spans", func(context.Context) error { return s.stores.records.Close() })
@@ -75,6 +78,41 @@ func (s *Server) selectors() storage.Selectors {
 		Logs:  logql.New(s.cfg.Query.LogQL, nil, nil, nil).Select,
 		Spans: traceql.New(s.cfg.Query.TraceQL, nil, nil, nil).Select,
 	}
+}
+
+// openRecords opens the backend that is configured.
+func (s *Server) openRecords(ctx context.Context) error {
+	if s.cfg.Storage.Backend == config.BackendElasticsearch {
+		store, err := elastic.Open(ctx, s.cfg.Storage.ElasticRecords(), elastic.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg})
+		if err != nil {
+			return err
+		}
+		s.stores.records, s.stores.elastic, s.stores.deleter = store, store, noDeletions{}
+		return nil
+	}
+	store, err := local.Open(s.cfg.Storage.Records(), local.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors()})
+	if err != nil {
+		return err
+	}
+	s.stores.records, s.stores.deleter = store, store
+	return nil
+}
+
+// noDeletions refuses deletions: in Elasticsearch, records go when they are
+// older than the retention.
+type noDeletions struct{}
+
+// Delete implements storage.Deleter.
+func (noDeletions) Delete(context.Context, storage.Deletion) (storage.Deletion, error) {
+	return storage.Deletion{}, fmt.Errorf("%w: logs and spans are kept in Elasticsearch, where clew removes them by age only; use storage.retention, or Elasticsearch's _delete_by_query", storage.ErrBadDeletion)
+}
+
+// Deletions implements storage.Deleter.
+func (noDeletions) Deletions(context.Context, string) ([]storage.Deletion, error) { return nil, nil }
+
+// CancelDeletion implements storage.Deleter.
+func (noDeletions) CancelDeletion(context.Context, string, string) error {
+	return storage.ErrNoDeletion
 }
 
 // queries are the rooms that answer.
@@ -155,7 +193,7 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	s.query.loki.Register(mux)
 	s.query.prometheus.Register(mux)
 	native.New(s.query.native, s.log, time.Now).Register(mux)
-	deletion.New(s.stores.records, s.log, time.Now).Register(mux)
+	deletion.New(s.stores.deleter, s.log, time.Now).Register(mux)
 	export.NewAPI(export.New(s.query.logql, s.query.traceql, s.stores.records), s.log, time.Now).Register(mux)
 	j := jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log})
 	j.Register(mux)

@@ -23,6 +23,7 @@ import (
 	"github.com/clewhq/clew/query/logql"
 	"github.com/clewhq/clew/query/servicemap"
 	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/local"
 	"github.com/clewhq/clew/storage/metrics"
 )
@@ -46,13 +47,12 @@ type Rooms struct {
 
 // Storage is the `storage` section.
 type Storage struct {
-	// Backend is where logs and spans live: local is the one in this version.
+	// Backend is where logs and spans live: local, the embedded engine, or elasticsearch.
 	Backend string `yaml:"backend"`
-	// Local is the embedded engine.
+	// Local is the embedded engine; its directory is everything's that this process keeps.
 	Local local.Config `yaml:"local"`
-	// Elasticsearch is the cluster of the backend elasticsearch; without effect
-	// while the backend is local.
-	Elasticsearch Elasticsearch `yaml:"elasticsearch"`
+	// Elasticsearch is the cluster that keeps logs and spans where the backend is elasticsearch.
+	Elasticsearch elastic.Config `yaml:"elasticsearch"`
 	// Metrics is the embedded Prometheus TSDB.
 	Metrics Metrics `yaml:"metrics"`
 	// Retention is how long each signal is kept.
@@ -67,19 +67,6 @@ type Metrics struct {
 	// Remote is the store of the backend remote; without effect while the
 	// backend is local.
 	Remote Remote `yaml:"remote"`
-}
-
-// Elasticsearch is the `storage.elasticsearch` section.
-type Elasticsearch struct {
-	// Addresses are the nodes, such as http://127.0.0.1:9200.
-	Addresses []string `yaml:"addresses"`
-	// Username and Password are for basic authentication, or ${VAR}.
-	Username string `yaml:"username"`
-	Password string `yaml:"password"`
-	// APIKey is used instead of them.
-	APIKey string `yaml:"api_key"`
-	// CAFile verifies the cluster's certificate.
-	CAFile string `yaml:"ca_file"`
 }
 
 // Remote is the `storage.metrics.remote` section.
@@ -130,6 +117,12 @@ type Query struct {
 	Jaeger jaeger.Config `yaml:"jaeger"`
 }
 
+// The backends of logs and spans.
+const (
+	BackendLocal         = "local"
+	BackendElasticsearch = "elasticsearch"
+)
+
 const day = 24 * time.Hour
 
 func defaultRooms() Rooms {
@@ -138,10 +131,11 @@ func defaultRooms() Rooms {
 		Receivers:   collector.DefaultConfig(),
 		Correlation: correlation.DefaultConfig(),
 		Storage: Storage{
-			Backend:   "local",
-			Local:     local.DefaultConfig(),
-			Metrics:   Metrics{Backend: "local", Config: metrics.DefaultConfig()},
-			Retention: Retention{Logs: model.Duration(30 * day), Traces: model.Duration(14 * day), Metrics: model.Duration(90 * day)},
+			Backend:       BackendLocal,
+			Local:         local.DefaultConfig(),
+			Elasticsearch: elastic.DefaultConfig(),
+			Metrics:       Metrics{Backend: "local", Config: metrics.DefaultConfig()},
+			Retention:     Retention{Logs: model.Duration(30 * day), Traces: model.Duration(14 * day), Metrics: model.Duration(90 * day)},
 		},
 		Query: Query{
 			PromQL: prometheus.DefaultConfig(), LogQL: logql.DefaultConfig(), TraceQL: traceql.DefaultConfig(),
@@ -161,6 +155,15 @@ func (s Storage) Records() local.Config {
 		Logs: s.Retention.Logs, Traces: s.Retention.Traces,
 		LogsBytes: s.Retention.LogsBytes, TracesBytes: s.Retention.TracesBytes, Tenants: s.Retention.Tenants,
 	}
+	return c
+}
+
+// ElasticRecords returns the configuration of the store of logs and spans in
+// Elasticsearch.
+func (s Storage) ElasticRecords() elastic.Config {
+	c := s.Elasticsearch
+	c.Dir = filepath.Join(s.Local.Dir, "elasticsearch")
+	c.Retention = elastic.Retention{Logs: s.Retention.Logs, Traces: s.Retention.Traces}
 	return c
 }
 
@@ -192,8 +195,8 @@ func (c *Config) validateRooms() []error {
 			errs = append(errs, fmt.Errorf("%s: %w", section, err))
 		}
 	}
-	if c.Storage.Backend != "local" {
-		in("storage.backend", fmt.Errorf("%q is not in this version; use local", c.Storage.Backend))
+	if b := c.Storage.Backend; b != BackendLocal && b != BackendElasticsearch {
+		in("storage.backend", fmt.Errorf("%q: use local or elasticsearch", b))
 	}
 	if c.Storage.Metrics.Backend != "local" {
 		in("storage.metrics.backend", fmt.Errorf("%q is not in this version; use local", c.Storage.Metrics.Backend))
@@ -203,6 +206,9 @@ func (c *Config) validateRooms() []error {
 	in("receivers", intake.Validate())
 	in("correlation", c.Correlation.Validate())
 	in("storage.local", records.Validate())
+	if c.Storage.Backend == BackendElasticsearch {
+		in("storage.elasticsearch", c.Storage.ElasticRecords().Validate())
+	}
 	in("storage.metrics", samples.Validate())
 	in("query.promql", c.Query.PromQL.Validate())
 	in("query.logql", c.Query.LogQL.Validate())
@@ -218,14 +224,21 @@ func (c *Config) validateRooms() []error {
 	return errs
 }
 
-// maskRooms hides credentials that stand in addresses.
+// maskRooms hides credentials, also those that stand in addresses.
 func (c *Config) maskRooms() {
-	mask(&c.Storage.Elasticsearch.Password)
-	mask(&c.Storage.Elasticsearch.APIKey)
-	c.Alert.Alertmanagers = slices.Clone(c.Alert.Alertmanagers)
-	for i, address := range c.Alert.Alertmanagers {
+	c.Alert.Alertmanagers = redacted(c.Alert.Alertmanagers)
+	es := &c.Storage.Elasticsearch
+	es.Addresses = redacted(es.Addresses)
+	mask(&es.Password)
+	mask(&es.APIKey)
+}
+
+func redacted(addresses []string) []string {
+	out := slices.Clone(addresses)
+	for i, address := range out {
 		if u, err := url.Parse(address); err == nil {
-			c.Alert.Alertmanagers[i] = u.Redacted()
+			out[i] = u.Redacted()
 		}
 	}
+	return out
 }
