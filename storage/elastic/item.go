@@ -45,31 +45,33 @@ func recordID(h dedup.Hash, n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// tieOf orders the records of one nanosecond: those of one request as they
-// stand in it.
-func tieOf(h dedup.Hash, n int) int64 { return int64(binary.BigEndian.Uint64(h[:8])) + int64(n) }
+// orderOf orders the records of one nanosecond as they came: by when the
+// request was received, and as they stand in it.
+func orderOf(h dedup.Hash, received int64, n int) document.Order {
+	return document.Order{Seq: received + int64(n), Tie: int64(binary.BigEndian.Uint64(h[:8])) + int64(n)}
+}
 
-func (s *Store) logItems(dst []item, tenant string, h dedup.Hash, logs []telemetry.Log) []item {
+func (s *Store) logItems(dst []item, tenant string, h dedup.Hash, received int64, logs []telemetry.Log) []item {
 	index := s.names.stream(telemetry.Logs, tenant)
 	seen := map[streamKey]bool{}
 	for i := range logs {
 		l := &logs[i]
 		dst = s.streams.announce(dst, seen, tenant, telemetry.Logs, l.Stream, l.Time)
 		dst = append(dst, item{
-			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Logs, doc: document.AppendLog(nil, l, tieOf(h, i)),
+			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Logs, doc: document.AppendLog(nil, l, orderOf(h, received, i)),
 		})
 	}
 	return dst
 }
 
-func (s *Store) spanItems(dst []item, tenant string, h dedup.Hash, spans []telemetry.Span) []item {
+func (s *Store) spanItems(dst []item, tenant string, h dedup.Hash, received int64, spans []telemetry.Span) []item {
 	index := s.names.stream(telemetry.Traces, tenant)
 	seen := map[streamKey]bool{}
 	for i := range spans {
 		sp := &spans[i]
 		dst = s.streams.announce(dst, seen, tenant, telemetry.Traces, sp.Stream, sp.Start)
 		dst = append(dst, item{
-			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Traces, doc: document.AppendSpan(nil, sp, tieOf(h, i)),
+			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Traces, doc: document.AppendSpan(nil, sp, orderOf(h, received, i)),
 		})
 	}
 	return dst

@@ -211,6 +211,7 @@ func (sc *scan[T]) request() (cluster.Request, error) {
 		"size": sc.page, "track_total_hits": false, "_source": sc.fields, "query": boolean(sc.filter, nil),
 		"sort": []any{
 			map[string]any{"@timestamp": map[string]any{"order": order, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}},
+			map[string]any{"clew.seq": map[string]any{"order": order}},
 			map[string]any{"clew.tie": map[string]any{"order": order}},
 		},
 	}

@@ -20,8 +20,8 @@ func (s *Store) WriteLogs(ctx context.Context, tenant string, b *telemetry.LogBa
 			return storage.WriteResult{}, err
 		}
 	}
-	return s.write(ctx, telemetry.Logs, wal.Logs, tenant, b.Raw, len(b.Logs), func(h dedup.Hash) []item {
-		return s.logItems(nil, tenant, h, b.Logs)
+	return s.write(ctx, telemetry.Logs, wal.Logs, tenant, b.Raw, len(b.Logs), func(h dedup.Hash, received int64) []item {
+		return s.logItems(nil, tenant, h, received, b.Logs)
 	})
 }
 
@@ -33,13 +33,13 @@ func (s *Store) WriteSpans(ctx context.Context, tenant string, b *telemetry.Span
 			return storage.WriteResult{}, err
 		}
 	}
-	return s.write(ctx, telemetry.Traces, wal.Traces, tenant, b.Raw, len(b.Spans), func(h dedup.Hash) []item {
-		return s.spanItems(nil, tenant, h, b.Spans)
+	return s.write(ctx, telemetry.Traces, wal.Traces, tenant, b.Raw, len(b.Spans), func(h dedup.Hash, received int64) []item {
+		return s.spanItems(nil, tenant, h, received, b.Spans)
 	})
 }
 
 // write is the way in: check for a duplicate, make it durable, acknowledge.
-func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, tenant string, raw []byte, rows int, items func(dedup.Hash) []item) (storage.WriteResult, error) {
+func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, tenant string, raw []byte, rows int, items func(dedup.Hash, int64) []item) (storage.WriteResult, error) {
 	if rows == 0 {
 		return storage.WriteResult{}, nil
 	}
@@ -62,7 +62,7 @@ func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, t
 		if s.queue != nil {
 			err = s.queue.append(ctx, wal.Record{Type: typ, Received: received, Tenant: tenant, Data: raw}, flight)
 		} else {
-			err = s.bulk(ctx, items(hash), false, false)
+			err = s.bulk(ctx, items(hash, received), false, false)
 			flight.End(received, err)
 		}
 	}
@@ -102,13 +102,13 @@ func (s *Store) decode(dst []item, rec wal.Record) ([]item, error) {
 		if err != nil {
 			return dst, err
 		}
-		return s.logItems(dst, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Logs, rec.Data), b.Logs), nil
+		return s.logItems(dst, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Logs, rec.Data), rec.Received, b.Logs), nil
 	case wal.Traces:
 		b, err := otlp.DecodeSpans(rec.Data)
 		if err != nil {
 			return dst, err
 		}
-		return s.spanItems(dst, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Traces, rec.Data), b.Spans), nil
+		return s.spanItems(dst, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Traces, rec.Data), rec.Received, b.Spans), nil
 	case wal.Hashes:
 		return dst, nil
 	}

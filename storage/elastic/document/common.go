@@ -26,13 +26,19 @@ func IDTerm(normal string) string {
 // StreamTerm is the term of a stream.
 func StreamTerm(id telemetry.StreamID) string { return hex.EncodeToString(id[:]) }
 
+// Order is the order of the records of one nanosecond, the same whenever they
+// are written: by Seq, when they came, and then by Tie, which no two share.
+type Order struct{ Seq, Tie int64 }
+
 // own writes the fields that are clew's: what a read goes by.
-func (e *encoder) own(s *telemetry.Stream, ids []correlation.ID, tie, size int64, longWord bool) {
+func (e *encoder) own(s *telemetry.Stream, ids []correlation.ID, o Order, size int64, longWord bool) {
 	e.key("clew")
 	e.buf = append(e.buf, '{')
 	e.str("stream", StreamTerm(s.ID))
+	e.key("seq")
+	e.scalar(telemetry.Int(o.Seq))
 	e.key("tie")
-	e.scalar(telemetry.Int(tie))
+	e.scalar(telemetry.Int(o.Tie))
 	e.num("size", size)
 	if longWord {
 		e.key("long_word")

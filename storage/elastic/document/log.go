@@ -11,9 +11,8 @@ import (
 	"github.com/clewhq/clew/telemetry/otlp"
 )
 
-// AppendLog appends the document of a log record. tie orders the records of
-// one nanosecond.
-func AppendLog(dst []byte, l *telemetry.Log, tie int64) []byte {
+// AppendLog appends the document of a log record.
+func AppendLog(dst []byte, l *telemetry.Log, o Order) []byte {
 	e := &encoder{buf: dst, exact: true}
 	e.raw("{")
 	e.time("@timestamp", l.Time)
@@ -38,7 +37,7 @@ func AppendLog(dst []byte, l *telemetry.Log, tie int64) []byte {
 	e.attrs("attributes", l.Attrs)
 	e.origin(l.Stream)
 	size := valueSize(l.Body) + attrsSize(l.Attrs)
-	e.own(l.Stream, correlation.AppendLog(nil, l), tie, size, hasLongWord(body))
+	e.own(l.Stream, correlation.AppendLog(nil, l), o, size, hasLongWord(body))
 	return e.end(func() []byte { return otlp.AppendLogs(nil, []telemetry.Log{*l}) })
 }
 

@@ -18,7 +18,7 @@ var (
 )
 
 // AppendSpan appends the document of a span. See AppendLog.
-func AppendSpan(dst []byte, s *telemetry.Span, tie int64) []byte {
+func AppendSpan(dst []byte, s *telemetry.Span, o Order) []byte {
 	e := &encoder{buf: dst, exact: true}
 	e.raw("{")
 	e.time("@timestamp", s.Start)
@@ -47,7 +47,7 @@ func AppendSpan(dst []byte, s *telemetry.Span, tie int64) []byte {
 	for i := range s.Events {
 		size += int64(len(s.Events[i].Name)) + attrsSize(s.Events[i].Attrs)
 	}
-	e.own(s.Stream, correlation.AppendSpan(nil, s), tie, max(size, 1), false)
+	e.own(s.Stream, correlation.AppendSpan(nil, s), o, max(size, 1), false)
 	return e.end(func() []byte { return otlp.AppendSpans(nil, []telemetry.Span{*s}) })
 }
 

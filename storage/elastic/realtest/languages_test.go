@@ -1,0 +1,257 @@
+package realtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/clewhq/clew/query/correlate"
+	"github.com/clewhq/clew/query/correlate/correlatetest"
+	"github.com/clewhq/clew/query/logql"
+	"github.com/clewhq/clew/query/logql/logqltest"
+	"github.com/clewhq/clew/query/servicemap"
+	"github.com/clewhq/clew/query/traceql"
+	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/query/traceql/traceqltest"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/elastic"
+	"github.com/clewhq/clew/storage/storagetest"
+	"github.com/clewhq/clew/telemetry"
+)
+
+// as gives each test a tenant of its own on one store: a fresh store without
+// the work of making one.
+type as struct {
+	*elastic.Store
+	name string
+}
+
+var tenants atomic.Int64
+
+func fresh(s *elastic.Store) as { return as{s, fmt.Sprintf("tenant%d", tenants.Add(1))} }
+
+func (a as) WriteLogs(ctx context.Context, _ string, b *telemetry.LogBatch) (storage.WriteResult, error) {
+	return a.Store.WriteLogs(ctx, a.name, b)
+}
+
+func (a as) WriteSpans(ctx context.Context, _ string, b *telemetry.SpanBatch) (storage.WriteResult, error) {
+	return a.Store.WriteSpans(ctx, a.name, b)
+}
+
+func (a as) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]telemetry.Log, error] {
+	q.Tenant = a.name
+	return a.Store.Logs(ctx, q)
+}
+
+func (a as) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]telemetry.Span, error] {
+	q.Tenant = a.name
+	return a.Store.Spans(ctx, q)
+}
+
+func (a as) Streams(ctx context.Context, _ string, sig telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
+	return a.Store.Streams(ctx, a.name, sig, from, to)
+}
+
+func testFiles(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("..", "..", "..", "query", pattern))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no files %s: %v", pattern, err)
+	}
+	return paths
+}
+
+// TestLogQLFiles runs the files of LogQL, whose answers stand in them.
+func TestLogQLFiles(t *testing.T) {
+	t.Parallel()
+	s := opened(t, config(), deps())
+	cases := 0
+	for _, path := range testFiles(t, "logql/testdata/*.test") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			r := &logqltest.Runner{Config: logql.DefaultConfig(), Open: func(*testing.T) logqltest.Store { return fresh(s) }}
+			cases += r.Run(t, path)
+		})
+	}
+	if cases < 300 {
+		t.Errorf("only %d queries", cases)
+	}
+}
+
+// TestTraceQLFiles asks what the files of TraceQL ask. The answers in them are
+// those of the store in memory, which is asked here too.
+func TestTraceQLFiles(t *testing.T) {
+	t.Parallel()
+	s := opened(t, config(), deps())
+	cases := 0
+	for _, path := range testFiles(t, "traceql/testdata/*.test") {
+		t.Run(filepath.Base(path), func(t *testing.T) { cases += traceqlFile(t, fresh(s), path) })
+	}
+	if cases < 50 {
+		t.Errorf("only %d queries", cases)
+	}
+}
+
+func traceqlFile(t *testing.T, store as, path string) int {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var data, asks []string
+	for _, l := range strings.Split(string(raw), "\n") {
+		word, _, _ := strings.Cut(l, " ")
+		switch word {
+		case "search", "range", "instant":
+			asks = append(asks, l)
+		default:
+			if len(asks) == 0 {
+				data = append(data, l)
+			}
+		}
+	}
+	spans, err := traceqltest.Parse(strings.Join(data, "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	storagetest.WriteSpans(t, store, "t", storagetest.SpanBatch(spans))
+	memory := &traceqltest.Store{Tenant: "t", All: spans}
+	for _, ask := range asks {
+		want, got := traceqlAnswer(t, memory, ask), traceqlAnswer(t, store, ask)
+		if got != want {
+			t.Errorf("%s: %s\n got: %s\nwant: %s", filepath.Base(path), ask, got, want)
+		}
+	}
+	return len(asks)
+}
+
+// traceqlAnswer is the whole answer as text.
+func traceqlAnswer(t *testing.T, r storage.Reader, ask string) string {
+	cfg := traceql.DefaultConfig()
+	cfg.BatchTraces = 2
+	e := traceql.New(cfg, r, nil, nil)
+	kind, rest, _ := strings.Cut(ask, " ")
+	base := traceqltest.Base.UnixNano()
+	var times []int64
+	for range map[string]int{"range": 3, "instant": 2}[kind] {
+		word, tail, _ := strings.Cut(rest, " ")
+		d, err := time.ParseDuration(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		times, rest = append(times, int64(d)), tail
+	}
+	q, err := syntax.Parse(rest)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	if kind == "search" {
+		if q.Pipeline == nil {
+			return "metrics query"
+		}
+		res, err := e.Search(context.Background(), traceql.SearchRequest{Tenant: "t", Query: q})
+		if err != nil {
+			return "error: " + err.Error()
+		}
+		var out strings.Builder
+		for _, tr := range res.Traces {
+			fmt.Fprintf(&out, "%s %s %s %d\n", tr.TraceID, tr.RootService, tr.RootName, len(tr.Spansets))
+			for _, set := range tr.Spansets {
+				fmt.Fprintf(&out, " set of %d", set.Matched)
+				for _, a := range set.Attrs {
+					fmt.Fprintf(&out, " %s=%s", a.Key, a.Value.Text())
+				}
+				for _, sp := range set.Spans {
+					fmt.Fprintf(&out, " %s", sp.Span.SpanID)
+					for _, a := range sp.Attrs {
+						fmt.Fprintf(&out, " %s=%s", a.Key, a.Value.Text())
+					}
+				}
+			}
+		}
+		return out.String() + strings.Join(res.Warnings, ";")
+	}
+	req := traceql.MetricsRequest{Tenant: "t", Query: q, From: base + times[0], To: base + times[1], Instant: kind == "instant"}
+	if !req.Instant {
+		req.Step = times[2]
+	}
+	res, err := e.QueryRange(context.Background(), req)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	var out strings.Builder
+	for i := range res.Series {
+		fmt.Fprintf(&out, "%s %v\n", res.Series[i].PromLabels(), res.Series[i].Values)
+	}
+	return out.String()
+}
+
+// both keeps the same in memory and in Elasticsearch.
+func both(t *testing.T, s *elastic.Store) (*correlatetest.Store, as) {
+	t.Helper()
+	const name = "anonymous"
+	memory, store := correlatetest.Shop(name), fresh(s)
+	storagetest.WriteLogs(t, store, name, storagetest.LogBatch(memory.LogsOf[name]))
+	storagetest.WriteSpans(t, store, name, storagetest.SpanBatch(memory.SpansOf[name]))
+	return memory, store
+}
+
+// TestStories asks for every ID that there is.
+func TestStories(t *testing.T) {
+	t.Parallel()
+	memory, store := both(t, opened(t, config(), deps()))
+	ids := []string{correlatetest.TraceHex, strings.ToUpper(correlatetest.TraceHex), "req-8f3a2b", "ord_123abc", "nobody-has-1234567890"}
+	for _, id := range ids {
+		for hops := range 3 {
+			req := correlate.Request{Tenant: "anonymous", ID: id, Hops: hops}
+			if got, want := story(t, store, req), story(t, memory, req); got != want {
+				t.Errorf("%s, %d hops:\n got: %s\nwant: %s", id, hops, got, want)
+			}
+		}
+	}
+}
+
+func story(t *testing.T, r storage.Reader, q correlate.Request) string {
+	t.Helper()
+	a, err := correlate.New(correlate.DefaultConfig(), r, nil).Correlate(t.Context(), q)
+	if errors.Is(err, correlate.ErrNotFound) {
+		return "not found"
+	}
+	return text(t, a, err)
+}
+
+func text(t *testing.T, answer any, err error) string {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.MarshalIndent(answer, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestServiceMap(t *testing.T) {
+	t.Parallel()
+	memory, store := both(t, opened(t, config(), deps()))
+	for _, q := range []servicemap.Query{
+		{Tenant: "anonymous", From: correlatetest.At(0), To: correlatetest.At(60_000)},
+		{Tenant: "anonymous", From: correlatetest.At(10), To: correlatetest.At(60)},
+		{Tenant: "anonymous", From: correlatetest.At(0), To: correlatetest.At(60_000)},
+	} {
+		of := func(r storage.Reader) string {
+			m, err := servicemap.New(servicemap.DefaultConfig(), r).Map(t.Context(), q)
+			return text(t, m, err)
+		}
+		if got, want := of(store), of(memory); got != want {
+			t.Errorf("%+v:\n got: %s\nwant: %s", q, got, want)
+		}
+	}
+}
