@@ -23,6 +23,8 @@ need chromium chromium
 need python3 python3-venv
 need journalctl systemd
 need /lib/systemd/systemd-journal-remote systemd-journal-remote
+need javac openjdk-17-jdk-headless
+need mvn maven
 
 step 'lint'
 scripts/lint.sh

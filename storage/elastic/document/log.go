@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/valyala/fastjson"
 
@@ -60,6 +61,7 @@ func fields(of map[storage.Columns][]string, c storage.Columns) []string {
 			out = append(out, list...)
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 

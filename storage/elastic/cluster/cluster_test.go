@@ -1,0 +1,174 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// answering returns a client of a server that answers so, and how often it was
+// asked.
+func answering(t *testing.T, set func(*Config), answer func(n int64, w http.ResponseWriter, r *http.Request)) (*Client, *atomic.Int64) {
+	t.Helper()
+	var n atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		answer(n.Add(1), w, r)
+	}))
+	t.Cleanup(srv.Close)
+	cfg := DefaultConfig()
+	cfg.Addresses = []string{srv.URL}
+	cfg.RetryBackoff, cfg.RetryBackoffMax = model.Duration(time.Millisecond), model.Duration(5*time.Millisecond)
+	if set != nil {
+		set(&cfg)
+	}
+	c, err := New(cfg, Deps{Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c, &n
+}
+
+var get = Request{Method: http.MethodGet, Path: "/_search"}
+
+func TestPassingFailuresAreTriedAgain(t *testing.T) {
+	c, n := answering(t, nil, func(n int64, w http.ResponseWriter, _ *http.Request) {
+		if n < 4 {
+			w.WriteHeader([]int{0, 429, 503, 502}[n])
+			return
+		}
+		_, _ = io.WriteString(w, "good")
+	})
+	got, err := c.Do(context.Background(), get)
+	if err != nil || string(got) != "good" || n.Load() != 4 {
+		t.Errorf("%q, %v after %d tries", got, err, n.Load())
+	}
+	if c.LastError() != "" || c.Average() <= 0 || c.Breaker() != "closed" {
+		t.Errorf("last error %q, average %s, breaker %s", c.LastError(), c.Average(), c.Breaker())
+	}
+}
+
+func TestRefusalsAreNot(t *testing.T) {
+	c, n := answering(t, nil, func(_ int64, w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"type":"parsing_exception","reason":"no [x]","root_cause":[{"type":"a","reason":"deep down"}]}}`)
+	})
+	_, err := c.Do(context.Background(), get)
+	if n.Load() != 1 || Status(err) != 400 || Passing(err) || !strings.Contains(err.Error(), "no [x]: deep down") {
+		t.Errorf("%v after %d tries", err, n.Load())
+	}
+}
+
+func TestOnceIsOnce(t *testing.T) {
+	c, n := answering(t, nil, func(_ int64, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	r := get
+	r.Once = true
+	if _, err := c.Do(context.Background(), r); !Passing(err) || n.Load() != 1 {
+		t.Errorf("%v after %d tries", err, n.Load())
+	}
+}
+
+func TestTheTimeoutEndsATry(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	c, n := answering(t, func(c *Config) { c.RequestTimeout, c.Retries = model.Duration(20*time.Millisecond), 1 }, func(_ int64, _ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	_, err := c.Do(context.Background(), get)
+	if err == nil || !strings.Contains(err.Error(), "request_timeout") || n.Load() != 2 {
+		t.Errorf("%v after %d tries", err, n.Load())
+	}
+}
+
+func TestTheCallersEndIsNoFailure(t *testing.T) {
+	c, _ := answering(t, func(c *Config) { c.BreakerFailures, c.BreakerRequests = 1, 1 }, func(_ int64, w http.ResponseWriter, _ *http.Request) {})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := c.Do(ctx, get); !errors.Is(err, context.Canceled) || c.Breaker() != "closed" {
+		t.Errorf("%v, breaker %s", err, c.Breaker())
+	}
+}
+
+func TestTheBreaker(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	c, n := answering(t, func(c *Config) {
+		c.Retries, c.BreakerFailures, c.BreakerRequests, c.BreakerDelay = 0, 3, 3, model.Duration(30*time.Millisecond)
+	}, func(_ int64, w http.ResponseWriter, _ *http.Request) {
+		if broken.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	for range 3 {
+		if _, err := c.Do(context.Background(), get); Status(err) != 503 {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.Do(context.Background(), get); !IsOpen(err) || n.Load() != 3 || c.Breaker() != "open" || c.LastError() == "" {
+		t.Errorf("%v after %d requests, breaker %s, last error %q", err, n.Load(), c.Breaker(), c.LastError())
+	}
+	broken.Store(false)
+	for deadline := time.Now().Add(10 * time.Second); c.Breaker() != "closed"; {
+		if _, err := c.Do(context.Background(), get); err != nil && !IsOpen(err) || time.Now().After(deadline) {
+			t.Fatalf("%v, breaker %s", err, c.Breaker())
+		}
+	}
+}
+
+// An overload is no failure: a breaker that opens would stop what gets through.
+func TestTooManyRequestsLeaveTheBreakerClosed(t *testing.T) {
+	c, _ := answering(t, func(c *Config) { c.Retries, c.BreakerFailures, c.BreakerRequests = 0, 1, 1 }, func(_ int64, w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	if _, err := c.Do(context.Background(), get); Status(err) != 429 || c.Breaker() != "closed" {
+		t.Errorf("%v, breaker %s", err, c.Breaker())
+	}
+}
+
+func TestRemedies(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"error":{"type":"cluster_block_exception","reason":"index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];"}}`: "make room",
+		`{"error":{"type":"cluster_block_exception","reason":"index [x] blocked by: [FORBIDDEN/8/index write (api)];"}}`:                                                                          "index.blocks",
+		`{"error":{"type":"security_exception","reason":"action [x] is unauthorized"}}`:                                                                                                           "manage_index_templates",
+		`{"error":"plain text"}`: "plain text",
+		`no JSON`:                "no JSON",
+	} {
+		if got := parseError("GET", "/", 403, []byte(body)).Error(); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
+}
+
+func TestPasswordsInAddressesAreNotTold(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Addresses = []string{"ftp://me:s3cret@example"}
+	if err := cfg.Validate(); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Error(err)
+	}
+}
+
+func FuzzParseError(f *testing.F) {
+	f.Add([]byte(`{"error":{"type":"a","reason":"b","root_cause":[{}]}}`))
+	f.Add([]byte(`{"error":[]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if parseError("GET", "/", 500, body).Error() == "" {
+			t.Error("no text")
+		}
+	})
+}
