@@ -3,7 +3,6 @@ package elastic
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -219,13 +218,4 @@ func (s *Store) showCatalog(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// streamIDOf reads a stream's term.
-func streamIDOf(term string) (id telemetry.StreamID, err error) {
-	b, err := hex.DecodeString(term)
-	if err != nil || len(b) != len(id) {
-		return id, fmt.Errorf("%q is no stream", term)
-	}
-	return telemetry.StreamID(b), nil
 }

@@ -2,6 +2,7 @@ package document_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -140,7 +141,7 @@ func TestFieldsOfColumns(t *testing.T) {
 func FuzzAttributes(f *testing.F) {
 	f.Add("key", "value", int64(3), 1.5)
 	f.Add("", "\xff", int64(-1), 1e300)
-	f.Add("a. .b", "x\x00", int64(0), -0.0)
+	f.Add("a. .b", "x\x00", int64(0), math.Copysign(0, -1))
 	f.Fuzz(func(t *testing.T, key, text string, n int64, d float64) {
 		st := telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
 		l := telemetry.Log{Stream: st, Time: 1, Body: telemetry.String("b"), Attrs: telemetry.Attrs{
