@@ -16,7 +16,7 @@ func TestSuite(t *testing.T) {
 		"elasticsearch acknowledges": func(c *elastic.Config) { c.Acknowledge = elastic.AckElasticsearch },
 		// Answers may not depend on where pages and requests end.
 		"small pages and requests": func(c *elastic.Config) {
-			c.PageRows, c.BulkBytes, c.WALFileBytes, c.BulkConcurrency, c.BulkLinger = 37, 20_000, 10_000, 4, model.Duration(0)
+			c.PageRows, c.BulkBytes, c.WALFileBytes, c.BulkConcurrency, c.BulkLinger = 150, 50_000, 30_000, 4, model.Duration(0)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
