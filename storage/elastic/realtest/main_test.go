@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 		node, err = elastictest.New(dir)
 	}
 	if err != nil {
+		_ = os.RemoveAll(dir)
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
