@@ -33,9 +33,10 @@ step 'build'
 scripts/build.sh
 
 # The agent is the Collector's code for the most part: testing it under the
-# race detector would compile all of that once more.
+# race detector would compile all of that once more. What realtest tests is how
+# clew and an Elasticsearch get on; the code of clew's side has tests beside it.
 step 'tests under the race detector'
-go test -race -timeout 20m $(go list ./... | grep -v -e '/agent' -e '/cmd/' -e '/deploy')
+go test -race -timeout 20m $(go list ./... | grep -v -e '/agent' -e '/cmd/' -e '/deploy' -e '/realtest')
 
 step 'tests of the programs'
-go test -timeout 20m $(go list ./... | grep -e '/agent' -e '/cmd/' -e '/deploy')
+go test -timeout 20m $(go list ./... | grep -e '/agent' -e '/cmd/' -e '/deploy' -e '/realtest')
