@@ -76,17 +76,18 @@ func (t *Tail) skipFile() {
 // open makes sure that there is a reader of the file of the position that
 // knows how far it may read.
 func (t *Tail) open(to Position) error {
-	end := to.Offset
-	if t.pos.Seq != to.Seq {
-		end = -1 // all that counts of the file
-	}
-	if t.rd != nil && t.end == end {
-		return nil
-	}
 	if t.file == nil {
+		// First of all: which file it is decides how far it may be read.
 		if err := t.openFile(to); err != nil {
 			return err
 		}
+	}
+	end := to.Offset
+	if t.pos.Seq != to.Seq {
+		end = -1 // all that counts of the file, which is not written any more
+	}
+	if t.rd != nil && t.end == end {
+		return nil
 	}
 	length, limit := uint64(max(end, 0)), max(end, 0)
 	if end < 0 {

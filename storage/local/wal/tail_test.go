@@ -76,6 +76,35 @@ func TestTailReadsWhatIsWritten(t *testing.T) {
 	}
 }
 
+// TestTailStepByStep reads at every pair of places of a log of many files,
+// from its start: what is read first must not decide what is read next.
+func TestTailStepByStep(t *testing.T) {
+	const records = 12
+	for first := 1; first < records; first++ {
+		for second := first + 1; second <= records; second++ {
+			fs := newFS(t)
+			opts := options(fs)
+			opts.FileBytes = 300
+			w := newWriter(t, opts, 1, framing.UnknownLength)
+			tail := wal.NewTail(fs, dir, wal.Position{})
+			var got, want []int64
+			for i := 1; i <= records; i++ {
+				want = append(want, int64(i))
+				if end := addAt(t, w, i); i == first || i == second || i == records {
+					got = append(got, drain(t, tail, end)...)
+				}
+			}
+			tail.Close()
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, want) {
+				t.Fatalf("read after %d, %d and %d records: %v", first, second, records, got)
+			}
+		}
+	}
+}
+
 // TestTailOverARestart goes on in the file of the next writer, past a torn end.
 func TestTailOverARestart(t *testing.T) {
 	fs := newFS(t)
