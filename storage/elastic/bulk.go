@@ -131,17 +131,23 @@ func (s *Store) send(ctx context.Context, items []item, body []byte) (left []ite
 	for i := range items {
 		it, res := &items[i], out.Items[i]["create"]
 		switch {
-		case res.Status < http.StatusMultipleChoices:
+		case res.Status >= http.StatusOK && res.Status < http.StatusMultipleChoices:
 			s.written(it, false)
 		case res.Status == http.StatusConflict:
 			s.written(it, true)
+		case refusedForGood(res.Status, res.Error.Type) && !it.refused:
+			// Two documents that bring the same new field in different types at
+			// the same moment make Elasticsearch refuse one of them. Once the
+			// field is there it takes both.
+			it.refused = true
+			left = append(left, *it)
 		case refusedForGood(res.Status, res.Error.Type):
 			if letter, ok := s.refuse(it, res.Status, res.Error.Type, res.Error.Reason); ok {
 				left = append(left, letter)
 			}
 		default:
 			overloaded = overloaded || res.Status == http.StatusTooManyRequests
-			unsure = unsure || res.Status >= http.StatusInternalServerError
+			unsure = unsure || res.Status == 0 || res.Status >= http.StatusInternalServerError
 			passing = &cluster.Error{Method: http.MethodPost, Path: "/_bulk (" + it.index + ")", Status: res.Status, Type: res.Error.Type, Reason: res.Error.Reason}
 			left = append(left, *it)
 		}

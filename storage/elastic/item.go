@@ -21,6 +21,8 @@ type item struct {
 	kind   itemKind
 	stream streamKey // of an itemStream
 	doc    []byte
+	// refused is set once Elasticsearch has refused it: it is sent once more.
+	refused bool
 }
 
 type itemKind uint8

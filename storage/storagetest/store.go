@@ -213,7 +213,8 @@ func concurrent(t *testing.T, s storage.Store) {
 				before := slices.Clone(acked)
 				mu.Unlock()
 				seen := map[int64]int{}
-				for batch, err := range s.Logs(context.Background(), storage.LogQuery{Tenant: Tenant}) {
+				var stats storage.ReadStats
+				for batch, err := range s.Logs(context.Background(), storage.LogQuery{Tenant: Tenant, Stats: &stats}) {
 					if err != nil {
 						t.Errorf("read: %v", err)
 						return
@@ -221,6 +222,9 @@ func concurrent(t *testing.T, s storage.Store) {
 					for i := range batch {
 						seen[batch[i].Time]++
 					}
+				}
+				if len(stats.Warnings) > 0 {
+					t.Errorf("the answer is not whole: %v", stats.Warnings)
 				}
 				for i := range before {
 					if n := seen[before[i].Time]; n != 1 {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 
 	"github.com/clewhq/clew/internal/elastictest"
@@ -297,9 +298,10 @@ func TestQueueIsBounded(t *testing.T) {
 // of a batch; the others are stored.
 func TestRefusedDocumentsAreDeadLetters(t *testing.T) {
 	t.Parallel()
-	cfg := config()
+	cfg, d := config(), deps()
 	quick(&cfg)
-	s := opened(t, cfg, deps())
+	d.Registerer = prometheus.NewRegistry()
+	s := opened(t, cfg, d)
 	// A field of another kind than clew writes, as a foreign template may make.
 	index := "logs-" + cfg.Dataset + "-me"
 	g := storagetest.NewGen(35)

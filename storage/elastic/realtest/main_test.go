@@ -1,15 +1,19 @@
 package realtest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"go.uber.org/goleak"
 
@@ -61,11 +65,7 @@ func config() elastic.Config {
 
 // deps gives a store a disk in memory.
 func deps() elastic.Deps {
-	d := elastic.Deps{FS: vfs.NewMem()}
-	if testing.Verbose() {
-		d.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
-	}
-	return d
+	return elastic.Deps{FS: vfs.NewMem()}
 }
 
 func open(t testing.TB, cfg elastic.Config, d elastic.Deps) *elastic.Store {
@@ -77,9 +77,13 @@ func open(t testing.TB, cfg elastic.Config, d elastic.Deps) *elastic.Store {
 	return s
 }
 
-// opened is a store that the test closes.
-func opened(t testing.TB, cfg elastic.Config, d elastic.Deps) *elastic.Store {
+// opened is a store that the test closes, and that must not give up a record
+// unless the test counts for itself.
+func opened(t *testing.T, cfg elastic.Config, d elastic.Deps) *elastic.Store {
 	t.Helper()
+	if d.Registerer == nil {
+		lossless(t, cfg, &d)
+	}
 	s := open(t, cfg, d)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
@@ -87,4 +91,60 @@ func opened(t testing.TB, cfg elastic.Config, d elastic.Deps) *elastic.Store {
 		}
 	})
 	return s
+}
+
+// lossless fails a test whose store has given up a record: one that
+// Elasticsearch refused, or that the write-ahead log did not give back.
+func lossless(t *testing.T, cfg elastic.Config, d *elastic.Deps) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	d.Registerer = reg
+	var told syncBuffer
+	d.Logger = slog.New(slog.NewTextHandler(&told, nil))
+	if testing.Verbose() {
+		d.Logger = slog.New(slog.NewTextHandler(io.MultiWriter(&told, os.Stderr), nil))
+	}
+	t.Cleanup(func() {
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			switch f.GetName() {
+			case "clew_elastic_dead_letters_total", "clew_elastic_wal_corruptions_total":
+				for _, m := range f.GetMetric() {
+					if n := m.GetCounter().GetValue(); n > 0 {
+						t.Errorf("%s is %v", f.GetName(), n)
+					}
+				}
+			}
+		}
+		if n := count(t, "clew-deadletter-"+cfg.Dataset); n > 0 {
+			t.Errorf("%d dead letters: %s", n, call(t, "GET", "/clew-deadletter-"+cfg.Dataset+"/_search?size=3", ""))
+		}
+		if t.Failed() {
+			t.Log(told.String())
+			t.Log(call(t, "GET", "/logs-"+cfg.Dataset+"-*/_count", ""))
+			t.Log(call(t, "GET", "/_cat/shards/.ds-logs-"+cfg.Dataset+"-*?v", ""))
+		}
+	})
+}
+
+// syncBuffer is a log that a failed test shows.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }

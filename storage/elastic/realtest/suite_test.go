@@ -22,9 +22,10 @@ func TestSuite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			storagetest.Run(t, func(t *testing.T) storage.Store {
-				cfg := config()
+				cfg, d := config(), deps()
 				set(&cfg)
-				return open(t, cfg, deps())
+				lossless(t, cfg, &d)
+				return open(t, cfg, d)
 			})
 		})
 	}
