@@ -142,7 +142,8 @@ func (j *joiner[T]) block(r *Reader[T], b *block, numbers, keys []int) error {
 // otherwise, the chunk that has the rows' streams is written anew.
 func (j *joiner[T]) copyChunk(r *Reader[T], b *block, c *chunk, numbers []int, same bool) (chunk, error) {
 	if c.id == chunkTime && !same {
-		raw, err := r.chunk(b, c.id, nil, &scratch{})
+		rows := Rows[T]{r: r, block: b, scratch: &scratch{}}
+		raw, err := rows.chunk(c.id)
 		if err != nil {
 			return chunk{}, err
 		}
