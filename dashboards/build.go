@@ -24,6 +24,9 @@ func newDashboard(uid, title, description string) *Dashboard {
 		Annotations: Annotations{List: []struct{}{}},
 		Links: []Link{{
 			Title: "clew", Type: "dashboards", Tags: []string{"clew"}, AsDropdown: true, KeepTime: true,
+		}, {
+			Title: "Story of the ID", Type: "link", Icon: "external link", Tooltip: "Everything that happened to the ID above",
+			URL: storyOf + "${id}", TargetBlank: true, Tags: []string{},
 		}},
 	}
 	for _, v := range []struct{ name, typ, text, uid string }{
@@ -36,7 +39,33 @@ func newDashboard(uid, title, description string) *Dashboard {
 			Current: VariableValue{v.text, v.uid},
 		})
 	}
+	d.Templating.List = append(d.Templating.List,
+		Variable{Name: "id", Label: "ID", Type: "textbox", Query: "", Current: VariableValue{"", ""}},
+		// Where browsers reach clew: a dashboard that is provisioned knows of no environment.
+		Variable{Name: "clew", Label: "clew", Type: "textbox", Query: webAddress, Current: VariableValue{webAddress, webAddress}})
 	return d
+}
+
+// Where the web interface is by default, and its page of an ID's story.
+const (
+	webAddress = "http://127.0.0.1:2539"
+	storyOf    = "${clew}/#/id/"
+)
+
+// idFields match the names of fields that hold an ID, in the answers of all
+// data sources.
+const idFields = `/^((parent|dd|otel)[._ ]?)?(trace|span|request|req|correlation|transaction|order|session|message)[._ -]?id$/i`
+
+// linkIDs makes every ID that a panel shows a way to its story.
+func (p Panel) linkIDs() Panel {
+	if p.FieldConfig == nil {
+		p.FieldConfig = &FieldConfig{}
+	}
+	p.FieldConfig.Overrides = append([]Override{{
+		Matcher:    Matcher{"byRegexp", idFields},
+		Properties: []Property{{"links", []DataLink{{Title: "Story", URL: storyOf + "${__value.raw}", TargetBlank: true}}}},
+	}}, p.FieldConfig.Overrides...)
+	return p
 }
 
 // choose adds a variable whose values are those of a label.
@@ -82,6 +111,9 @@ func (d *Dashboard) row(title string, height int, panels ...Panel) {
 }
 
 func (d *Dashboard) add(p Panel) {
+	if p.Datasource != nil {
+		p = p.linkIDs()
+	}
 	p.ID = len(d.Panels) + 1
 	d.Panels = append(d.Panels, p)
 }

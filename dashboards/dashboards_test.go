@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,6 +129,36 @@ func TestSourcesAreProvisioned(t *testing.T) {
 				if !variables[target.Datasource.UID] || target.Datasource.UID != p.Datasource.UID {
 					t.Errorf("%s, panel %q asks %s", name, p.Title, target.Datasource.UID)
 				}
+			}
+		}
+	}
+}
+
+// TestIDsLeadToTheirStories holds that whatever ID a panel shows can be
+// clicked, and that every dashboard has a way for one that is typed in.
+func TestIDsLeadToTheirStories(t *testing.T) {
+	re := regexp.MustCompile("(?i)" + strings.TrimSuffix(strings.TrimPrefix(idFields, "/"), "/i"))
+	for field, want := range map[string]bool{"trace_id": true, "traceID": true, "Trace ID": true, "request_id": true, "order.id": true, "dd.trace_id": true, "session-id": true, "parentSpanID": true,
+		"service": false, "Value #A": false, "order": false, "video": false} {
+		if re.MatchString(field) != want {
+			t.Errorf("a field %q is taken for an ID: %v", field, !want)
+		}
+	}
+	for name, d := range All() {
+		variables := ""
+		for _, v := range d.Templating.List {
+			variables += " ${" + v.Name + "}"
+		}
+		if !slices.ContainsFunc(d.Links, func(l Link) bool { return l.URL == "${clew}/#/id/${id}" }) || !strings.Contains(variables, "${clew}") || !strings.Contains(variables, "${id}") {
+			t.Errorf("%s leads to no story: %+v, variables %s", name, d.Links, variables)
+		}
+		for _, p := range d.Panels {
+			if p.Type == "row" {
+				continue
+			}
+			o := p.FieldConfig.Overrides[0]
+			if links, ok := o.Properties[0].Value.([]DataLink); !ok || o.Matcher.Options != idFields || links[0].URL != "${clew}/#/id/${__value.raw}" {
+				t.Errorf("%s, panel %q: IDs lead nowhere: %+v", name, p.Title, o)
 			}
 		}
 	}

@@ -33,10 +33,14 @@ type Annotations struct {
 	List []struct{} `json:"list"`
 }
 
-// Link leads from one dashboard to another.
+// Link leads from a dashboard to others, or to an address.
 type Link struct {
 	Title       string   `json:"title"`
-	Type        string   `json:"type"`
+	Type        string   `json:"type"` // dashboards or link
+	Icon        string   `json:"icon,omitempty"`
+	Tooltip     string   `json:"tooltip,omitempty"`
+	URL         string   `json:"url,omitempty"`
+	TargetBlank bool     `json:"targetBlank,omitempty"`
 	Tags        []string `json:"tags"`
 	AsDropdown  bool     `json:"asDropdown"`
 	KeepTime    bool     `json:"keepTime"`
@@ -53,7 +57,7 @@ type Source struct {
 type Variable struct {
 	Name       string        `json:"name"`
 	Label      string        `json:"label"`
-	Type       string        `json:"type"` // datasource or query
+	Type       string        `json:"type"` // datasource, query or textbox
 	Query      any           `json:"query"`
 	Definition string        `json:"definition,omitempty"`
 	Datasource *Source       `json:"datasource,omitempty"`
@@ -156,6 +160,13 @@ type Matcher struct {
 type Property struct {
 	ID    string `json:"id"`
 	Value any    `json:"value"`
+}
+
+// DataLink leads from a value to an address.
+type DataLink struct {
+	Title       string `json:"title"`
+	URL         string `json:"url"`
+	TargetBlank bool   `json:"targetBlank"`
 }
 
 // Transformation changes an answer before it is shown.

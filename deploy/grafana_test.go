@@ -21,12 +21,16 @@ type dataSource struct {
 	Name, UID, Type, Access, URL string
 	IsDefault                    bool `yaml:"isDefault"`
 	JSONData                     struct {
-		HTTPMethod        string   `yaml:"httpMethod"`
-		PrometheusType    string   `yaml:"prometheusType"`
-		PrometheusVersion string   `yaml:"prometheusVersion"`
-		Exemplars         []target `yaml:"exemplarTraceIdDestinations"`
-		MaxLines          string   `yaml:"maxLines"`
-		DerivedFields     []struct {
+		HTTPMethod        string `yaml:"httpMethod"`
+		PrometheusType    string `yaml:"prometheusType"`
+		PrometheusVersion string `yaml:"prometheusVersion"`
+		Exemplars         []struct {
+			Name, URL       string
+			DatasourceUID   string `yaml:"datasourceUid"`
+			URLDisplayLabel string `yaml:"urlDisplayLabel"`
+		} `yaml:"exemplarTraceIdDestinations"`
+		MaxLines      string `yaml:"maxLines"`
+		DerivedFields []struct {
 			Name, URL       string
 			MatcherType     string `yaml:"matcherType"`
 			MatcherRegex    string `yaml:"matcherRegex"`
@@ -82,7 +86,7 @@ func TestDataSourcesAreLinked(t *testing.T) {
 		}
 	}
 	prom, loki, tempo, jaeger := byType["prometheus"].JSONData, byType["loki"].JSONData, byType["tempo"].JSONData, byType["jaeger"].JSONData
-	if len(prom.Exemplars) != 1 || len(loki.DerivedFields) != 3 || tempo.TracesToLogs == nil ||
+	if len(prom.Exemplars) != 3 || len(loki.DerivedFields) != 4 || tempo.TracesToLogs == nil ||
 		tempo.TracesToMetrics == nil || tempo.ServiceMap == nil || jaeger.TracesToLogs == nil {
 		t.Fatal("a link is missing")
 	}
@@ -104,8 +108,18 @@ func TestDataSourcesAreLinked(t *testing.T) {
 		t.Errorf("the line's trace is read by %+v", field)
 	}
 	const story = "$CLEW_WEB_URL/#/id/$${__value.raw}"
-	if c := byType["tempo"].Correlations; len(c) != 1 || c[0].Config.Field != "traceID" || c[0].Config.Target.URL != story {
-		t.Errorf("a trace finds its story by %+v", c)
+	for typ, field := range map[string]string{"tempo": "traceID", "jaeger": "traceID", "loki": "trace_id", "prometheus": "trace_id"} {
+		if c := byType[typ].Correlations; len(c) != 1 || c[0].Type != "external" || c[0].Config.Field != field || c[0].Config.Target.URL != story {
+			t.Errorf("%s finds the story of its %s by %+v", typ, field, c)
+		}
+	}
+	if len(file.Datasources) != len(paths) {
+		t.Errorf("%d data sources, of which %d are tested to lead to stories", len(file.Datasources), len(paths))
+	}
+	for _, x := range prom.Exemplars[1:] {
+		if x.URL != story {
+			t.Errorf("an exemplar's %s leads to %q", x.Name, x.URL)
+		}
 	}
 	if !strings.Contains(string(read(t, "compose/compose.yaml")), "CLEW_WEB_URL:") {
 		t.Error("the compose file does not say where clew's web interface is")
@@ -113,6 +127,9 @@ func TestDataSourcesAreLinked(t *testing.T) {
 	for i, want := range map[int]map[string]string{
 		1: {"trace_id": "trace_id", "requestId": "requestId", "correlation_id": "correlation_id", "orderid": "orderid", "span_id": "", "video": ""},
 		2: {`request_id=req-8f3a2b done`: "req-8f3a2b", `{"orderId": "A-17"}`: "A-17", `{\"reqId\":\"8f3a\"}`: "8f3a", `X-Correlation-ID: c-1`: "c-1", "all is well": ""},
+		3: {`"6f1a6f2e-3b0c-4a9d-9b77-0f4a5f0c9e11"`: "6f1a6f2e-3b0c-4a9d-9b77-0f4a5f0c9e11", "of 4bf92f3577b34da6a3ce929d0e0e4736.": "4bf92f3577b34da6a3ce929d0e0e4736",
+			"(req-8f3a2b)": "req-8f3a2b", "ORD_17": "ORD_17", "[req-9bc36dd9-91c5-4314-898a-47625eb93b09 -": "req-9bc36dd9-91c5-4314-898a-47625eb93b09",
+			"request-body": "", "x4bf92f3577b34da6a3ce929d0e0e4736": "", "ordinary-17": ""},
 	} {
 		field := loki.DerivedFields[i]
 		re, err := regexp.Compile(field.MatcherRegex)
