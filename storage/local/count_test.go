@@ -17,6 +17,7 @@ import (
 // TestCountLogs compares counts with those of what is read: of segments, of
 // what is still in memory, and of both.
 func TestCountLogs(t *testing.T) {
+	t.Parallel()
 	cfg := DefaultConfig()
 	cfg.Dir, cfg.Retention, cfg.BlockRows = "data", Retention{}, 64
 	s := mustOpen(t, vfs.NewMem(), cfg)

@@ -48,6 +48,7 @@ var spoilers = []struct {
 // file; the store starts; nothing that reads give is wrong or twice; what is
 // missing was in that file, and the answer says that it is not whole.
 func TestDamage(t *testing.T) {
+	t.Parallel()
 	n := *damageSeeds
 	if testing.Short() || underRace {
 		n /= 5

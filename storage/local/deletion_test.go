@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -204,13 +205,17 @@ func (d *deletionTest) expectRest() {
 	}
 }
 
+// frames reads what is compressed in files.
+var frames = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(1<<28))
+})
+
 // holding returns the files that hold a text, as it is or in a zstd frame.
 func holding(t testing.TB, fs vfs.FS, text string) (out []string) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<28))
+	dec, err := frames()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dec.Close()
 	magic := []byte{0x28, 0xb5, 0x2f, 0xfd}
 	for _, path := range files(t, fs, "/data") {
 		b := readFile(t, fs, path)
@@ -313,11 +318,29 @@ func TestDeletionRange(t *testing.T) {
 	}
 }
 
+// filledDeletionTest returns a test whose store is filled and closed, on its files.
+func filledDeletionTest(t *testing.T) (*deletionTest, *vfs.MemFS) {
+	d, mem := newDeletionTest(t), vfs.NewCrashableMem()
+	d.fill(mem)
+	mustClose(t, d.s)
+	return d, mem
+}
+
+// again returns a copy of a filled test, on a copy of its files.
+func (d *deletionTest) again(filled *vfs.MemFS) (*deletionTest, *vfs.MemFS) {
+	again := *d
+	again.clock = newClock()
+	again.clock.at.Store(d.clock.at.Load())
+	return &again, filled.CrashClone(vfs.CrashCloneCfg{})
+}
+
 // TestDeletionPowerCut lets the power go before each operation on the disk that
 // a deletion takes. After the next start it goes on and gets to its end.
 func TestDeletionPowerCut(t *testing.T) {
+	t.Parallel()
+	whole, files := filledDeletionTest(t)
 	for at, cut := 0, true; cut; at += opStep() {
-		mem := vfs.NewCrashableMem()
+		d, mem := whole.again(files)
 		var ops atomic.Int64
 		ops.Store(-1 << 40)
 		var crashed *vfs.MemFS
@@ -327,8 +350,7 @@ func TestDeletionPowerCut(t *testing.T) {
 			}
 			return nil
 		}))
-		d := newDeletionTest(t)
-		d.fill(fs)
+		d.must(d.open(fs))
 		d.request()
 		ops.Store(0)
 		mustTidy(t, d.s)
@@ -369,8 +391,10 @@ func (d *deletionTest) expectAfterCut() {
 // TestDeletionOnABadDisk fails each operation once. The deletion says why it
 // did not get through, and does so later.
 func TestDeletionOnABadDisk(t *testing.T) {
+	t.Parallel()
+	whole, files := filledDeletionTest(t)
 	for at, failed := 0, true; failed; at += opStep() {
-		mem := vfs.NewCrashableMem()
+		d, mem := whole.again(files)
 		var ops atomic.Int64
 		ops.Store(-1 << 40)
 		failed = false
@@ -381,8 +405,7 @@ func TestDeletionOnABadDisk(t *testing.T) {
 			}
 			return nil
 		}))
-		d := newDeletionTest(t)
-		d.fill(fs)
+		d.must(d.open(fs))
 		d.request()
 		ops.Store(0)
 		err := d.s.Tidy(context.Background())

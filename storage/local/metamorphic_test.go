@@ -23,6 +23,7 @@ var metaSeeds = flag.Uint64("meta.seeds", 12, "how many seeds the metamorphic te
 // flush, merge, restart or lose the power whenever it suits them. After every
 // few operations all of them give the same answers to the same questions.
 func TestMetamorphic(t *testing.T) {
+	t.Parallel()
 	n := *metaSeeds
 	if testing.Short() || underRace {
 		n /= 4

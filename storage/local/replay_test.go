@@ -45,14 +45,15 @@ func records(t *testing.T, s *Store, tenant string) (n int64) {
 // TestReplayWithinBudget: a log many times the memory that records may take is
 // replayed within it, whatever the size of its files, and again and again.
 func TestReplayWithinBudget(t *testing.T) {
+	t.Parallel()
 	const rounds = 6
-	batches, ids := benchLogs(20, benchBatch)
+	batches, ids := benchLogs(8, benchBatch)
 	for _, fileBytes := range []int64{256 << 10, 1 << 40} {
 		fs := vfs.NewMem()
 		cfg := DefaultConfig()
 		cfg.Dir, cfg.Retention, cfg.WALFileBytes = "/data", Retention{}, fileBytes
 		fillWAL(t, fs, cfg, rounds, batches)
-		cfg.FlushBytes, cfg.HeadBytes = 1<<20, 2<<20
+		cfg.FlushBytes, cfg.HeadBytes = 512<<10, 1<<20
 		request := int64(0)
 		for _, b := range batches {
 			request = max(request, 2*int64(len(b.Raw)))

@@ -74,6 +74,7 @@ func TestSuite(t *testing.T) {
 		"flushed merged": both,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storagetest.Run(t, func(t *testing.T) storage.Store {
 				return after{mustOpen(t, vfs.NewMem(), testConfig()), do}
 			})
@@ -91,6 +92,7 @@ func TestSuiteOtherSettings(t *testing.T) {
 		func(c *Config) { c.FlushBytes, c.HeadBytes = 10_000, 1<<30 },
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
 			storagetest.Run(t, func(t *testing.T) storage.Store {
 				cfg := testConfig()
 				set(&cfg)

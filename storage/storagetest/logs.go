@@ -151,7 +151,7 @@ func logsByStream(t *testing.T, s storage.Store) {
 func hints(t *testing.T, s storage.Store) {
 	all := fill(t, s, NewGen(7), 5, 100)
 	contains := func(list []telemetry.Log, want *telemetry.Log) bool {
-		return slices.ContainsFunc(list, func(l telemetry.Log) bool { return DiffLog(&l, want) == "" })
+		return slices.ContainsFunc(list, func(l telemetry.Log) bool { return l.Time == want.Time && DiffLog(&l, want) == "" })
 	}
 	texts := Logs(t, s, storage.LogQuery{Tenant: Tenant, Text: []string{"request", "ms"}})
 	severe := Logs(t, s, storage.LogQuery{Tenant: Tenant, MinSeverity: telemetry.SeverityError})
