@@ -56,13 +56,15 @@ func New(e Engines, log *slog.Logger, now func() time.Time) *API {
 
 // Register adds the API's paths to mux.
 func (a *API) Register(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/correlate/{id}", a.handle(a.correlate))
+	// A whole header is a question, and some have slashes.
+	mux.HandleFunc("GET /api/v1/correlate/{id...}", a.handle(a.correlate))
+	mux.HandleFunc("GET /api/v1/correlate/{$}", unknownPath)
 	mux.HandleFunc("POST /api/v1/correlate", a.handle(a.correlateMany))
 	mux.HandleFunc("GET /api/v1/servicemap", a.handle(a.servicemap))
 	mux.HandleFunc("GET /api/v1/coverage", a.handle(a.coverage))
 	mux.HandleFunc("GET /api/v1/compare", a.handle(a.compare))
 	mux.HandleFunc("GET /api/v1/openapi.json", a.describe)
-	for path, allowed := range map[string]string{"/api/v1/correlate/{id}": "GET, HEAD", "/api/v1/correlate": "POST", "/api/v1/servicemap": "GET, HEAD",
+	for path, allowed := range map[string]string{"/api/v1/correlate/{id...}": "GET, HEAD", "/api/v1/correlate": "POST", "/api/v1/servicemap": "GET, HEAD",
 		"/api/v1/coverage": "GET, HEAD", "/api/v1/compare": "GET, HEAD", "/api/v1/openapi.json": "GET, HEAD"} {
 		mux.HandleFunc(path, methodNotAllowed(allowed))
 	}

@@ -119,6 +119,8 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{"GET", "/api/v1/correlate/{id}", "/api/v1/correlate/" + correlatetest.TraceHex, ""},
 		{"GET", "/api/v1/correlate/{id}", "/api/v1/correlate/req-other1", ""},
 		{"GET", "/api/v1/correlate/{id}", "/api/v1/correlate/nothing", ""},
+		{"GET", "/api/v1/correlate/{id}", "/api/v1/correlate/" + correlatetest.TraceHex + "/17;o=1", ""},
+		{"GET", "/api/v1/correlate/{id}", "/api/v1/correlate/projects%2Fshop/traces/" + correlatetest.TraceHex + "?hops=0", ""},
 		{"POST", "/api/v1/correlate", "/api/v1/correlate?hops=1", `{"ids":["` + correlatetest.TraceHex + `","nothing","req-8f3a2b"," "]}`},
 		{"POST", "/api/v1/correlate", "/api/v1/correlate", `{"ids":[]}`},
 		{"POST", "/api/v1/correlate", "/api/v1/correlate", `ids`},
