@@ -21,6 +21,9 @@ const (
 	Logs   Type = 1 // an ExportLogsServiceRequest
 	Traces Type = 2 // an ExportTraceServiceRequest
 	Hashes Type = 3 // the requests acknowledged before this file, see dedup
+	// synced says that all before it in the file was synced. Replay keeps it to
+	// itself.
+	synced Type = 4
 )
 
 // recordVersion is the layout of a record's payload.

@@ -57,8 +57,9 @@ func Files(fs vfs.FS, dir string) ([]uint64, error) {
 
 // Replay reads all records that are there, in order. Those before the position
 // from are in segments; they only tell which requests came, and what is wrong
-// with them doesn't matter. It calls each for every record with the position behind it, and damaged for what
-// cannot be read, which it skips. It stops with the first error of each.
+// with them doesn't matter. It calls each for every record with the position
+// behind it, and damaged for what cannot be read, which it skips. It stops with
+// the first error of each.
 //
 // What was written and not synced before the process was killed is replayed
 // like the rest. It is not durable yet: a caller that goes on to write calls
@@ -205,6 +206,9 @@ func (r *replay) records(seq uint64, rd *framing.Reader) (bool, error) {
 		rec, err := parseRecord(payload)
 		if err != nil {
 			r.damage(seq, at, err)
+			continue
+		}
+		if rec.Type == synced {
 			continue
 		}
 		if err := r.each(rec, Position{seq, rd.Offset()}); err != nil {

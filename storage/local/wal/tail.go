@@ -58,6 +58,9 @@ func (t *Tail) Next(to Position) (Record, error) {
 		if err != nil {
 			return Record{}, t.corrupt(at, err)
 		}
+		if rec.Type == synced {
+			continue
+		}
 		return rec, nil
 	}
 	return Record{}, io.EOF

@@ -41,7 +41,9 @@ type Writer struct {
 	// What follows belongs to the committer.
 	file   vfs.File
 	header framing.Header
-	offset int64  // end of what is acknowledged in the file
+	offset int64  // end of the file
+	acked  int64  // end of what is acknowledged in it
+	marked int64  // end of the mark that is last in it
 	next   uint64 // number of the next file
 	buf    []byte
 }
@@ -69,9 +71,9 @@ func NewWriter(opts Options, next uint64, prevLength uint64, first []Record) (_ 
 		stop:  make(chan struct{}),
 		ended: make(chan struct{}),
 	}
-	// offset is also what the next file says of the one before it. Where the
+	// acked is also what the next file says of the one before it. Where the
 	// disk is full the file is begun with the first append that finds room.
-	w.offset = int64(prevLength)
+	w.acked = int64(prevLength)
 	if err = w.open(prevLength); err == nil {
 		err = w.writeFirst(first)
 	}
@@ -136,12 +138,14 @@ func (w *Writer) run() {
 		select {
 		case r := <-w.queue:
 			w.handle(r)
+			w.mark()
 		case <-w.stop:
 			for {
 				select {
 				case r := <-w.queue:
 					w.handle(r)
 				default:
+					w.mark()
 					return
 				}
 			}
@@ -221,9 +225,27 @@ func (w *Writer) ready(bytes int64) error {
 		return w.begin()
 	}
 	if w.file == nil {
-		return w.open(uint64(w.offset))
+		return w.open(uint64(w.acked))
 	}
 	return nil
+}
+
+// mark says behind the last group that it was synced, where no other group
+// follows that says so by being there: without it, damage in the last record
+// would look like a write that was cut short, which is nothing to worry about.
+// The mark itself is not waited for, and not a part of what is acknowledged.
+func (w *Writer) mark() {
+	if len(w.queue) > 0 || w.file == nil || w.marked == w.offset || w.offset == framing.HeaderSize {
+		return
+	}
+	w.buf = w.buf[:0]
+	w.encode(&Record{Type: synced, Received: w.opts.Now().UnixNano()})
+	if n, err := w.file.Write(w.buf); err != nil || n != len(w.buf) {
+		w.giveUp()
+		return
+	}
+	w.offset += int64(len(w.buf))
+	w.marked = w.offset
 }
 
 // encode appends rec to the buffer that goes to the end of the file.
@@ -250,6 +272,7 @@ func (w *Writer) flush() error {
 		return fmt.Errorf("write ahead to %s: %w", FileName(w.header.Seq), err)
 	}
 	w.offset += int64(n)
+	w.acked = w.offset
 	if cap(w.buf) > maxKeptBuffer {
 		w.buf = nil
 	}
@@ -267,9 +290,9 @@ func (w *Writer) giveUp() {
 // begin ends the current file and opens the next one.
 func (w *Writer) begin() error {
 	if w.file != nil {
-		w.giveUp() // all of it is synced
+		w.giveUp() // all that was acknowledged is synced
 	}
-	return w.open(uint64(w.offset))
+	return w.open(uint64(w.acked))
 }
 
 // open makes the next file, whose header says how much of the one before it
@@ -298,6 +321,7 @@ func (w *Writer) open(prevLength uint64) (err error) {
 		return err
 	}
 	w.file, w.header, w.offset, w.next = file, h, framing.HeaderSize, h.Seq+1
+	w.acked, w.marked = w.offset, 0
 	return nil
 }
 
