@@ -22,7 +22,7 @@ func datadog() *correlatetest.Store {
 		telemetry.Span{Stream: correlatetest.Stream("web"), TraceID: trace, SpanID: correlatetest.Span("2"), ParentID: correlatetest.Span("1"), Start: correlatetest.At(1), End: correlatetest.At(2)})
 	s.AddLogs(tenant,
 		telemetry.Log{Stream: correlatetest.Stream("web"), Time: correlatetest.At(3), Body: telemetry.String("[dd.trace_id=11803532876627986230 dd.span_id=2] plain")},
-		telemetry.Log{Stream: correlatetest.Stream("pay"), Time: correlatetest.At(4), TraceID: half, Body: telemetry.String("dd.trace_id=11803532876627986230 joined")},
+		telemetry.Log{Stream: correlatetest.Stream("pay"), Time: correlatetest.At(4), TraceID: half, Attrs: correlatetest.Attrs("clew.trace.source", "body, dd.trace_id"), Body: telemetry.String("dd.trace_id=11803532876627986230 joined")},
 		telemetry.Log{Stream: correlatetest.Stream("pay"), Time: correlatetest.At(5), Body: telemetry.String("dd.trace_id=11803532876627986231 another one's")})
 	return s
 }
@@ -30,6 +30,11 @@ func datadog() *correlatetest.Store {
 func TestDatadogsNumbersLeadBothWays(t *testing.T) {
 	for _, id := range []string{"4bf92f3577b34da6a3ce929d0e0e4736", "11803532876627986230", "a3ce929d0e0e4736", "0000000000000000a3ce929d0e0e4736"} {
 		a := ask(t, datadog(), correlate.Request{ID: id, Hops: 2})
+		for _, e := range a.Timeline {
+			if e.TraceID != "4bf92f3577b34da6a3ce929d0e0e4736" && e.Service == "pay" {
+				t.Errorf("%s: %q stands in trace %s", id, e.Text, e.TraceID)
+			}
+		}
 		if len(a.Timeline) != 4 || a.Kind != "trace_id" || len(a.Warnings) > 0 {
 			t.Errorf("%s: %s", id, story(a))
 		}

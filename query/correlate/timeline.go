@@ -33,15 +33,37 @@ func (g *gather) timeline(skew *skews) []Entry {
 			}
 		}
 	}
+	whole := g.wholeTraces()
 	for i := range g.logs {
 		l := &g.logs[i]
 		e := logEntry(l, resource(l.Stream))
+		if t := whole[[8]byte(l.TraceID[8:])]; isHalf(l) && !t.IsZero() {
+			e.TraceID = t.String()
+		}
 		if len(skew.offset) > 0 {
 			e.ClockOffsetNS = skew.offset[clockOf(l.Stream)]
 		}
 		out = append(out, e)
 	}
 	return out
+}
+
+// wholeTraces are the story's traces of 128 bits by their lower half, which is
+// what Datadog's logs call them.
+func (g *gather) wholeTraces() map[[8]byte]telemetry.TraceID {
+	out := map[[8]byte]telemetry.TraceID{}
+	for i := range g.spans {
+		if t := g.spans[i].TraceID; [8]byte(t[:8]) != [8]byte{} {
+			out[[8]byte(t[8:])] = t
+		}
+	}
+	return out
+}
+
+// isHalf reports whether a record was joined by its text to a trace of which
+// that tells 64 bits.
+func isHalf(l *telemetry.Log) bool {
+	return !l.TraceID.IsZero() && [8]byte(l.TraceID[:8]) == [8]byte{} && l.Attrs.Text(correlation.AttrJoined) != ""
 }
 
 // AttrStatusMessage is the attribute under which a span's status message
