@@ -62,7 +62,11 @@ func server(t *testing.T, s *correlatetest.Store) *httptest.Server {
 				fmt.Fprint(w, `{"data":{"resultType":"streams","result":[]},"traces":[]}`)
 				return
 			}
-			http.ServeFile(w, r, filepath.Join("testdata", file))
+			answer := file
+			if r.FormValue("explain") == "1" {
+				answer = "explain.json"
+			}
+			http.ServeFile(w, r, filepath.Join("testdata", answer))
 		})
 	}
 	mux.HandleFunc("GET /loki/api/v1/tail", tail)
@@ -186,11 +190,12 @@ func TestRendering(t *testing.T) {
 		"compare.txt": {ask: func(ctx context.Context, c *client.Client) error {
 			return c.Compare(ctx, "{ status = error }", client.CompareOptions{})
 		}},
-		"logs.txt":   {ask: logs(`{service_name="checkout"}`, client.LogOptions{}), opts: client.Options{From: "2031-03-01T09:00:00Z", To: "2031-03-01T11:00:00Z"}},
-		"trace.txt":  {ask: trace(correlatetest.TraceHex)},
-		"search.txt": {ask: search(`{}`)},
-		"vector.txt": {ask: metrics(`up`)},
-		"matrix.txt": {ask: metrics(`up`), opts: client.Options{From: "1h"}},
+		"explain.txt": {ask: logs(`{service_name="checkout"}`, client.LogOptions{Explain: true}), opts: client.Options{From: "2031-03-01T09:00:00Z", To: "2031-03-01T11:00:00Z"}},
+		"logs.txt":    {ask: logs(`{service_name="checkout"}`, client.LogOptions{}), opts: client.Options{From: "2031-03-01T09:00:00Z", To: "2031-03-01T11:00:00Z"}},
+		"trace.txt":   {ask: trace(correlatetest.TraceHex)},
+		"search.txt":  {ask: search(`{}`)},
+		"vector.txt":  {ask: metrics(`up`)},
+		"matrix.txt":  {ask: metrics(`up`), opts: client.Options{From: "1h"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.env == nil {
@@ -243,6 +248,7 @@ func TestExitCodes(t *testing.T) {
 		"bad LogQL":          {ask: logs("bad", client.LogOptions{}), code: 2, want: "parse error: bad"},
 		"no lines":           {ask: logs("empty", client.LogOptions{}), code: 3, want: "no line between"},
 		"follow with an end": {opts: client.Options{To: "now"}, ask: logs("{}", client.LogOptions{Follow: true}), code: 2, want: "leave --to away"},
+		"explain for ever":   {ask: logs("{}", client.LogOptions{Follow: true, Explain: true}), code: 2, want: "leave --follow away"},
 		"follow a bad query": {ask: logs("bad", client.LogOptions{Follow: true}), code: 2, want: "parse error: bad"},
 		"half a way":         {ask: servicesMap(client.MapOptions{Source: "user"}), code: 2, want: "give both"},
 		"no way":             {ask: servicesMap(client.MapOptions{Source: "stock", Target: "user"}), code: 3, want: "no calls lead from"},

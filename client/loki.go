@@ -16,6 +16,8 @@ import (
 type LogOptions struct {
 	Follow bool
 	Limit  int // newest lines, 0 for the server's default
+	// Explain shows what the query costs instead of its answer.
+	Explain bool
 }
 
 // defaultBack is how far back a question looks that says no --from.
@@ -48,6 +50,12 @@ func (c *Client) Logs(ctx context.Context, query string, o LogOptions) error {
 	if o.Limit > 0 {
 		q.Set("limit", strconv.Itoa(o.Limit))
 	}
+	if o.Explain {
+		if o.Follow {
+			return usagef("--explain goes with a query that ends: leave --follow away")
+		}
+		return c.explainLogs(ctx, q)
+	}
 	if o.Follow && c.opts.From == "" {
 		return c.follow(ctx, query, to, 0)
 	}
@@ -65,6 +73,9 @@ func (c *Client) Logs(ctx context.Context, query string, o LogOptions) error {
 	lines, err := linesOf(answer.Data.Result)
 	if err != nil {
 		return err
+	}
+	if !printed {
+		c.warnings(answer.Warnings)
 	}
 	if len(lines) == 0 && !o.Follow {
 		return notFoundf("no line between %s and %s matches", from.Format(time.RFC3339), to.Format(time.RFC3339))

@@ -111,10 +111,15 @@ func (c *Client) showSeries(a *promAnswer) error {
 		}
 		c.table(rows, 1)
 	}
-	for _, w := range a.Warnings {
+	c.warnings(a.Warnings)
+	return nil
+}
+
+// warnings says what is missing from an answer.
+func (c *Client) warnings(list []string) {
+	for _, w := range list {
 		c.printf("%s %s\n", paint(warnStyle, "warning"), clean(w))
 	}
-	return nil
 }
 
 // seriesName renders labels as PromQL writes them.

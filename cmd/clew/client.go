@@ -152,6 +152,7 @@ func logsCommand() *cobra.Command {
 	cmd.Example = "  clew logs '{service_name=\"checkout\"} |= \"error\"' --from 6h\n  clew logs '{service_name=~\".+\"}' --follow"
 	cmd.Flags().BoolVarP(&o.Follow, "follow", "f", false, "go on with the lines that come in")
 	cmd.Flags().IntVar(&o.Limit, "limit", 0, "the most lines to show, the newest (default: the server's)")
+	cmd.Flags().BoolVar(&o.Explain, "explain", false, "show the plan, what was read, and the time of each stage instead of the answer")
 	return cmd
 }
 

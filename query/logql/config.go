@@ -37,6 +37,13 @@ type Config struct {
 	// AlignSteps moves start down and end up to multiples of the step in
 	// metric range queries, as Loki does.
 	AlignSteps bool `yaml:"align_steps"`
+	// CacheBytes is how much memory answers to metric range queries may take
+	// that are kept for the next time, 0 for none. An answer is used only while
+	// no record of its time has come or gone.
+	CacheBytes int64 `yaml:"cache_bytes"`
+	// ParallelSlices is how many parts of its time a metric query reads at
+	// once; 0 is as many as there are processors.
+	ParallelSlices int `yaml:"parallel_slices"`
 }
 
 // DefaultConfig returns limits that fit a machine of a few cores.
@@ -53,6 +60,7 @@ func DefaultConfig() Config {
 		TemplateBytes:  1 << 20,
 		DistinctValues: 1_000_000,
 		AlignSteps:     true,
+		CacheBytes:     64 << 20,
 	}
 }
 
@@ -70,6 +78,9 @@ func (c Config) Validate() error {
 		if s.value <= 0 {
 			return fmt.Errorf("logql: %s is %d, must be above 0", s.name, s.value)
 		}
+	}
+	if c.CacheBytes < 0 || c.ParallelSlices < 0 {
+		return fmt.Errorf("logql: cache_bytes and parallel_slices must not be negative")
 	}
 	if c.MaxQueryRange < 0 || c.MaxLookback < 0 {
 		return fmt.Errorf("logql: max_query_range and max_lookback must not be negative; 0 means no limit")

@@ -15,7 +15,8 @@ import (
 // count has the store count the records of the aggregation where it can and
 // where that tells everything that is asked. It reports false, and has done
 // nothing, where the records themselves must be read.
-func (r *rangeReader) count(p *plan.Plan, from, to int64) (bool, error) {
+func (r *rangeReader) count(p *plan.Plan) (bool, error) {
+	from, to := r.ev.span(r.e)
 	if !p.Exact || !r.counts() || from < 0 || to <= from {
 		return false, nil
 	}
@@ -28,10 +29,13 @@ func (r *rangeReader) count(p *plan.Plan, from, to int64) (bool, error) {
 	if err != nil || by == nil || !p.Exact {
 		return false, err
 	}
+	watch := stopwatch{now: q.engine.now}
+	defer watch.to(nil)
 	if len(by.texts) == 0 && !by.level && len(p.Levels) == 0 {
 		if store, ok := q.engine.reader.(storage.LogCounter); ok {
 			q.describe(p, from, to, storage.OrderAny)
 			q.explain("  the store counts, by stream and time")
+			watch.to(&q.stats.Read)
 			return true, r.countStreams(store, lq, views)
 		}
 	}
@@ -136,6 +140,8 @@ func (r *rangeReader) countGroups(store storage.LogGrouper, lq storage.LogQuery,
 	var failed error
 	rest := false
 	series := map[countGroup]*rangeSeries{}
+	watch := stopwatch{now: r.ev.q.engine.now}
+	watch.to(&r.ev.q.stats.Read)
 	err := store.CountLogGroups(r.ev.q.ctx, lq, width, by.texts, func(g storage.LogGroup, n int64) {
 		view := views.get(g.Stream).view
 		if g.Severity == telemetry.SeverityUnset && !tells(view) {
@@ -154,6 +160,7 @@ func (r *rangeReader) countGroups(store storage.LogGrouper, lq storage.LogQuery,
 		}
 		r.addCount(s, lq.From+int64(g.Bin)*width, n)
 	})
+	watch.to(nil)
 	if err == nil {
 		err = failed
 	}

@@ -18,9 +18,11 @@ type Engine struct {
 	log    *slog.Logger
 	now    func() time.Time
 	views  viewCache
+	cache  resultCache
 
 	seconds *prometheus.HistogramVec
 	rows    prometheus.Counter
+	cached  *prometheus.CounterVec
 }
 
 // New returns an engine that reads from r. The logger and the registerer may be nil.
@@ -38,9 +40,14 @@ func New(cfg Config, r storage.Reader, log *slog.Logger, reg prometheus.Register
 			Name: "clew_logql_rows_read_total",
 			Help: "Log records that LogQL queries looked at.",
 		}),
+		cached: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "clew_logql_cache_slices_total",
+			Help: "Slices of the time of LogQL metric queries, by outcome: hit where the answer was kept from an earlier query, or miss.",
+		}, []string{"outcome"}),
 	}
+	e.cache.most = cfg.CacheBytes
 	if reg != nil {
-		reg.MustRegister(e.seconds, e.rows)
+		reg.MustRegister(e.seconds, e.rows, e.cached)
 	}
 	return e
 }

@@ -129,7 +129,7 @@ func (g generator) sample(depth int) string {
 // that uses everything that is pushed down, and of one that ignores it.
 func TestPushdownEqualsNaive(t *testing.T) {
 	asked, answered := 0, 0
-	for seed := range uint64(400) {
+	for seed := range uint64(250) {
 		g := generator{rand.New(rand.NewPCG(seed, 7))}
 		full, naive := &logqltest.Memory{}, &logqltest.Memory{Naive: true}
 		g.fill(t, full, naive)
@@ -148,7 +148,7 @@ func TestPushdownEqualsNaive(t *testing.T) {
 
 // TestLocalStoreEqualsNaive does the same with the embedded store.
 func TestLocalStoreEqualsNaive(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(25) {
 		g := generator{rand.New(rand.NewPCG(seed, 8))}
 		store, naive := openLocal(t), &logqltest.Memory{Naive: true}
 		g.fill(t, store, naive)

@@ -20,26 +20,10 @@ const maxSpan = 50 * 365 * 24 * time.Hour
 // errSample marks a record whose unwrapped label is no number.
 const errSample = "SampleExtractionErr"
 
-// rangeNode is a range aggregation whose records have been read: every series
-// has its value at every step.
-type rangeNode struct {
-	series []*rangeSeries
-	buf    []sample
-}
-
+// rangeSeries is a series while its records are read.
 type rangeSeries struct {
 	set *labelSet
 	acc accumulator
-}
-
-func (n *rangeNode) eval(k int) ([]sample, error) {
-	n.buf = n.buf[:0]
-	for _, s := range n.series {
-		if v, ok := s.acc.value(k); ok {
-			n.buf = append(n.buf, sample{s.set, v})
-		}
-	}
-	return n.buf, nil
 }
 
 // rangeReader turns records into samples of series.
@@ -57,51 +41,64 @@ type rangeReader struct {
 	meta     func([]entry.Label) []entry.Label
 }
 
-// rangeNode reads the records of a range aggregation. grouping is its own, or
-// that of an aggregation around it that may as well be done here.
-func (ev *evaluator) rangeNode(e *syntax.RangeAgg, grouping *syntax.Grouping) (node, error) {
+// checkInterval refuses ranges and offsets that are too long.
+func (ev *evaluator) checkInterval(e *syntax.RangeAgg) error {
 	if most := time.Duration(ev.q.engine.cfg.MaxLookback); most > 0 && e.Interval > most {
-		return nil, limitError("the range [%s] exceeds the limit of %s (max_lookback)", e.Interval, ev.q.engine.cfg.MaxLookback)
+		return limitError("the range [%s] exceeds the limit of %s (max_lookback)", e.Interval, ev.q.engine.cfg.MaxLookback)
 	}
 	if e.Interval > maxSpan || e.Offset > maxSpan || e.Offset < -maxSpan {
-		return nil, badQuery("the range and the offset of %s must not be longer than %s", e.Op, maxSpan)
+		return badQuery("the range and the offset of %s must not be longer than %s", e.Op, maxSpan)
 	}
+	return nil
+}
+
+// newRangeReader makes what reads the records for the steps of ev. grouping is
+// the aggregation's own, or that of an aggregation around it that may as well
+// be done here.
+func (ev *evaluator) newRangeReader(e *syntax.RangeAgg, grouping *syntax.Grouping) (*rangeReader, error) {
 	pipe, err := pipeline.New(e.Log.Stages, ev.q.engine.limits())
 	if err != nil {
 		return nil, badQuery("%s", err)
 	}
 	r := &rangeReader{ev: ev, e: e, grouping: grouping, pipe: pipe, series: map[*labelSet]*rangeSeries{}}
 	r.meta = r.cur.meta
-	order := storage.OrderAny
+	return r, nil
+}
+
+// span returns the times of the records that count at the steps of ev.
+func (ev *evaluator) span(e *syntax.RangeAgg) (from, to int64) {
+	return ev.steps.start - int64(e.Interval) - int64(e.Offset) + 1, ev.steps.last() - int64(e.Offset) + 1
+}
+
+// plan says what of the store it needs.
+func (r *rangeReader) plan() *plan.Plan {
 	var filters []syntax.LabelFilter
-	if e.Unwrap != nil {
+	if r.e.Unwrap != nil {
+		filters = r.e.Unwrap.Filters
+	}
+	return plan.New(r.e.Log, filters, r.use())
+}
+
+// read reads the records one by one.
+func (r *rangeReader) read(pl *plan.Plan) error {
+	order := storage.OrderAny
+	if r.e.Unwrap != nil || usesDistinct(r.e.Log) {
 		// Sums of fractions depend on their order, and so do first and last.
 		order = storage.OldestFirst
-		filters = e.Unwrap.Filters
 	}
-	if usesDistinct(e.Log) {
-		order = storage.OldestFirst
-	}
-	pl := plan.New(e.Log, filters, r.use())
-	from := ev.steps.start - int64(e.Interval) - int64(e.Offset) + 1
-	to := ev.steps.last() - int64(e.Offset) + 1
-	counted, err := r.count(pl, from, to)
-	if err == nil && !counted {
-		err = ev.q.read(pl, from, to, order, r.record)
-	}
-	if err != nil {
-		return nil, err
-	}
-	// The store answers blocks as they come; sums of fractions, and what errors
-	// name, must not depend on that.
+	from, to := r.ev.span(r.e)
+	return r.ev.q.read(pl, from, to, order, r.record)
+}
+
+// finish returns the series that were read, sorted: the store answers blocks
+// as they come, and sums of fractions and what errors name must not depend on
+// that.
+func (r *rangeReader) finish() []*rangeSeries {
 	slices.SortFunc(r.order, func(a, b *rangeSeries) int { return compareSets(a.set.labels, b.set.labels) })
 	for _, s := range r.order {
 		s.acc.finish()
 	}
-	if e.Op == syntax.OpAbsent {
-		return newAbsent(ev, e, r.order), nil
-	}
-	return &rangeNode{series: r.order}, nil
+	return r.order
 }
 
 func usesDistinct(e *syntax.LogExpr) bool {
@@ -279,11 +276,11 @@ func plainLabels(in []pipeline.Label) []entry.Label {
 
 // absent is absent_over_time: 1 wherever there is no record at all.
 type absent struct {
-	series []*rangeSeries
-	set    *labelSet
+	inner node
+	set   *labelSet
 }
 
-func newAbsent(ev *evaluator, e *syntax.RangeAgg, series []*rangeSeries) *absent {
+func newAbsent(ev *evaluator, e *syntax.RangeAgg, inner node) *absent {
 	var labels []entry.Label
 	seen := map[string]int{}
 	for _, m := range e.Log.Matchers {
@@ -294,14 +291,13 @@ func newAbsent(ev *evaluator, e *syntax.RangeAgg, series []*rangeSeries) *absent
 			labels = append(labels, entry.Label{Name: m.Name, Value: m.Value})
 		}
 	}
-	return &absent{series: series, set: ev.sets.sorted(labels)}
+	return &absent{inner: inner, set: ev.sets.sorted(labels)}
 }
 
 func (a *absent) eval(k int) ([]sample, error) {
-	for _, s := range a.series {
-		if _, ok := s.acc.value(k); ok {
-			return nil, nil
-		}
+	vec, err := a.inner.eval(k)
+	if err != nil || len(vec) > 0 {
+		return nil, err
 	}
 	return []sample{{a.set, 1}}, nil
 }

@@ -3,6 +3,7 @@ package logql
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/clewhq/clew/query/logql/entry"
 	"github.com/clewhq/clew/query/logql/plan"
@@ -20,6 +21,7 @@ type query struct {
 	plan   []string
 
 	points int // numbers held in memory
+	before int // of them held when this slice of a query began
 }
 
 // streamViews remembers how streams look and whether they are selected. The
@@ -85,6 +87,9 @@ func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each fun
 	q.describe(p, from, to, order)
 	var last *telemetry.Stream
 	var view *entry.Stream
+	watch := stopwatch{now: q.engine.now}
+	watch.to(&q.stats.Read)
+	defer watch.to(nil)
 	for batch, err := range q.engine.reader.Logs(q.ctx, lq) {
 		if err != nil {
 			return err
@@ -92,6 +97,7 @@ func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each fun
 		if err := q.ctx.Err(); err != nil {
 			return err
 		}
+		watch.to(&q.stats.Process)
 		for i := range batch {
 			q.stats.Lines++
 			if q.stats.Lines > q.engine.cfg.MaxRows {
@@ -106,8 +112,25 @@ func (q *query) read(p *plan.Plan, from, to int64, order storage.Order, each fun
 				return err
 			}
 		}
+		watch.to(&q.stats.Read)
 	}
 	return q.ctx.Err()
+}
+
+// stopwatch tells what time goes to.
+type stopwatch struct {
+	now func() time.Time
+	at  time.Time
+	dst *time.Duration
+}
+
+// to has the time from now on go to dst, nil for nowhere.
+func (w *stopwatch) to(dst *time.Duration) {
+	now := w.now()
+	if w.dst != nil {
+		*w.dst += now.Sub(w.at)
+	}
+	w.at, w.dst = now, dst
 }
 
 // logQuery turns a plan into what the store is asked.
@@ -127,6 +150,9 @@ func (q *query) logQuery(p *plan.Plan, from, to int64, order storage.Order) (sto
 
 // resolve settles the pushdowns that depend on the labels of the streams.
 func (q *query) resolve(p *plan.Plan, views *streamViews, from, to int64) error {
+	watch := stopwatch{now: q.engine.now}
+	watch.to(&q.stats.Plan)
+	defer watch.to(nil)
 	streams, err := q.engine.reader.Streams(q.ctx, q.tenant, telemetry.Logs, from, to)
 	if err != nil {
 		return err

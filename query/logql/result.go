@@ -79,6 +79,12 @@ type Stats struct {
 	Bytes    int64 // of their lines
 	Returned int64 // lines or series in the answer
 	Elapsed  time.Duration
+	// Plan, Read and Process are the parts of it that planning, waiting for the
+	// store and working on records took; of slices that ran at once the sum.
+	Plan, Read, Process time.Duration
+	// Slices is in how many parts of its time a metric query was looked up in
+	// the cache, CachedSlices how many were there.
+	Slices, CachedSlices int
 }
 
 // Result is the answer to a query.

@@ -402,6 +402,12 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%q is not in the plan %s", want, plan)
 		}
 	}
+	stages := asJSON(t, got["explain"].(map[string]any)["stages"])
+	for _, want := range []string{"parse", "plan", "read", "process", "combine"} {
+		if !strings.Contains(stages, `{"seconds":`) || !strings.Contains(stages, `"stage":"`+want+`"`) {
+			t.Errorf("no time of stage %q in %s", want, stages)
+		}
+	}
 }
 
 func TestCanceledRequest(t *testing.T) {

@@ -134,7 +134,8 @@ func (w *writer) point(p logql.Point) {
 }
 
 // writeResult writes the answer to a query.
-func writeResult(rw http.ResponseWriter, res *logql.Result, categorize, explain bool) {
+// explain, if not nil, is added.
+func writeResult(rw http.ResponseWriter, res *logql.Result, categorize bool, explain *explanation) {
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w := &writer{w: rw}
 	w.raw(`{"status":"success","data":{"resultType":`)
@@ -158,9 +159,9 @@ func writeResult(rw http.ResponseWriter, res *logql.Result, categorize, explain 
 		w.raw(`,"warnings":`)
 		w.value(res.Warnings)
 	}
-	if explain {
+	if explain != nil {
 		w.raw(`,"explain":`)
-		w.value(explainOf(res))
+		w.value(explain)
 	}
 	w.raw("}\n")
 	w.flush()
@@ -240,18 +241,4 @@ func (w *writer) categories(labels []pipeline.Label) {
 		}
 	}
 	w.raw("}")
-}
-
-func explainOf(res *logql.Result) map[string]any {
-	s := res.Stats
-	return map[string]any{
-		"plan": res.Plan,
-		"read": map[string]any{
-			"segments": s.Store.Segments, "segments_skipped": s.Store.SegmentsSkipped,
-			"blocks": s.Store.Blocks, "blocks_skipped": s.Store.BlocksSkipped,
-			"rows": s.Store.Rows, "bytes": s.Store.Bytes, "records_processed": s.Lines, "line_bytes": s.Bytes,
-		},
-		"seconds": s.Elapsed.Seconds(),
-		"whole":   len(res.Warnings) == 0,
-	}
 }

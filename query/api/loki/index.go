@@ -188,7 +188,7 @@ func (a *API) volumeRange(w http.ResponseWriter, r *http.Request) {
 	}
 	slices.SortStableFunc(total.Series, func(x, y logql.Series) int { return cmp.Compare(sum(y), sum(x)) })
 	total.Series = total.Series[:min(v.limit, len(total.Series))]
-	writeResult(w, total, false, false)
+	writeResult(w, total, false, nil)
 }
 
 func sum(s logql.Series) (total float64) {

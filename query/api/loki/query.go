@@ -72,7 +72,9 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, p logql.Params) {
 		a.fail(w, r, err)
 		return
 	}
+	began := a.now()
 	expr, err := a.engine.Parse(text)
+	parse := a.now().Sub(began)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -85,7 +87,12 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, p logql.Params) {
 		a.fail(w, r, err)
 		return
 	}
-	writeResult(w, res, categorized(r), p.Explain)
+	var explain *explanation
+	if p.Explain {
+		e := explainOf(res, parse)
+		explain = &e
+	}
+	writeResult(w, res, categorized(r), explain)
 }
 
 func (a *API) formatQuery(w http.ResponseWriter, r *http.Request) {
