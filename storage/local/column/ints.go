@@ -283,12 +283,27 @@ func (v *Ints) decode(out []int64) {
 	}
 }
 
-// joinPlanes puts the numbers together, two planes at a time.
+// joinPlanes puts the numbers together, up to four planes at a time.
 func joinPlanes(out []int64, planes []byte) {
 	n := len(out)
-	clear(out)
+	if len(planes) < 4*n {
+		clear(out)
+	}
 	shift := 0
-	for ; len(planes) >= 2*n; shift += 16 {
+	for ; n > 0 && len(planes) >= 4*n; shift += 32 {
+		a, b, c, d := planes[:n], planes[n:2*n], planes[2*n:3*n], planes[3*n:4*n]
+		if shift == 0 {
+			for i := range out {
+				out[i] = int64(uint64(a[i]) | uint64(b[i])<<8 | uint64(c[i])<<16 | uint64(d[i])<<24)
+			}
+		} else {
+			for i := range out {
+				out[i] |= int64((uint64(a[i]) | uint64(b[i])<<8 | uint64(c[i])<<16 | uint64(d[i])<<24) << shift)
+			}
+		}
+		planes = planes[4*n:]
+	}
+	for ; n > 0 && len(planes) >= 2*n; shift += 16 {
 		low, high := planes[:n], planes[n:2*n]
 		for i := range out {
 			out[i] |= int64((uint64(low[i]) | uint64(high[i])<<8) << shift)

@@ -3,6 +3,7 @@ package record
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/clewhq/clew/correlation"
@@ -138,17 +139,20 @@ func hashes(ids map[string]bool) []uint64 {
 	return out
 }
 
+// hashBuffers are for the hashes of one record.
+var hashBuffers = sync.Pool{New: func() any { return new([]uint64) }}
+
 // matchIDs compares hashes first, since they cost no memory, and then the IDs
 // themselves, since two IDs may share a hash.
 func matchIDs[T any](k *Kind[T], ids map[string]bool, wanted []uint64) func(*T) bool {
 	return func(r *T) bool {
-		var buf [32]uint64
-		hit := false
-		for _, h := range k.Hashes(buf[:0], r) {
-			if _, hit = slices.BinarySearch(wanted, h); hit {
-				break
-			}
-		}
+		buf := hashBuffers.Get().(*[]uint64)
+		*buf = k.Hashes((*buf)[:0], r)
+		hit := slices.ContainsFunc(*buf, func(h uint64) bool {
+			_, ok := slices.BinarySearch(wanted, h)
+			return ok
+		})
+		hashBuffers.Put(buf)
 		if !hit {
 			return false
 		}

@@ -34,7 +34,7 @@ func (r *Reader[T]) Count(q *record.Query[T], p Part, width int64, add func(s *t
 		n = 0
 	}
 	for _, row := range rows.sel {
-		s, t := rows.streams.At(row), rows.all[row]
+		s, t := rows.streams.At(row), rows.times.At(row)
 		if s != last || !bins.holds(t) {
 			flush()
 			last = s

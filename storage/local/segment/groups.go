@@ -172,7 +172,7 @@ func (g *grouping) count(b bins, lowest telemetry.Severity, add func(storage.Log
 			}
 			at = place[s]
 		}
-		if s, t := w.streams.At(row), w.all[row]; s != last || !b.holds(t) {
+		if s, t := w.streams.At(row), w.times.At(row); s != last || !b.holds(t) {
 			flush()
 			last, b.bin = s, b.of(t)
 		}

@@ -17,11 +17,11 @@ type Rows[T any] struct {
 	block   *block
 	stats   *storage.ReadStats
 	streams column.Ints
+	times   column.Ints
 	cols    columns[T]
 	raws    [chunkCount][]byte
 	cursors [chunkCount]*column.Cursor
-	all     []int64 // times of all rows of the block
-	sel     []int   // the rows' numbers in the block, in the order of Take
+	sel     []int // the rows' numbers in the block, in the order of Take
 	scratch *scratch
 	whole   []byte // all chunks as they stand in the file from wholeAt on; nil for one by one
 	wholeAt int64
@@ -128,9 +128,7 @@ func (w *Rows[T]) need(id chunkID) error {
 	}
 	c := column.CursorIn(raw, &w.scratch.mem)
 	if id == chunkTime {
-		times := column.Ints{}
-		w.streams, times = c.Ints(w.block.rows), c.Ints(w.block.rows)
-		w.all = times.All()
+		w.streams, w.times = c.Ints(w.block.rows), c.Ints(w.block.rows)
 	}
 	w.cols.parse(id, c, w.block.rows)
 	if err := ended(c); err != nil {
@@ -170,19 +168,22 @@ func (w *Rows[T]) selectRows(q *record.Query[T], p Part) ([]int, error) {
 				if !ok {
 					return nil, unknownStream(row, w.streams.At(row))
 				}
-				if wants && (inside || q.InRange(w.all[row])) {
+				if wants && (inside || q.InRange(w.times.At(row))) {
 					sel = append(sel, row)
 				}
 			}
 		}
 		return sel, nil
 	}
+	if !inside {
+		w.times.All() // every one is looked at
+	}
 	if one, ok := w.streams.Const(); ok {
 		if wants, known := table.wants(one); !known || !wants {
 			return nil, ifUnknown(known, 0, one)
 		}
-		for row, t := range w.all {
-			if inside || q.InRange(t) {
+		for row := range b.rows {
+			if inside || q.InRange(w.times.At(row)) {
 				sel = append(sel, row)
 			}
 		}
@@ -193,7 +194,7 @@ func (w *Rows[T]) selectRows(q *record.Query[T], p Part) ([]int, error) {
 		if !ok {
 			return nil, unknownStream(row, s)
 		}
-		if wants && (inside || q.InRange(w.all[row])) {
+		if wants && (inside || q.InRange(w.times.At(row))) {
 			sel = append(sel, row)
 		}
 	}
@@ -265,7 +266,7 @@ func (w *Rows[T]) CountIn(stats *storage.ReadStats) { w.stats = stats }
 func (w *Rows[T]) Len() int { return len(w.sel) }
 
 // Time is the time of row i.
-func (w *Rows[T]) Time(i int) int64 { return w.all[w.sel[i]] }
+func (w *Rows[T]) Time(i int) int64 { return w.times.At(w.sel[i]) }
 
 // Take makes records of the rows from to to, with the fields of cols set.
 func (w *Rows[T]) Take(from, to int, cols storage.Columns) ([]T, error) {
@@ -294,7 +295,7 @@ func (w *Rows[T]) make(sel []int, cols storage.Columns) ([]T, error) {
 		return rows, nil
 	}
 	for i, row := range sel {
-		w.r.codec.set(&rows[i], w.r.streams[w.streams.At(row)].Stream, w.all[row])
+		w.r.codec.set(&rows[i], w.r.streams[w.streams.At(row)].Stream, w.times.At(row))
 	}
 	for id := range chunkCount {
 		if c := id.column(); c != 0 && c&cols == 0 || w.block.chunk(id) == nil {
