@@ -19,7 +19,7 @@ func TestThePageInABrowser(t *testing.T) {
 		want       []string
 	}{
 		{"home", "/", []string{"Pull one ID", "logs per second", "local store"}},
-		{"a story", "/#/id/" + orderID, []string{"POST /orders", "charge failed: card declined", "INSERT orders", "no mail for", "<rect"}},
+		{"a story", "/#/id/" + orderID, []string{"POST /orders", "charge failed: card declined", "INSERT orders", "no mail for", "<rect", "Waited for", "class=\"waited\""}},
 		{"nothing", "/#/id/ffffffffffffffffffffffffffff0001", []string{"Nothing found"}},
 		{"the map", "/#/map", []string{"postgresql:db-1/shop", "gateway", "class=\"edge"}},
 	} {

@@ -15,10 +15,11 @@ document.getElementById('pull').addEventListener('submit', e => {
 async function route() {
   stop();
   stop = () => {};
-  const [, page, arg] = location.hash.split('/');
+  const [, page, ...rest] = location.hash.split('/');
+  const arg = rest.join('/'); // a header has slashes of its own
   try {
     if (page === 'id' && arg) {
-      const id = decodeURIComponent(arg);
+      const id = decoded(arg);
       document.getElementById('id').value = id;
       view.replaceChildren(el('p.quiet', {}, 'pulling ' + id + ' ...'));
       view.replaceChildren(story(await ask('api/v1/correlate/' + encodeURIComponent(id))));
@@ -30,6 +31,11 @@ async function route() {
   } catch (err) {
     view.replaceChildren(el('h1', {}, err.status === 404 ? 'Nothing found' : 'That did not work'), el('p.bad', {}, err.message));
   }
+}
+
+// decoded undoes escapes, of which a text that somebody pasted may have none.
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
 }
 
 async function home() {

@@ -1,5 +1,6 @@
 // One ID's story: everything that carries it, in order.
 import { el, svg, duration, nanos, palette, plural } from './dom.js';
+import { insights, waits } from './insight.js';
 
 /** story draws the answer of /api/v1/correlate/{id}. */
 export function story(s) {
@@ -10,8 +11,9 @@ export function story(s) {
   const depth = depths(s.timeline);
   const colour = palette(s.services.map(v => v.name));
   const rows = el('div.story', {});
+  const waited = waits(s, base, start);
   const kinds = { span: true, log: true, event: true, exemplar: true };
-  const draw = () => rows.replaceChildren(...s.timeline.filter(t => kinds[t.type]).map(t => row(t, nanos(t.time, base) - start, total, depth, colour(t.service))));
+  const draw = () => rows.replaceChildren(...s.timeline.filter(t => kinds[t.type]).map(t => row(t, nanos(t.time, base) - start, total, depth, colour(t.service), waited.get(t.trace_id + t.span_id))));
   draw();
   const toggles = Object.keys(kinds).map(k => {
     const count = s.timeline.filter(t => t.type === k).length;
@@ -27,7 +29,9 @@ export function story(s) {
     s.truncated ? el('p.warn', {}, 'There is more than the limit shows.') : null,
     el('div.chips', {}, s.services.map(v => el('span.chip', {}, swatch(colour(v.name)), `${v.name} · ${plural(v.spans, 'span')}, ${plural(v.logs, 'log')}`,
       v.errors ? el('b.bad', {}, ' ' + plural(v.errors, 'error')) : null))),
-    s.edges.length ? el('p.quiet', {}, s.edges.map(e => `${e.source} → ${e.target} ×${e.calls}`).join('   ')) : null,
+    s.edges.length ? el('div.chips.quiet', {}, s.edges.map(e => el('span', {}, `${e.source} → ${e.target} ×${e.calls}${e.evidence === 'logs' ? ' (by logs)' : ''}`,
+      e.errors ? el('b.bad', {}, ' ' + plural(e.errors, 'error')) : null))) : null,
+    insights(s, base, start, colour),
     el('div.tools', {}, toggles),
     rows,
     el('h2', {}, 'IDs'),
@@ -53,7 +57,7 @@ function depths(timeline) {
   return out;
 }
 
-function row(t, at, total, depth, colour) {
+function row(t, at, total, depth, colour, waited) {
   const indent = (depth.get(t.span_id) || 0) + (t.type === 'span' ? 0 : 1);
   const bad = t.status === 'error' || /^(error|fatal)/i.test(t.severity || '');
   const cls = ['button', 'row', t.type, bad ? 'error' : /^warn/i.test(t.severity || '') ? 'warning' : ''].filter(Boolean).join('.');
@@ -63,17 +67,19 @@ function row(t, at, total, depth, colour) {
   const who = el('span.who', {}, t.service);
   who.style.color = colour;
   const node = el(cls, { type: 'button', 'aria-expanded': 'false', onclick: () => toggle(node, t) },
-    el('span.when', {}, '+' + duration(at)), who, what, lane(t, at, total, colour));
+    el('span.when', {}, '+' + duration(at)), who, what, lane(t, at, total, colour, waited));
   return node;
 }
 
 // lane places a span as a bar, anything else as a mark, on the common axis.
-function lane(t, at, total, fill) {
+// Where its trace waited for the span, the bar is underlined.
+function lane(t, at, total, fill, waited) {
   const x = 1000 * at / total;
   const mark = t.type === 'span'
     ? svg('rect', { x, y: 3, width: Math.max(3, 1000 * (t.duration_ns || 0) / total), height: 10, rx: 2, fill })
     : svg('rect', { x: Math.min(996, x), y: 2, width: 4, height: 12, fill });
-  return svg('svg.lane', { viewBox: '0 0 1000 16', preserveAspectRatio: 'none' }, mark);
+  const lines = t.type === 'span' ? (waited || []).map(w => svg('rect.waited', { x: 1000 * w.at / total, y: 14, width: Math.max(2, 1000 * w.ns / total), height: 2 })) : [];
+  return svg('svg.lane', { viewBox: '0 0 1000 16', preserveAspectRatio: 'none' }, mark, lines);
 }
 
 function toggle(node, t) {
@@ -83,7 +89,8 @@ function toggle(node, t) {
     return;
   }
   node.setAttribute('aria-expanded', 'true');
-  const facts = { time: t.time, trace_id: t.trace_id, span_id: t.span_id, parent_span_id: t.parent_span_id, status: t.status, severity: t.severity, ...t.attributes };
+  const facts = { time: t.time, trace_id: t.trace_id, span_id: t.span_id, parent_span_id: t.parent_span_id, status: t.status, severity: t.severity,
+    clock: t.clock_offset_ns ? `${duration(Math.abs(t.clock_offset_ns))} ${t.clock_offset_ns < 0 ? 'behind' : 'ahead'}` : '', ...t.attributes };
   const table = (title, values) => {
     const entries = Object.entries(values || {}).filter(([, v]) => v !== '' && v !== undefined && v !== null);
     return entries.length ? el('table', {}, el('tr', {}, el('th', { colspan: 2 }, title)),
