@@ -15,6 +15,9 @@ import (
 type Config struct {
 	// RulesDir holds the rule files. A folder that is not there is an empty one.
 	RulesDir string `yaml:"rules_dir"`
+	// AllowEdits lets LogQL rules be changed over Loki's API, which writes
+	// their files.
+	AllowEdits bool `yaml:"allow_edits"`
 	// Alertmanagers are the addresses of Alertmanagers, all of which are told.
 	Alertmanagers []string `yaml:"alertmanagers"`
 	// ExternalLabels are put on every alert, to tell this server from others.
@@ -48,6 +51,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		RulesDir:           "./rules",
+		AllowEdits:         true,
 		ExternalURL:        "http://127.0.0.1:2539",
 		EvaluationInterval: model.Duration(30 * time.Second),
 		ReloadInterval:     model.Duration(5 * time.Second),

@@ -41,6 +41,8 @@ type Manager struct {
 	notify  *notifications
 	parsers map[kind]parser.Parser
 
+	editing sync.Mutex // held while a file of rules is changed
+
 	// Everything below is changed by reloads only, one at a time.
 	reloading sync.Mutex
 	mu        sync.RWMutex // guards evaluators and errs for readers

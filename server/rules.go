@@ -2,14 +2,17 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/rules"
 
 	"github.com/clewhq/clew/alert"
+	"github.com/clewhq/clew/query/api/loki"
 	"github.com/clewhq/clew/query/logql"
 	"github.com/clewhq/clew/query/logql/entry"
 )
@@ -49,6 +52,35 @@ func (s *Server) logQL() alert.Language {
 		},
 		Link: "/loki/api/v1/query?query=",
 	}
+}
+
+// logRules are a tenant's LogQL rules for Loki's API.
+type logRules struct{ alert.LogQLRules }
+
+// Set implements loki.Rules.
+func (r logRules) Set(namespace string, group rulefmt.RuleGroup) error {
+	return rulesError(r.LogQLRules.Set(namespace, group))
+}
+
+// Delete implements loki.Rules.
+func (r logRules) Delete(namespace, group string) error {
+	return rulesError(r.LogQLRules.Delete(namespace, group))
+}
+
+// DeleteNamespace implements loki.Rules.
+func (r logRules) DeleteNamespace(namespace string) error {
+	return rulesError(r.LogQLRules.DeleteNamespace(namespace))
+}
+
+// rulesError says whose fault an error is.
+func rulesError(err error) error {
+	switch {
+	case errors.Is(err, alert.ErrNoRules):
+		return fmt.Errorf("%w: %w", loki.ErrNoRules, err)
+	case errors.Is(err, alert.ErrBadRules), errors.Is(err, alert.ErrReadOnly):
+		return fmt.Errorf("%w: %w", loki.ErrBadRules, err)
+	}
+	return err
 }
 
 func vector(res *logql.Result) (promql.Vector, error) {

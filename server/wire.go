@@ -140,7 +140,8 @@ func (s *Server) makeQueries(context.Context) error {
 		Stories: s.query.stories, Maps: s.query.maps, Coverage: coverage.New(q.Coverage, records),
 		Compare: compare.New(q.Compare, records, storage.Selectors{Logs: s.query.logql.Select, Spans: s.query.traceql.Select}),
 	}
-	s.query.loki = loki.New(q.Loki, s.query.logql, s.log, s.version)
+	s.query.loki = loki.New(q.Loki, s.query.logql, s.log, s.version).
+		WithRules(func(tenant string) loki.Rules { return logRules{s.query.alerts.LogQLRules(tenant)} })
 	s.onStop("live tails", func(context.Context) error { return s.query.loki.Close() })
 
 	printed, err := config.Print(s.cfg)

@@ -20,6 +20,7 @@ type API struct {
 	log     *slog.Logger
 	version string
 	now     func() time.Time
+	rules   func(tenant string) Rules // nil for none
 
 	// Tails outlive the server's own shutdown of connections, so they are
 	// counted and stopped here.
@@ -80,25 +81,12 @@ func (a *API) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+prefix+"status/buildinfo", a.buildInfo)
 	mux.HandleFunc("GET "+prefix+"drilldown-limits", a.drilldownLimits)
 	mux.HandleFunc("GET /loki/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ready\n")) })
-	for path, sentence := range map[string]string{
-		"rules":                    noRules,
-		"rules/{rest...}":          noRules,
-		"cache/generation_numbers": "there is no cache whose generation could be told",
-	} {
-		mux.HandleFunc(prefix+path, func(w http.ResponseWriter, _ *http.Request) {
-			writeError(w, http.StatusNotImplemented, "not_implemented", sentence)
-		})
-	}
-	for _, path := range []string{"rules", "rules/{rest...}"} {
-		// As Loki answers where there are none; Grafana shows no rules then.
-		mux.HandleFunc("GET "+prefix+path, func(w http.ResponseWriter, _ *http.Request) {
-			writeError(w, http.StatusNotFound, "not_found", "no rule groups found: "+noRules+", and shown at /prometheus/api/v1/rules")
-		})
-	}
+	mux.HandleFunc(prefix+"cache/generation_numbers", func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, http.StatusNotImplemented, "not_implemented", "there is no cache whose generation could be told")
+	})
+	a.registerRules(mux)
 	mux.HandleFunc("/loki/", notFound)
 }
-
-const noRules = "rules are not configured over this API: they are files in the folder that alert.rules_dir names"
 
 // only refuses the methods that a path does not have.
 func only(methods string) http.HandlerFunc {

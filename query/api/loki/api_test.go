@@ -379,8 +379,6 @@ func TestErrors(t *testing.T) {
 		{"tail", url.Values{"query": {`rate({a="b"}[1m])`}}, 400, "only lines can be followed"},
 		{"tail", url.Values{"query": {`{a="b"}`}, "delay_for": {"9"}}, 400, "from 0 to 5"},
 		{"format_query", url.Values{"query": {`{`}}, 400, "parse error"},
-		{"rules", nil, 404, "alert.rules_dir"},
-		{"rules/x/y", nil, 404, "alert.rules_dir"},
 		{"push", nil, 405, "takes POST, not GET"},
 		{"nosuch", nil, 404, "there is no GET /loki/api/v1/nosuch"},
 	} {
