@@ -153,6 +153,7 @@ func (s *Server) makeQueries(context.Context) error {
 		Extra:         func(tenant string) promstorage.Queryable { return s.query.maps.MetricsQueryable(tenant, time.Now) },
 		Rules:         func(tenant string) v1.RulesRetriever { return s.query.alerts.Rules(tenant) },
 		Alertmanagers: func(string) v1.AlertmanagerRetriever { return s.query.alerts },
+		Reporters:     s.reporters,
 		ConfigYAML:    func() string { return printed },
 		Retention:     s.cfg.Storage.Retention.Metrics.String(),
 		Build:         promapi.BuildInfo{Version: s.version},

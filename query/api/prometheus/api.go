@@ -47,6 +47,11 @@ type Deps struct {
 	// Extra returns series of a tenant that are not stored but computed, to be
 	// seen by every query, or nil.
 	Extra func(tenant string) promstorage.Queryable
+	// Reporters returns those who sent a tenant other things than metrics
+	// since a time; nil for none. Who sends metrics is found by itself.
+	Reporters func(ctx context.Context, tenant string, since time.Time) ([]Reporter, error)
+	// Now is the clock; nil for the system's.
+	Now func() time.Time
 	// ConfigYAML is what /status/config shows: no secrets, please.
 	ConfigYAML func() string
 	// Flags is what /status/flags shows.
@@ -64,6 +69,7 @@ type API struct {
 	engine  *promql.Engine
 	parser  parser.Parser
 	started time.Time
+	now     func() time.Time
 	flags   features.Collector
 
 	mu      sync.Mutex
@@ -83,6 +89,10 @@ func New(cfg Config, deps Deps) (*API, error) {
 		log:    deps.Logger.With("module", "query/prometheus"),
 		parser: NewParser(),
 		flags:  features.NewRegistry(),
+	}
+	a.now = a.deps.Now
+	if a.now == nil {
+		a.now = time.Now
 	}
 	if a.deps.Flags == nil {
 		a.deps.Flags = map[string]string{}
@@ -145,7 +155,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		mux.Handle("POST "+apiPrefix+path, served)
 	}
 	for _, path := range []string{
-		"/label/{name}/values", "/rules", "/alerts", "/alertmanagers", "/targets", "/targets/metadata", "/scrape_pools",
+		"/label/{name}/values", "/rules", "/alerts", "/alertmanagers", "/targets/metadata",
 		"/status/runtimeinfo", "/status/buildinfo", "/status/flags", "/status/tsdb", "/status/tsdb/blocks",
 		"/status/walreplay", "/features", "/openapi.yaml",
 	} {
@@ -154,6 +164,8 @@ func (a *API) Register(mux *http.ServeMux) {
 	mux.Handle("POST "+apiPrefix+"/read", served)
 	mux.HandleFunc("POST "+apiPrefix+"/label/{name}/values", a.postLabelValues)
 	mux.HandleFunc("GET "+apiPrefix+"/metadata", a.metadata)
+	mux.HandleFunc("GET "+apiPrefix+"/targets", a.targets)
+	mux.HandleFunc("GET "+apiPrefix+"/scrape_pools", a.scrapePools)
 	mux.HandleFunc("GET "+apiPrefix+"/status/config", a.statusConfig)
 	mux.HandleFunc("OPTIONS "+Prefix+"/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc(Prefix+"/", notFound)

@@ -21,6 +21,10 @@ type Config struct {
 	LookbackDelta model.Duration `yaml:"lookback_delta"`
 	// SubqueryInterval is the step of a subquery that names none.
 	SubqueryInterval model.Duration `yaml:"subquery_interval"`
+	// TargetSilence is how long a reporter may be silent before it counts as
+	// down, TargetWindow how long it is listed.
+	TargetSilence model.Duration `yaml:"target_silence"`
+	TargetWindow  model.Duration `yaml:"target_window"`
 	// RemoteReadMaxSamples bounds the samples of a remote read answered whole.
 	RemoteReadMaxSamples int `yaml:"remote_read_max_samples"`
 	// RemoteReadFrameBytes bounds a frame of a streamed remote read.
@@ -35,6 +39,8 @@ func DefaultConfig() Config {
 		MaxConcurrent:        20,
 		LookbackDelta:        model.Duration(5 * time.Minute),
 		SubqueryInterval:     model.Duration(time.Minute),
+		TargetSilence:        model.Duration(5 * time.Minute),
+		TargetWindow:         model.Duration(time.Hour),
 		RemoteReadMaxSamples: 50_000_000,
 		RemoteReadFrameBytes: 1 << 20,
 	}
@@ -58,6 +64,8 @@ func (c Config) Validate() error {
 	positive("max_concurrent", c.MaxConcurrent)
 	duration("lookback_delta", c.LookbackDelta)
 	duration("subquery_interval", c.SubqueryInterval)
+	duration("target_silence", c.TargetSilence)
+	duration("target_window", c.TargetWindow)
 	positive("remote_read_max_samples", c.RemoteReadMaxSamples)
 	positive("remote_read_frame_bytes", c.RemoteReadFrameBytes)
 	return errors.Join(errs...)

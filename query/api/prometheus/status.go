@@ -62,7 +62,8 @@ func (status) Delete(context.Context, int64, int64, ...*labels.Matcher) error { 
 // Snapshot implements v1.TSDBAdminStats.
 func (status) Snapshot(string, bool) error { return errReadOnly }
 
-// noTargets is what there is to say of scraping: the agents do that.
+// noTargets is what there is to say of scraping: the agents do that. Who
+// reports is answered by targets.
 type noTargets struct{}
 
 func (noTargets) ScrapePools() []string                      { return []string{} }
