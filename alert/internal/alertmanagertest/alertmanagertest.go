@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/clewhq/clew/internal/debtest"
 )
 
 const (
@@ -51,7 +53,7 @@ type Alert struct {
 // ends with the test.
 func Start(t testing.TB) *Alertmanager {
 	t.Helper()
-	program, err := binary()
+	found, err := binary()
 	if err != nil {
 		t.Fatalf("a real Alertmanager is needed: %v", err)
 	}
@@ -62,9 +64,9 @@ func Start(t testing.TB) *Alertmanager {
 	}
 	address := freeAddress(t)
 	var log bytes.Buffer
-	cmd := exec.Command(program.path, "--config.file="+conf, "--storage.path="+dir,
+	cmd := exec.Command(found.path, "--config.file="+conf, "--storage.path="+dir,
 		"--web.listen-address="+address, "--cluster.listen-address=")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = program.dir, &log, &log
+	cmd.Dir, cmd.Stdout, cmd.Stderr = found.dir, &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -145,56 +147,11 @@ var binary = sync.OnceValues(func() (executable, error) {
 			return executable{path: path}, nil
 		}
 	}
-	root, err := repository()
-	if err != nil {
-		return executable{}, err
-	}
-	cache := filepath.Join(root, ".cache", debianPackage)
-	found := executable{filepath.Join(cache, "usr", "bin", debianPackage), filepath.Join(cache, debianShare)}
-	if _, err := os.Stat(found.path); err == nil {
-		return found, nil
-	}
-	return found, fetch(cache)
+	root, err := debtest.Unpack(debianPackage, func(root string) error { return relocate(program(root)) })
+	return executable{program(root), filepath.Join(root, debianShare)}, err
 })
 
-// fetch unpacks Debian's package into dir. It is put there in one step, so
-// that tests of several packages may fetch at once.
-func fetch(dir string) error {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.MkdirTemp(filepath.Dir(dir), "fetch-*")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(tmp)
-	if err := run(tmp, "apt-get", "download", debianPackage); err != nil {
-		// A fresh machine has no package lists yet.
-		if update := run(tmp, "apt-get", "update"); update != nil {
-			return fmt.Errorf("%w; %w", err, update)
-		}
-		if err := run(tmp, "apt-get", "download", debianPackage); err != nil {
-			return err
-		}
-	}
-	debs, err := filepath.Glob(filepath.Join(tmp, debianPackage+"_*.deb"))
-	if err != nil || len(debs) != 1 {
-		return fmt.Errorf("want one package in %s, got %v", tmp, debs)
-	}
-	root := filepath.Join(tmp, "root")
-	if err := run(tmp, "dpkg", "-x", debs[0], root); err != nil {
-		return err
-	}
-	if err := relocate(filepath.Join(root, "usr", "bin", debianPackage)); err != nil {
-		return err
-	}
-	if err := os.Rename(root, dir); err != nil {
-		if _, there := os.Stat(dir); there != nil {
-			return err
-		}
-	}
-	return nil
-}
+func program(root string) string { return filepath.Join(root, "usr", "bin", debianPackage) }
 
 // relocate makes the program look for its templates in the folder it is
 // started in: the path in it becomes one of the same length that means ".".
@@ -206,31 +163,4 @@ func relocate(path string) error {
 	here := "." + strings.Repeat("/", len(debianShare)-1)
 	program = bytes.ReplaceAll(program, []byte(debianShare), []byte(here))
 	return os.WriteFile(path, program, 0o755)
-}
-
-func run(dir, name string, args ...string) error {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %v: %w: %s", name, args, err, bytes.TrimSpace(out))
-	}
-	return nil
-}
-
-// repository returns the folder that holds go.mod.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fmt.Errorf("no go.mod above %s", dir)
-		}
-		dir = parent
-	}
 }
