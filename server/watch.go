@@ -12,6 +12,7 @@ import (
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic"
+	"github.com/clewhq/clew/storage/metrics/remote"
 )
 
 // watch is what looks at the process from inside.
@@ -52,9 +53,16 @@ func (s *Server) probes() []probe {
 	if s.stores.elastic != nil {
 		records = "way of logs and spans to elasticsearch"
 	}
+	samples := "local store of metrics"
+	if s.stores.remote != nil {
+		samples = "way of metrics to their store"
+	}
 	out := []probe{
 		storeProbe(records, s.stores.records.Health),
-		storeProbe("local store of metrics", s.stores.metrics.Health),
+		storeProbe(samples, s.stores.metrics.Health),
+	}
+	if s.stores.remote != nil {
+		out = append(out, func(context.Context) Dependency { return remoteHealth(s.stores.remote.Remote()) })
 	}
 	if s.stores.elastic != nil {
 		out = append(out, func(context.Context) Dependency { return elasticHealth(s.stores.elastic.Remote()) })
@@ -91,18 +99,31 @@ func storeProbe(name string, look func() storage.Health) probe {
 // elasticHealth is down while the breaker is open: requests are still taken
 // where they wait in the write-ahead log, but queries cannot be answered.
 func elasticHealth(r elastic.Remote) Dependency {
-	d := Dependency{
-		Name: strings.Join(r.Addresses, ","), Type: "elasticsearch", Status: "ok", Connected: r.LastError == "", CircuitBreaker: r.Breaker,
+	return Dependency{
+		Name: strings.Join(r.Addresses, ","), Type: "elasticsearch", Status: behindBreaker(r.Breaker, r.LastError),
+		Connected: r.LastError == "", CircuitBreaker: r.Breaker, LastError: r.LastError,
+		ResponseTime: ResponseTime{Average: milliseconds(r.Average), Expected: milliseconds(r.Expected)},
+	}
+}
+
+// remoteHealth is down while the breaker is open, as elasticHealth.
+func remoteHealth(r remote.Remote) Dependency {
+	return Dependency{
+		Name: r.URL, Type: "prometheus", Status: behindBreaker(r.Breaker, r.LastError), Connected: r.LastError == "", CircuitBreaker: r.Breaker,
 		LastError:    r.LastError,
 		ResponseTime: ResponseTime{Average: milliseconds(r.Average), Expected: milliseconds(r.Expected)},
 	}
+}
+
+// behindBreaker is the status of what is called through a circuit breaker.
+func behindBreaker(state, lastError string) string {
 	switch {
-	case r.Breaker == "open":
-		d.Status = "down"
-	case r.Breaker == "half_open" || !d.Connected:
-		d.Status = "degraded"
+	case state == "open":
+		return "down"
+	case state == "half_open" || lastError != "":
+		return "degraded"
 	}
-	return d
+	return "ok"
 }
 
 // alertmanagerHealth counts one that nothing was sent to yet as good: alerts

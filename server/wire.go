@@ -35,6 +35,7 @@ import (
 	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/local"
 	"github.com/clewhq/clew/storage/metrics"
+	"github.com/clewhq/clew/storage/metrics/remote"
 )
 
 // stores are the rooms that keep data, and the way into them.
@@ -42,7 +43,8 @@ type stores struct {
 	records   storage.Store
 	deleter   storage.Deleter
 	elastic   *elastic.Store // records, where they are kept in Elasticsearch
-	metrics   *metrics.Store
+	metrics   storage.Metrics
+	remote    *remote.Store // metrics, where they are kept elsewhere
 	collector *collector.Collector
 }
 
@@ -56,7 +58,7 @@ func (s *Server) openStores(ctx context.Context) error {
 		return err
 	}
 	s.onStop("the store of logs and spans", func(context.Context) error { return s.stores.records.Close() })
-	if s.stores.metrics, err = metrics.Open(s.cfg.Storage.Samples(), metrics.Deps{Logger: s.log, Registerer: s.reg}); err != nil {
+	if err := s.openMetrics(); err != nil {
 		return err
 	}
 	s.onStop("the store of metrics", func(context.Context) error { return s.stores.metrics.Close() })
@@ -95,6 +97,24 @@ func (s *Server) openRecords(ctx context.Context) error {
 		return err
 	}
 	s.stores.records, s.stores.deleter = store, store
+	return nil
+}
+
+// openMetrics opens the backend that is configured.
+func (s *Server) openMetrics() error {
+	if s.cfg.Storage.Metrics.Backend == config.BackendRemote {
+		store, err := remote.Open(s.cfg.Storage.RemoteSamples(), remote.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg})
+		if err != nil {
+			return err
+		}
+		s.stores.metrics, s.stores.remote = store, store
+		return nil
+	}
+	store, err := metrics.Open(s.cfg.Storage.Samples(), metrics.Deps{Logger: s.log, Registerer: s.reg})
+	if err != nil {
+		return err
+	}
+	s.stores.metrics = store
 	return nil
 }
 

@@ -1,6 +1,9 @@
 package storage
 
 import (
+	"strings"
+
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/metadata"
 	promstorage "github.com/prometheus/prometheus/storage"
 )
@@ -29,4 +32,22 @@ type TenantMetrics interface {
 	// Metadata returns type, help and unit by metric family name, all of them
 	// for "".
 	Metadata(family string) map[string]metadata.Metadata
+}
+
+// FamilyOf returns the metric family that a series of this name and type
+// belongs to.
+func FamilyOf(series string, typ model.MetricType) string {
+	var suffixes []string
+	switch typ {
+	case model.MetricTypeHistogram, model.MetricTypeGaugeHistogram:
+		suffixes = []string{"_bucket", "_sum", "_count"}
+	case model.MetricTypeSummary:
+		suffixes = []string{"_sum", "_count"}
+	}
+	for _, s := range suffixes {
+		if family, ok := strings.CutSuffix(series, s); ok && family != "" {
+			return family
+		}
+	}
+	return series
 }

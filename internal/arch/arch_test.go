@@ -150,7 +150,7 @@ func TestSiblingsDoNotKnowEachOther(t *testing.T) {
 			if from[1] == "storage" && to[2] == "storagetest" || from[1] == "collector" {
 				continue
 			}
-			if rel := strings.TrimPrefix(p, module+"/"); from[2] == "elastic" && (rel == "storage/local/wal" || rel == "storage/local/dedup") {
+			if rel := strings.TrimPrefix(p, module+"/"); from[1] == "storage" && (rel == "storage/local/wal" || rel == "storage/local/dedup") {
 				continue // what makes an acknowledgement durable is one and the same
 			}
 			if from[1] == "query" && from[2] == "correlate" && to[2] == "servicemap" {

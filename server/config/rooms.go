@@ -26,6 +26,7 @@ import (
 	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/local"
 	"github.com/clewhq/clew/storage/metrics"
+	"github.com/clewhq/clew/storage/metrics/remote"
 )
 
 // Rooms are the sections that belong to other rooms.
@@ -53,7 +54,7 @@ type Storage struct {
 	Local local.Config `yaml:"local"`
 	// Elasticsearch is the cluster that keeps logs and spans where the backend is elasticsearch.
 	Elasticsearch elastic.Config `yaml:"elasticsearch"`
-	// Metrics is the embedded Prometheus TSDB.
+	// Metrics is the embedded Prometheus TSDB, or a store elsewhere.
 	Metrics Metrics `yaml:"metrics"`
 	// Retention is how long each signal is kept.
 	Retention Retention `yaml:"retention"`
@@ -61,19 +62,11 @@ type Storage struct {
 
 // Metrics is the `storage.metrics` section.
 type Metrics struct {
-	// Backend is where metrics live: local is the one in this version.
+	// Backend is where metrics live: local, the embedded TSDB, or remote, a store that speaks Prometheus's protocols.
 	Backend        string `yaml:"backend"`
 	metrics.Config `yaml:",inline"`
-	// Remote is the store of the backend remote; without effect while the
-	// backend is local.
-	Remote Remote `yaml:"remote"`
-}
-
-// Remote is the `storage.metrics.remote` section.
-type Remote struct {
-	// WriteURL takes remote write, QueryURL answers Prometheus's API.
-	WriteURL string `yaml:"write_url"`
-	QueryURL string `yaml:"query_url"`
+	// Remote is the store that keeps metrics where the backend is remote.
+	Remote remote.Config `yaml:"remote"`
 }
 
 // Retention is the `storage.retention` section.
@@ -117,10 +110,11 @@ type Query struct {
 	Jaeger jaeger.Config `yaml:"jaeger"`
 }
 
-// The backends of logs and spans.
+// The backends: of logs and spans the first two, of metrics local and remote.
 const (
 	BackendLocal         = "local"
 	BackendElasticsearch = "elasticsearch"
+	BackendRemote        = "remote"
 )
 
 const day = 24 * time.Hour
@@ -134,7 +128,7 @@ func defaultRooms() Rooms {
 			Backend:       BackendLocal,
 			Local:         local.DefaultConfig(),
 			Elasticsearch: elastic.DefaultConfig(),
-			Metrics:       Metrics{Backend: "local", Config: metrics.DefaultConfig()},
+			Metrics:       Metrics{Backend: BackendLocal, Config: metrics.DefaultConfig(), Remote: remote.DefaultConfig()},
 			Retention:     Retention{Logs: model.Duration(30 * day), Traces: model.Duration(14 * day), Metrics: model.Duration(90 * day)},
 		},
 		Query: Query{
@@ -175,6 +169,14 @@ func (s Storage) Samples() metrics.Config {
 	return c
 }
 
+// RemoteSamples returns the configuration of metrics in a store elsewhere.
+func (s Storage) RemoteSamples() remote.Config {
+	c := s.Metrics.Remote
+	c.Dir = filepath.Join(s.Local.Dir, "remote")
+	c.MaxFuture = s.Metrics.MaxFuture
+	return c
+}
+
 // Intake returns the configuration of the collector. What is older than the
 // retention is refused, not stored and dropped at once.
 func (r Rooms) Intake() collector.Config {
@@ -198,8 +200,12 @@ func (c *Config) validateRooms() []error {
 	if b := c.Storage.Backend; b != BackendLocal && b != BackendElasticsearch {
 		in("storage.backend", fmt.Errorf("%q: use local or elasticsearch", b))
 	}
-	if c.Storage.Metrics.Backend != "local" {
-		in("storage.metrics.backend", fmt.Errorf("%q is not in this version; use local", c.Storage.Metrics.Backend))
+	switch c.Storage.Metrics.Backend {
+	case BackendLocal:
+	case BackendRemote:
+		in("storage.metrics.remote", c.Storage.RemoteSamples().Validate())
+	default:
+		in("storage.metrics.backend", fmt.Errorf("%q: use local or remote", c.Storage.Metrics.Backend))
 	}
 	records, samples, intake := c.Storage.Records(), c.Storage.Samples(), c.Intake()
 	in("limits", c.Limits.Validate())
@@ -231,6 +237,10 @@ func (c *Config) maskRooms() {
 	es.Addresses = redacted(es.Addresses)
 	mask(&es.Password)
 	mask(&es.APIKey)
+	far := &c.Storage.Metrics.Remote
+	far.QueryURL, far.WriteURL = redacted([]string{far.QueryURL})[0], redacted([]string{far.WriteURL})[0]
+	mask(&far.Password)
+	mask(&far.Authorization)
 }
 
 func redacted(addresses []string) []string {

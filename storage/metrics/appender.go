@@ -182,7 +182,7 @@ func (a *appenderV2) Append(ref promstorage.SeriesRef, ls labels.Labels, st, t i
 	}
 	family := opts.MetricFamilyName
 	if family == "" && opts.Metadata != (metadata.Metadata{}) {
-		family = familyOf(ls.Get(model.MetricNameLabel), opts.Metadata.Type)
+		family = storage.FamilyOf(ls.Get(model.MetricNameLabel), opts.Metadata.Type)
 	}
 	a.tx.describe(family, opts.Metadata)
 	return a.app.Append(ref, ls, st, t, v, h, fh, opts)
@@ -278,7 +278,7 @@ func (a *appender) AppendExemplar(ref promstorage.SeriesRef, ls labels.Labels, e
 // family rather than by series, so it does not need the series to exist.
 func (a *appender) UpdateMetadata(ref promstorage.SeriesRef, ls labels.Labels, m metadata.Metadata) (promstorage.SeriesRef, error) {
 	if a.app != nil {
-		a.tx.describe(familyOf(ls.Get(model.MetricNameLabel), m.Type), m)
+		a.tx.describe(storage.FamilyOf(ls.Get(model.MetricNameLabel), m.Type), m)
 	}
 	return ref, nil
 }
@@ -295,22 +295,4 @@ func (a *appender) GetRef(ls labels.Labels, hash uint64) (promstorage.SeriesRef,
 		return g.GetRef(ls, hash)
 	}
 	return 0, labels.EmptyLabels()
-}
-
-// familyOf returns the metric family that a series of this name and type
-// belongs to.
-func familyOf(series string, typ model.MetricType) string {
-	var suffixes []string
-	switch typ {
-	case model.MetricTypeHistogram, model.MetricTypeGaugeHistogram:
-		suffixes = []string{"_bucket", "_sum", "_count"}
-	case model.MetricTypeSummary:
-		suffixes = []string{"_sum", "_count"}
-	}
-	for _, s := range suffixes {
-		if family, ok := strings.CutSuffix(series, s); ok && family != "" {
-			return family
-		}
-	}
-	return series
 }

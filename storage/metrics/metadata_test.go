@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/metadata"
+
+	"github.com/clewhq/clew/storage"
 )
 
 func openMetadataTest(t *testing.T, dir string, limit int) *metadataLog {
@@ -164,7 +166,7 @@ func TestFamilyOf(t *testing.T) {
 		{"_sum", model.MetricTypeHistogram, "_sum"},
 	}
 	for _, tc := range tests {
-		if got := familyOf(tc.series, tc.typ); got != tc.want {
+		if got := storage.FamilyOf(tc.series, tc.typ); got != tc.want {
 			t.Errorf("%s %s: want %s, got %s", tc.typ, tc.series, tc.want, got)
 		}
 	}

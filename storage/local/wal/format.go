@@ -24,6 +24,8 @@ const (
 	// synced says that all before it in the file was synced. Replay keeps it to
 	// itself.
 	synced Type = 4
+	// Samples is a WriteRequest of remote write in a block of Snappy.
+	Samples Type = 5
 )
 
 // recordVersion is the layout of a record's payload.

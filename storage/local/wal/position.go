@@ -1,0 +1,63 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// positionSize is a file number, an offset in that file, and their CRC-32,
+// little endian.
+const positionSize = 8 + 8 + 4
+
+// ErrPosition is a kept position that cannot be read.
+var ErrPosition = errors.New("the kept position is damaged")
+
+// KeepPosition writes a position to a file of its own so that a crash leaves
+// the old or the new one.
+func KeepPosition(fs vfs.FS, path string, pos Position) error {
+	b := binary.LittleEndian.AppendUint64(nil, pos.Seq)
+	b = binary.LittleEndian.AppendUint64(b, uint64(pos.Offset))
+	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	f, err := fs.Create(path+".new", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := fs.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return SyncDir(fs, fs.PathDir(path))
+}
+
+// KeptPosition reads what KeepPosition wrote. Where there is nothing it
+// reports the zero position, and where it is damaged an error that wraps
+// ErrPosition.
+func KeptPosition(files vfs.FS, path string) (Position, error) {
+	f, err := files.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Position{}, nil
+	}
+	if err != nil {
+		return Position{}, fmt.Errorf("read the kept position: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		return Position{}, fmt.Errorf("read the kept position: %w", err)
+	}
+	if len(b) != positionSize || crc32.ChecksumIEEE(b[:16]) != binary.LittleEndian.Uint32(b[16:]) {
+		return Position{}, fmt.Errorf("%w: %s", ErrPosition, path)
+	}
+	return Position{Seq: binary.LittleEndian.Uint64(b), Offset: int64(binary.LittleEndian.Uint64(b[8:]))}, nil
+}
