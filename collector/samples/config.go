@@ -83,6 +83,9 @@ func (c *Config) settings() prometheusremotewrite.Settings {
 		AllowUTF8:               !strategy.ShouldEscape(),
 		ConvertHistogramsToNHCB: c.NativeHistograms,
 		PromoteScopeMetadata:    c.PromoteScope,
+		// As Prometheus has them by default: _x is key_x, a__b stays.
+		LabelNameUnderscoreSanitization:      true,
+		LabelNamePreserveMultipleUnderscores: true,
 		PromoteResourceAttributes: prometheusremotewrite.NewPromoteResourceAttributes(promconfig.OTLPConfig{
 			PromoteResourceAttributes: c.PromoteResourceAttributes,
 		}),

@@ -75,6 +75,22 @@ func (r *room) send(t *testing.T, s scene) admission.Outcome {
 	return out
 }
 
+// TestLabelNames: labels are named as Prometheus names them by default.
+func TestLabelNames(t *testing.T) {
+	r := newRoom(t, nil)
+	now := r.clock.Now()
+	s := newScene("service.name", "cart")
+	p := s.sum("n", 1, now, pmetric.AggregationTemporalityCumulative)
+	for _, key := range []string{"a.b", "c..d", "e__f", "__g", "_h", "1i", "j-k_"} {
+		p.Attributes().PutStr(key, "x")
+	}
+	r.send(t, s)
+	want := []string{`{__g="x", __name__="n_total", a_b="x", c__d="x", e__f="x", j_k_="x", job="cart", key_1i="x", key_h="x", service_name="cart"} 1@0`}
+	if diff := cmp.Diff(want, r.dump(t, "n_total")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestOTLPMetricsBecomeSeries(t *testing.T) {
 	r := newRoom(t, nil)
 	now := r.clock.Now()
