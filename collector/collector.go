@@ -32,6 +32,9 @@ type Deps struct {
 	// Limits returns a tenant's own limits; nil means the config's for all.
 	// It is asked for every request, so that limits change without a restart.
 	Limits func(tenant string) admission.Limits
+	// MaxAge returns how old a tenant's records may be; nil means the config's
+	// for all. It is asked for every request, too.
+	MaxAge func(tenant string) admission.MaxAge
 }
 
 // Collector takes telemetry in. It is safe for concurrent use.
@@ -59,8 +62,9 @@ func New(cfg Config, deps Deps) (*Collector, error) {
 		deps.Now = time.Now
 	}
 	gate := admission.New(cfg.Admission, admission.Deps{
-		Records: deps.Records, Registerer: deps.Registerer, Logger: deps.Logger, Now: deps.Now, Limits: deps.Limits,
+		Records: deps.Records, Registerer: deps.Registerer, Logger: deps.Logger, Now: deps.Now, Limits: deps.Limits, MaxAge: deps.MaxAge,
 	})
+	cfg.Body.InFlight = gate.InFlight()
 	writer := samples.New(cfg.Metrics, gate, deps.Metrics)
 	return &Collector{
 		cfg: cfg, gate: gate, writer: writer,

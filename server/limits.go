@@ -9,27 +9,43 @@ import (
 
 	"github.com/clewhq/clew/collector/admission"
 	"github.com/clewhq/clew/server/config"
+	"github.com/clewhq/clew/storage/local"
 )
 
-// limits are those in force. They follow the configuration file while the
-// server runs. Safe for concurrent use.
+// limits are those in force, and the retention. They follow the configuration
+// file while the server runs. Safe for concurrent use.
 type limits struct {
 	file  string
 	every time.Duration
 	log   *slog.Logger
 	now   atomic.Pointer[config.Limits]
+	keep  atomic.Pointer[config.Retention]
+	whole bool     // every tenant's retention is followed, not that of all alone
 	seen  [2]int64 // time and size of the file when it was read last
 }
 
 func newLimits(cfg config.Config, log *slog.Logger) *limits {
 	l := &limits{file: cfg.File, every: time.Duration(cfg.Server.ReloadInterval), log: log}
 	l.now.Store(&cfg.Limits)
+	l.keep.Store(&cfg.Storage.Retention)
+	l.whole = cfg.Storage.Backend == config.BackendLocal
 	l.seen = l.look()
 	return l
 }
 
 // of returns the limits of a tenant.
 func (l *limits) of(tenant string) admission.Limits { return l.now.Load().Of(tenant) }
+
+// retention is that of logs and spans.
+func (l *limits) retention() local.Retention { return l.keep.Load().Records() }
+
+// maxAge is how old a tenant's records may be when they come.
+func (l *limits) maxAge(tenant string) admission.MaxAge {
+	if !l.whole {
+		tenant = ""
+	}
+	return l.keep.Load().MaxAge(tenant)
+}
 
 // run reads the file again when it changes, until ctx ends.
 func (l *limits) run(ctx context.Context) {
@@ -71,5 +87,11 @@ func (l *limits) reload() {
 		return
 	}
 	l.now.Store(&cfg.Limits)
-	l.log.Info("limits were read again; everything else waits for a restart", "file", l.file)
+	if l.whole {
+		// Metrics and Elasticsearch have theirs from the start.
+		keep := cfg.Storage.Retention
+		keep.Metrics = l.keep.Load().Metrics
+		l.keep.Store(&keep)
+	}
+	l.log.Info("limits and the retention of logs and spans were read again; everything else waits for a restart", "file", l.file)
 }

@@ -54,6 +54,7 @@ func (s *Server) openStores(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("correlation: %w", err)
 	}
+	s.limits = newLimits(s.cfg, s.log)
 	if err := s.openRecords(ctx); err != nil {
 		return err
 	}
@@ -62,9 +63,8 @@ func (s *Server) openStores(ctx context.Context) error {
 		return err
 	}
 	s.onStop("the store of metrics", func(context.Context) error { return s.stores.metrics.Close() })
-	s.limits = newLimits(s.cfg, s.log)
 	s.stores.collector, err = collector.New(s.cfg.Intake(), collector.Deps{
-		Records: s.stores.records, Metrics: s.stores.metrics, Registerer: s.reg, Logger: s.log, Limits: s.limits.of,
+		Records: s.stores.records, Metrics: s.stores.metrics, Registerer: s.reg, Logger: s.log, Limits: s.limits.of, MaxAge: s.limits.maxAge,
 	})
 	if err != nil {
 		return err
@@ -92,7 +92,9 @@ func (s *Server) openRecords(ctx context.Context) error {
 		s.stores.records, s.stores.elastic, s.stores.deleter = store, store, noDeletions{}
 		return nil
 	}
-	store, err := local.Open(s.cfg.Storage.Records(), local.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors()})
+	store, err := local.Open(s.cfg.Storage.Records(), local.Deps{
+		FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors(), Retention: s.limits.retention,
+	})
 	if err != nil {
 		return err
 	}

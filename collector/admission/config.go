@@ -30,6 +30,12 @@ type Config struct {
 	// Limits holds for every tenant that has none of its own. The server has a
 	// section for them.
 	Limits Limits `yaml:"-"`
+	// InFlightBytes bounds the memory of the requests that are being read,
+	// decoded and written: their bytes, and twice as much for their records.
+	// One for which there is no room waits for up to InFlightWait, then is
+	// answered 429.
+	InFlightBytes int64          `yaml:"in_flight_bytes"`
+	InFlightWait  model.Duration `yaml:"in_flight_wait"`
 	// RetryAfter is when a client that was refused for a passing reason is
 	// asked to come again.
 	RetryAfter model.Duration `yaml:"retry_after"`
@@ -72,6 +78,8 @@ func DefaultConfig() Config {
 		MaxRecordBytes:   1 << 20,
 		JoinTraceContext: true,
 		Limits:           Limits{BurstSeconds: 10},
+		InFlightBytes:    96 << 20,
+		InFlightWait:     model.Duration(2 * time.Second),
 		RetryAfter:       model.Duration(5 * time.Second),
 		RetryWindow:      model.Duration(30 * time.Second),
 		OriginWindow:     model.Duration(10 * time.Minute),
@@ -93,6 +101,8 @@ func (c *Config) Validate() error {
 	bad(c.MaxRecordBytes <= 0, "max_record_bytes: %d, want at least 1", c.MaxRecordBytes)
 	bad(c.RetryWindow < 0, "retry_window: %s, want 0 or more", c.RetryWindow)
 	bad(c.OriginWindow < 0 || c.OriginRecords < 0, "origin_window %s, origin_records %d: want 0 or more", c.OriginWindow, c.OriginRecords)
+	bad(c.InFlightBytes <= 0, "in_flight_bytes: %d, want at least 1", c.InFlightBytes)
+	bad(c.InFlightWait < 0, "in_flight_wait: %s, want 0 or more", c.InFlightWait)
 	bad(c.RetryAfter <= 0, "retry_after: %s, want more than 0", c.RetryAfter)
 	errs = append(errs, c.Limits.Validate())
 	return errors.Join(errs...)

@@ -69,11 +69,14 @@ func (g *Gate) Refuse(err error) *Refusal {
 	retry := time.Duration(g.cfg.RetryAfter)
 	var r *Refusal
 	var limited *rateLimited
+	var crowd *overInFlight
 	switch {
 	case errors.As(err, &r):
 		return r
 	case errors.As(err, &limited):
 		return &Refusal{http.StatusTooManyRequests, codes.ResourceExhausted, limited.after, "rate_limited", err}
+	case errors.As(err, &crowd):
+		return &Refusal{http.StatusTooManyRequests, codes.ResourceExhausted, retry, "in_flight", err}
 	case errors.Is(err, otlp.ErrMalformed):
 		return &Refusal{HTTP: http.StatusBadRequest, GRPC: codes.InvalidArgument, Reason: "malformed", Err: err}
 	case errors.Is(err, storage.ErrDiskFull):

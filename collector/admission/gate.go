@@ -22,6 +22,9 @@ type Deps struct {
 	Now        func() time.Time
 	// Limits returns a tenant's own limits; nil means Config.Limits for all.
 	Limits func(tenant string) Limits
+	// MaxAge returns how old a tenant's records may be; nil means
+	// Config.MaxAge for all.
+	MaxAge func(tenant string) MaxAge
 }
 
 // Gate is the way every log record and span takes into the store. It is safe
@@ -35,6 +38,8 @@ type Gate struct {
 	limiters *limiters
 	times    *receiveTimes
 	origins  *origins
+	maxAge   func(tenant string) MaxAge
+	flying   *InFlight
 }
 
 // New returns a gate with the rules of cfg, which must be valid.
@@ -43,9 +48,15 @@ func New(cfg Config, deps Deps) *Gate {
 	if limits == nil {
 		limits = func(string) Limits { return cfg.Limits }
 	}
+	maxAge := deps.MaxAge
+	if maxAge == nil {
+		maxAge = func(string) MaxAge { return cfg.MaxAge }
+	}
+	m := newMetrics(deps.Registerer)
 	return &Gate{
+		maxAge: maxAge, flying: newInFlight(&cfg, m.inFlight),
 		cfg: cfg, records: deps.Records, logger: deps.Logger, now: deps.Now,
-		metrics: newMetrics(deps.Registerer), limiters: newLimiters(limits), times: newReceiveTimes(time.Duration(cfg.RetryWindow)),
+		metrics: m, limiters: newLimiters(limits), times: newReceiveTimes(time.Duration(cfg.RetryWindow)),
 		origins: newOrigins(time.Duration(cfg.OriginWindow), cfg.OriginRecords),
 	}
 }
@@ -93,7 +104,7 @@ func (g *Gate) Logs(ctx context.Context, protocol string, raw []byte) (Outcome, 
 // nothing had to be changed that is the batch itself, with the sender's bytes.
 // lines are the origins of the lines in it that came out of files.
 func (g *Gate) admitLogs(tenant string, b *telemetry.LogBatch, out *Outcome) (_ *telemetry.LogBatch, lines []uint64, _ error) {
-	check := g.checker(time.Duration(g.cfg.MaxAge.Logs))
+	check := g.checker(time.Duration(g.maxAge(tenant).Logs))
 	changed := false
 	join := joiner{on: g.cfg.JoinTraceContext, records: len(b.Logs)}
 	good := b.Logs[:0] // the batch is still ours alone
@@ -149,7 +160,7 @@ func (g *Gate) Spans(ctx context.Context, protocol string, raw []byte) (Outcome,
 		return Outcome{}, err
 	}
 	var out Outcome
-	if batch, err = g.admitSpans(batch, problems, &out); err != nil {
+	if batch, err = g.admitSpans(tenant.From(ctx), batch, problems, &out); err != nil {
 		return Outcome{}, err
 	}
 	if len(batch.Spans) > 0 {
@@ -165,13 +176,13 @@ func (g *Gate) Spans(ctx context.Context, protocol string, raw []byte) (Outcome,
 
 // admitSpans: see admitLogs. A span with an ID of a wrong length is rejected
 // as one without it, its parent's or a link's is left out.
-func (g *Gate) admitSpans(b *telemetry.SpanBatch, problems []otlp.Problem, out *Outcome) (*telemetry.SpanBatch, error) {
+func (g *Gate) admitSpans(tenant string, b *telemetry.SpanBatch, problems []otlp.Problem, out *Outcome) (*telemetry.SpanBatch, error) {
 	for _, p := range problems {
 		if p.Field != "trace_id" && p.Field != "span_id" {
 			out.Warn(fmt.Sprintf("span %d is kept without its %s: %s", p.Record, p.Field, p.Reason))
 		}
 	}
-	check := g.checker(time.Duration(g.cfg.MaxAge.Traces))
+	check := g.checker(time.Duration(g.maxAge(tenant).Traces))
 	good := b.Spans[:0] // the batch is still ours alone
 	for i := range b.Spans {
 		s := &b.Spans[i]

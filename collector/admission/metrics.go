@@ -17,6 +17,7 @@ type metrics struct {
 	joined    prometheus.Counter
 	repeated  prometheus.Counter
 	duration  *prometheus.HistogramVec
+	inFlight  prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -43,8 +44,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"signal", "protocol"}),
 	}
+	m.inFlight = prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "clew", Subsystem: "collector", Name: "in_flight_bytes",
+		Help: "Memory reserved for requests that are being read, decoded and written.",
+	})
 	if reg != nil {
-		reg.MustRegister(m.received, m.bytes, m.rejected, m.refused, m.duplicate, m.joined, m.repeated, m.duration)
+		reg.MustRegister(m.received, m.bytes, m.rejected, m.refused, m.duplicate, m.joined, m.repeated, m.duration, m.inFlight)
 	}
 	return m
 }

@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/zlib"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,8 @@ type Limits struct {
 	MaxBytes int64 `yaml:"max_body_bytes"`
 	// MaxDecompressedBytes is how large it may be decompressed.
 	MaxDecompressedBytes int64 `yaml:"max_decompressed_bytes"`
+	// InFlight bounds the bodies of all requests together; nil for no bound.
+	InFlight *admission.InFlight `yaml:"-"`
 }
 
 // DefaultLimits suits batches ten times those SDKs and agents send by default.
@@ -49,26 +52,35 @@ func (l *Limits) Validate() error {
 // Encodings are the values of Content-Encoding that Read understands.
 var Encodings = []string{"gzip", "zstd", "snappy", "deflate", "identity"}
 
-// Read returns the decompressed body of r. Its errors are refusals.
+// Read returns the decompressed body of r. Its errors are refusals. The body
+// counts as in flight until r's context ends, which a server sees to.
 func Read(r *http.Request, l Limits) ([]byte, error) {
 	if r.ContentLength > l.MaxBytes {
 		return nil, tooLarge("body of %d bytes", r.ContentLength, l.MaxBytes)
 	}
 	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	wire := &bounded{r: r.Body, left: l.MaxBytes}
+	if encoding == "" {
+		encoding = "identity"
+	}
+	in := newIntake(r, l)
+	if err := in.flight.Expect(r.Context(), r.ContentLength*admission.DecodedRatio); err != nil {
+		return nil, err
+	}
+	wire := &bounded{r: r.Body, left: l.MaxBytes, use: in.use(1)}
 	var out []byte
 	var err error
 	switch encoding {
-	case "", "identity":
+	case "identity":
+		wire.use = in.use(admission.DecodedRatio)
 		out, err = readAll(wire, r.ContentLength)
 	case "gzip", "x-gzip":
-		out, err = decompress(wire, l, newGzip)
+		out, err = in.decompress(wire, newGzip)
 	case "zstd":
-		out, err = decompress(wire, l, newZstd)
+		out, err = in.decompress(wire, newZstd)
 	case "deflate", "zlib":
-		out, err = decompress(wire, l, newDeflate)
+		out, err = in.decompress(wire, newDeflate)
 	case "snappy", "x-snappy-framed":
-		out, err = readSnappy(wire, r.ContentLength, l)
+		out, err = in.snappy(wire, r.ContentLength)
 	default:
 		return nil, admission.Unsupported("content encoding %q is not supported, use one of %s",
 			encoding, strings.Join(Encodings, ", "))
@@ -80,15 +92,40 @@ func Read(r *http.Request, l Limits) ([]byte, error) {
 	switch {
 	case err == nil:
 		return out, nil
+	case in.err != nil:
+		return nil, in.err
 	case errors.As(err, &refused):
 		return nil, err
 	case r.Context().Err() != nil:
 		return nil, fmt.Errorf("read the body: %w", r.Context().Err())
 	}
-	if encoding == "" {
-		encoding = "identity"
-	}
 	return nil, admission.Invalid("read the body (content encoding %s): %w", encoding, err)
+}
+
+// intake is a body that is being read.
+type intake struct {
+	ctx    context.Context
+	limits Limits
+	flight *admission.Flight
+	err    error // of the flight: what was read last has no room
+}
+
+func newIntake(r *http.Request, l Limits) *intake {
+	in := &intake{ctx: r.Context(), limits: l, flight: l.InFlight.Begin()}
+	if l.InFlight != nil {
+		context.AfterFunc(in.ctx, in.flight.End)
+	}
+	return in
+}
+
+// use returns what counts bytes, each of them ratio times.
+func (in *intake) use(ratio int64) func(n int) error {
+	return func(n int) error {
+		if err := in.flight.Use(in.ctx, int64(n)*ratio); err != nil {
+			in.err = err
+		}
+		return in.err
+	}
 }
 
 func tooLarge(what string, n, limit int64) error {
@@ -100,6 +137,7 @@ type bounded struct {
 	r    io.Reader
 	left int64
 	over bool
+	use  func(n int) error // is told of what was read
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
@@ -112,6 +150,9 @@ func (b *bounded) Read(p []byte) (int, error) {
 		err = errors.New("over the limit")
 	}
 	b.left -= int64(n)
+	if refused := b.use(n); refused != nil {
+		return n, refused
+	}
 	return n, err
 }
 
@@ -143,16 +184,17 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, firstBuffer)) }}
 
 // decompress reads what open makes of r, up to the limit.
-func decompress(r io.Reader, l Limits, open func(io.Reader) (io.ReadCloser, error)) ([]byte, error) {
+func (in *intake) decompress(r io.Reader, open func(io.Reader) (io.ReadCloser, error)) ([]byte, error) {
 	d, err := open(r)
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	plain := &bounded{r: d, left: l.MaxDecompressedBytes}
+	most := in.limits.MaxDecompressedBytes
+	plain := &bounded{r: d, left: most, use: in.use(admission.DecodedRatio)}
 	out, err := readAll(plain, -1)
 	if plain.over {
-		return nil, tooLarge("decompressed body of more than %d bytes", l.MaxDecompressedBytes, l.MaxDecompressedBytes)
+		return nil, tooLarge("decompressed body of more than %d bytes", most, most)
 	}
 	return out, err
 }
@@ -184,29 +226,32 @@ func newDeflate(r io.Reader) (io.ReadCloser, error) {
 
 var snappyStream = []byte("\xff\x06\x00\x00sNaPpY")
 
-// readSnappy reads both of snappy's formats: the block that Prometheus and
-// Loki clients send, and the framed stream.
-func readSnappy(r io.Reader, length int64, l Limits) ([]byte, error) {
-	in, err := readAll(r, length)
-	if err != nil || len(in) == 0 {
-		return in, err
+// snappy reads both of snappy's formats: the block that Prometheus and Loki
+// clients send, and the framed stream.
+func (in *intake) snappy(r io.Reader, length int64) ([]byte, error) {
+	packed, err := readAll(r, length)
+	if err != nil || len(packed) == 0 {
+		return packed, err
 	}
-	if bytes.HasPrefix(in, snappyStream) {
-		return decompress(bytes.NewReader(in), l, func(r io.Reader) (io.ReadCloser, error) {
+	if bytes.HasPrefix(packed, snappyStream) {
+		return in.decompress(bytes.NewReader(packed), func(r io.Reader) (io.ReadCloser, error) {
 			return io.NopCloser(snappy.NewReader(r)), nil
 		})
 	}
-	n, err := snappy.DecodedLen(in)
+	n, err := snappy.DecodedLen(packed)
 	if err != nil {
 		return nil, err
 	}
-	if int64(n) > l.MaxDecompressedBytes {
-		return nil, tooLarge("decompressed body of %d bytes", int64(n), l.MaxDecompressedBytes)
+	if most := in.limits.MaxDecompressedBytes; int64(n) > most {
+		return nil, tooLarge("decompressed body of %d bytes", int64(n), most)
 	}
 	// No snappy block says more than about 64 bytes with three: a claim far
 	// beyond that is a lie that would cost its memory.
-	if n > 64*len(in)+1024 {
+	if n > 64*len(packed)+1024 {
 		return nil, errors.New("claims to be longer than its bytes can say")
 	}
-	return snappy.Decode(make([]byte, n), in)
+	if err := in.use(admission.DecodedRatio)(n); err != nil {
+		return nil, err
+	}
+	return snappy.Decode(make([]byte, n), packed)
 }

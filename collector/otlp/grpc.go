@@ -59,7 +59,13 @@ func (g *GRPC) Register(s grpc.ServiceRegistrar) {
 
 func (g *GRPC) export(ctx context.Context, s *signal, raw []byte) (any, error) {
 	start := g.gate.Now()
-	out, err := s.sink(ctx, overGRPC, raw)
+	flight := g.gate.InFlight().Begin()
+	defer flight.End()
+	var out admission.Outcome
+	err := flight.Use(ctx, admission.DecodedRatio*int64(len(raw)))
+	if err == nil {
+		out, err = s.sink(ctx, overGRPC, raw)
+	}
 	if refused := g.gate.Done(s.name, overGRPC, start, err); refused != nil {
 		return nil, asStatus(refused).Err()
 	}

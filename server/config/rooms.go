@@ -82,8 +82,11 @@ type Retention struct {
 	LogsBytes int64 `yaml:"logs_bytes"`
 	// TracesBytes is the same for spans.
 	TracesBytes int64 `yaml:"traces_bytes"`
-	// Tenants are tenants with bounds of their own: {NAME: {logs_bytes, traces_bytes}}.
-	Tenants map[string]local.TenantBytes `yaml:"tenants"`
+	// Tenants are tenants with a retention of their own: {NAME: {logs, traces,
+	// logs_bytes, traces_bytes}}. An age that is left out is as for all, a bound
+	// of bytes is none. They are read again when the file changes, as limits
+	// are, and so is all of this section that is about the embedded engine.
+	Tenants map[string]local.TenantRetention `yaml:"tenants"`
 }
 
 // Query is the `query` section.
@@ -145,11 +148,22 @@ func defaultRooms() Rooms {
 func (s Storage) Records() local.Config {
 	c := s.Local
 	c.Dir = RecordsDir(s.Local.Dir)
-	c.Retention = local.Retention{
-		Logs: s.Retention.Logs, Traces: s.Retention.Traces,
-		LogsBytes: s.Retention.LogsBytes, TracesBytes: s.Retention.TracesBytes, Tenants: s.Retention.Tenants,
-	}
+	c.Retention = s.Retention.Records()
 	return c
+}
+
+// Records returns how long the embedded engine keeps logs and spans.
+func (r Retention) Records() local.Retention {
+	return local.Retention{
+		Logs: r.Logs, Traces: r.Traces, LogsBytes: r.LogsBytes, TracesBytes: r.TracesBytes, Tenants: r.Tenants,
+	}
+}
+
+// MaxAge returns how old records of a tenant may be when they come.
+func (r Retention) MaxAge(tenant string) admission.MaxAge {
+	records := r.Records()
+	logs, traces := records.Of(tenant)
+	return admission.MaxAge{Logs: logs, Traces: traces, Metrics: r.Metrics}
 }
 
 // ElasticRecords returns the configuration of the store of logs and spans in
@@ -182,7 +196,7 @@ func (s Storage) RemoteSamples() remote.Config {
 func (r Rooms) Intake() collector.Config {
 	c, keep := r.Receivers, r.Storage.Retention
 	c.Admission.Limits = r.Limits.Limits
-	c.Admission.MaxAge = admission.MaxAge{Logs: keep.Logs, Traces: keep.Traces, Metrics: keep.Metrics}
+	c.Admission.MaxAge = keep.MaxAge("")
 	return c
 }
 

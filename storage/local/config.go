@@ -3,6 +3,8 @@ package local
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -53,20 +55,64 @@ type Config struct {
 
 // Retention is how long the signals are kept, and up to how many bytes of
 // segments of each tenant; 0 is for ever and without end. Tenants that stand in
-// the map have bounds of their own.
+// the map have a retention of their own.
 type Retention struct {
 	Logs        model.Duration
 	Traces      model.Duration
 	LogsBytes   int64
 	TracesBytes int64
-	Tenants     map[string]TenantBytes
+	Tenants     map[string]TenantRetention
 }
 
-// TenantBytes are the bounds of one tenant.
-type TenantBytes struct {
+// TenantRetention is the retention of one tenant.
+type TenantRetention struct {
+	// Logs and Traces are how long the signals are kept, by whole days; 0 is
+	// for ever. What is left out is as for all tenants.
+	Logs   *model.Duration `yaml:"logs"`
+	Traces *model.Duration `yaml:"traces"`
 	// LogsBytes and TracesBytes are in place of those of all tenants.
 	LogsBytes   int64 `yaml:"logs_bytes"`
 	TracesBytes int64 `yaml:"traces_bytes"`
+}
+
+// Of returns how long the records of a tenant are kept.
+func (r *Retention) Of(tenant string) (logs, traces model.Duration) {
+	logs, traces = r.Logs, r.Traces
+	own := r.Tenants[tenant]
+	if own.Logs != nil {
+		logs = *own.Logs
+	}
+	if own.Traces != nil {
+		traces = *own.Traces
+	}
+	return logs, traces
+}
+
+// Validate says what is wrong with r, all of it.
+func (r *Retention) Validate() error {
+	var errs []error
+	age := func(key string, d *model.Duration) {
+		if d != nil && *d < 0 {
+			errs = append(errs, fmt.Errorf("retention.%s: %s, want 0 (for ever) or more", key, *d))
+		}
+	}
+	bytes := func(key string, n int64) {
+		if n < 0 {
+			errs = append(errs, fmt.Errorf("retention.%s: %d, want 0 (without end) or more", key, n))
+		}
+	}
+	age("logs", &r.Logs)
+	age("traces", &r.Traces)
+	bytes("logs_bytes", r.LogsBytes)
+	bytes("traces_bytes", r.TracesBytes)
+	for _, name := range slices.Sorted(maps.Keys(r.Tenants)) {
+		t, key := r.Tenants[name], "tenants."+name
+		age(key+".logs", t.Logs)
+		age(key+".traces", t.Traces)
+		bytes(key+".logs_bytes", t.LogsBytes)
+		bytes(key+".traces_bytes", t.TracesBytes)
+	}
+	return errors.Join(errs...)
 }
 
 const (
@@ -107,14 +153,8 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.Dir != "", "dir: empty, want a directory")
-	check(c.Retention.Logs >= 0, "retention.logs: %s, want 0 (for ever) or more", c.Retention.Logs)
-	check(c.Retention.Traces >= 0, "retention.traces: %s, want 0 (for ever) or more", c.Retention.Traces)
-	bounds := map[string]int64{"logs_bytes": c.Retention.LogsBytes, "traces_bytes": c.Retention.TracesBytes}
-	for name, t := range c.Retention.Tenants {
-		bounds["tenants."+name+".logs_bytes"], bounds["tenants."+name+".traces_bytes"] = t.LogsBytes, t.TracesBytes
-	}
-	for key, n := range bounds {
-		check(n >= 0, "retention.%s: %d, want 0 (without end) or more", key, n)
+	if err := c.Retention.Validate(); err != nil {
+		errs = append(errs, err)
 	}
 	check(c.FlushBytes > 0, "flush_bytes: %d, want more than 0", c.FlushBytes)
 	check(c.FlushAge > 0, "flush_age: %s, want more than 0", c.FlushAge)

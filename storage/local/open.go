@@ -30,7 +30,7 @@ func open(cfg Config, deps Deps) (_ *Store, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	deps.setDefaults()
+	deps.setDefaults(&cfg)
 	m, err := newMetrics(deps.Registerer)
 	if err != nil {
 		return nil, err

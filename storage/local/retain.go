@@ -18,7 +18,8 @@ type keep struct {
 }
 
 func (r *Retention) logs(tenant string) keep {
-	k := keep{timeOf(r.Logs), r.LogsBytes}
+	age, _ := r.Of(tenant)
+	k := keep{timeOf(age), r.LogsBytes}
 	if t, ok := r.Tenants[tenant]; ok {
 		k.bytes = t.LogsBytes
 	}
@@ -26,7 +27,8 @@ func (r *Retention) logs(tenant string) keep {
 }
 
 func (r *Retention) traces(tenant string) keep {
-	k := keep{timeOf(r.Traces), r.TracesBytes}
+	_, age := r.Of(tenant)
+	k := keep{timeOf(age), r.TracesBytes}
 	if t, ok := r.Tenants[tenant]; ok {
 		k.bytes = t.TracesBytes
 	}

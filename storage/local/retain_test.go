@@ -60,7 +60,7 @@ func TestRetentionBySize(t *testing.T) {
 	mustFlush(t, s)
 	mustClose(t, s)
 
-	cfg.Retention = Retention{LogsBytes: 3 * size, Tenants: map[string]TenantBytes{"own": {LogsBytes: 0}}}
+	cfg.Retention = Retention{LogsBytes: 3 * size, Tenants: map[string]TenantRetention{"own": {LogsBytes: 0}}}
 	s = mustOpen(t, fs, cfg)
 	defer mustClose(t, s)
 	mustTidy(t, s)
@@ -155,5 +155,46 @@ func TestPace(t *testing.T) {
 	}
 	if err := newPace(0).wait(context.Background(), 1<<60); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRetentionOfTenants: a tenant keeps its records longer or shorter than
+// others, and what is asked for changes while the store is open.
+func TestRetentionOfTenants(t *testing.T) {
+	days := func(n int) *model.Duration {
+		d := model.Duration(time.Duration(n) * 24 * time.Hour)
+		return &d
+	}
+	clock, cfg := newClock(), testConfig()
+	keep := Retention{Logs: *days(4), Tenants: map[string]TenantRetention{
+		"short": {Logs: days(2)}, "long": {Logs: days(0), Traces: days(1)}, "sized": {LogsBytes: 1 << 40},
+	}}
+	s, err := Open(cfg, Deps{FS: vfs.NewMem(), Now: clock.now, Retention: func() Retention { return keep }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, s)
+	tenants := []string{"any", "short", "long", "sized"}
+	for _, tenant := range tenants {
+		writeDays(t, s, tenant, 8)
+	}
+	clock.advance(8 * 24 * time.Hour)
+	check := func(want map[string]int) {
+		t.Helper()
+		mustTidy(t, s)
+		for _, tenant := range tenants {
+			if got, _ := keptDays(t, s, tenant); len(got) != want[tenant] {
+				t.Errorf("%s keeps %v, want %d days", tenant, got, want[tenant])
+			}
+		}
+	}
+	all, _ := keptDays(t, s, "long")
+	check(map[string]int{"any": 4, "sized": 4, "short": 2, "long": len(all)})
+	keep.Tenants["long"] = TenantRetention{Logs: days(3)}
+	keep.Logs = *days(1)
+	check(map[string]int{"any": 1, "sized": 1, "short": 2, "long": 3})
+	keep.Tenants["short"] = TenantRetention{Logs: days(-1), LogsBytes: -1}
+	if err := keep.Validate(); err == nil || !strings.Contains(err.Error(), "tenants.short.logs:") || !strings.Contains(err.Error(), "tenants.short.logs_bytes") {
+		t.Errorf("a negative retention: %v", err)
 	}
 }

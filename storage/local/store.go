@@ -29,9 +29,15 @@ type Deps struct {
 	// Selectors know the languages of deletions; a store without them refuses
 	// those.
 	Selectors storage.Selectors
+	// Retention, if set, is asked whenever it is looked for what to drop, in
+	// place of Config.Retention: it may change while the store is open.
+	Retention func() Retention
 }
 
-func (d *Deps) setDefaults() {
+func (d *Deps) setDefaults(cfg *Config) {
+	if d.Retention == nil {
+		d.Retention = func() Retention { return cfg.Retention }
+	}
 	if d.FS == nil {
 		d.FS = vfs.Default
 	}

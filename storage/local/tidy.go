@@ -28,9 +28,10 @@ func (s *Store) Tidy(ctx context.Context) error {
 func (s *Store) tidy(ctx context.Context) error {
 	s.tidying.Lock()
 	defer s.tidying.Unlock()
+	retention := s.deps.Retention()
 	return errors.Join(
-		retain(ctx, s, s.logs, s.cfg.Retention.logs),
-		retain(ctx, s, s.spans, s.cfg.Retention.traces),
+		retain(ctx, s, s.logs, retention.logs),
+		retain(ctx, s, s.spans, retention.traces),
 		s.delete(ctx),
 		merges(ctx, s, s.logs),
 		merges(ctx, s, s.spans),
