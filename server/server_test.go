@@ -25,6 +25,7 @@ import (
 
 	"github.com/clewhq/clew/server/auth"
 	"github.com/clewhq/clew/server/config"
+	"github.com/clewhq/clew/storage/local/object"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -241,15 +242,15 @@ func TestCheckData(t *testing.T) {
 		}
 	})
 	var out bytes.Buffer
-	if good, err := CheckData(dir, osFS, &out); !good || err != nil {
+	if good, err := CheckData(context.Background(), dir, object.Config{}, osFS, &out); !good || err != nil {
 		t.Errorf("a good directory: %v %v\n%s", good, err, out.String())
 	}
 	damage(t, filepath.Join(config.RecordsDir(dir), "wal"))
 	out.Reset()
-	if good, err := CheckData(dir, osFS, &out); good || err != nil || !strings.Contains(out.String(), "damaged: ") {
+	if good, err := CheckData(context.Background(), dir, object.Config{}, osFS, &out); good || err != nil || !strings.Contains(out.String(), "damaged: ") {
 		t.Errorf("a damaged directory: %v %v\n%s", good, err, out.String())
 	}
-	if _, err := CheckData(t.TempDir(), osFS, &out); err == nil {
+	if _, err := CheckData(context.Background(), t.TempDir(), object.Config{}, osFS, &out); err == nil {
 		t.Error("an empty directory passes for a store")
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic"
+	"github.com/clewhq/clew/storage/local"
+	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/metrics/remote"
 )
 
@@ -66,6 +68,14 @@ func (s *Server) probes() []probe {
 	}
 	if s.stores.elastic != nil {
 		out = append(out, func(context.Context) Dependency { return elasticHealth(s.stores.elastic.Remote()) })
+	}
+	if l, ok := s.stores.records.(*local.Store); ok {
+		if _, on := l.ObjectStorage(); on {
+			out = append(out, func(context.Context) Dependency {
+				h, _ := l.ObjectStorage()
+				return objectsHealth(h)
+			})
+		}
 	}
 	for i := range s.cfg.Alert.Alertmanagers {
 		out = append(out, func(context.Context) Dependency {
@@ -124,6 +134,19 @@ func behindBreaker(state, lastError string) string {
 		return "degraded"
 	}
 	return "ok"
+}
+
+// objectsHealth is degraded at the worst: without object storage records are
+// taken in and, as far as they are here, read.
+func objectsHealth(h object.Health) Dependency {
+	d := Dependency{
+		Name: "object storage " + h.Name, Type: "objects", Status: "ok", Connected: h.Err == nil, CircuitBreaker: h.Breaker,
+		ResponseTime: ResponseTime{Average: milliseconds(h.Average), Expected: milliseconds(h.Expected)},
+	}
+	if h.Err != nil {
+		d.Status, d.LastError = "degraded", h.Err.Error()
+	}
+	return d
 }
 
 // alertmanagerHealth counts one that nothing was sent to yet as good: alerts

@@ -34,6 +34,7 @@ import (
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/local"
+	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/metrics"
 	"github.com/clewhq/clew/storage/metrics/remote"
 )
@@ -256,13 +257,13 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, out)
 }
 
-// CheckData verifies a data directory, writes what it finds to out and reports
-// whether all of it is good.
-func CheckData(dir string, fs vfs.FS, out io.Writer) (bool, error) {
+// CheckData verifies a data directory, and the object storage that it has parts
+// in, writes what it finds to out and reports whether all of it is good.
+func CheckData(ctx context.Context, dir string, objects object.Config, fs vfs.FS, out io.Writer) (bool, error) {
 	if _, err := fs.Stat(config.RecordsDir(dir)); err == nil {
 		dir = config.RecordsDir(dir)
 	}
-	r, err := local.Check(dir, fs)
+	r, err := local.CheckAll(ctx, dir, fs, objects)
 	if err != nil {
 		return false, err
 	}
@@ -271,6 +272,12 @@ func CheckData(dir string, fs vfs.FS, out io.Writer) (bool, error) {
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintln(out, "damaged:", p)
+	}
+	if r.UnseenObjects > 0 {
+		fmt.Fprintf(out, "note: %d segments are in object storage and were not looked at; --config FILE says where that is\n", r.UnseenObjects)
+	}
+	if r.Objects > 0 {
+		fmt.Fprintf(out, "%d of the segments are in object storage\n", r.Objects)
 	}
 	fmt.Fprintf(out, "%d segments with %d records in %d bytes, %d WAL files with %d requests not in segments yet: %d problems\n",
 		r.Segments, r.Records, r.Bytes, r.WALFiles, r.WALRecords, len(r.Problems))

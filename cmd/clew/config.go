@@ -58,15 +58,23 @@ func configCommand() *cobra.Command {
 }
 
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
+	file := ""
+	cmd := &cobra.Command{
 		Use: "check DIR", Short: "Verify a data directory: every checksum, and what is wrong where",
+		Long: `Reads everything in a data directory that no server uses, and compares every
+checksum, and indexes with data. With the server's configuration file, what it
+has in object storage is read as well.`,
 		Args: oneArg("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := config.Load(file)
+			if err != nil {
+				return usageError{err}
+			}
 			dir, err := filepath.Abs(args[0])
 			if err != nil {
 				return err
 			}
-			good, err := server.CheckData(dir, vfs.Default, cmd.OutOrStdout())
+			good, err := server.CheckData(cmd.Context(), dir, c.Storage.Local.Objects, vfs.Default, cmd.OutOrStdout())
 			if err != nil {
 				return err
 			}
@@ -76,6 +84,8 @@ func checkCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file, which says where object storage is")
+	return cmd
 }
 
 func oneArg(name string) cobra.PositionalArgs {

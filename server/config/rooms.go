@@ -255,6 +255,7 @@ func (c *Config) maskRooms() {
 	far.QueryURL, far.WriteURL = redacted([]string{far.QueryURL})[0], redacted([]string{far.WriteURL})[0]
 	mask(&far.Password)
 	mask(&far.Authorization)
+	mask(&c.Storage.Local.Objects.S3.SecretKey)
 }
 
 func redacted(addresses []string) []string {

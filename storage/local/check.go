@@ -1,12 +1,18 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/clewhq/clew/storage/local/depot"
 	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/local/segment"
 	"github.com/clewhq/clew/storage/local/wal"
 	"github.com/clewhq/clew/telemetry"
@@ -25,11 +31,14 @@ func (p Problem) String() string { return fmt.Sprintf("%s, offset %d: %s", p.Fil
 
 // Report is what Check found.
 type Report struct {
-	Segments, Records int64 // in segments
-	WALFiles          int64
-	WALRecords        int64 // requests in the write-ahead log that are in no segment yet
-	Bytes             int64 // of segments
-	Problems          []Problem
+	// Objects are those of Segments that are in object storage, UnseenObjects
+	// the segments there that were not looked at, since it is not known where.
+	Objects, UnseenObjects int64
+	Segments, Records      int64 // in segments
+	WALFiles               int64
+	WALRecords             int64 // requests in the write-ahead log that are in no segment yet
+	Bytes                  int64 // of segments
+	Problems               []Problem
 	// Notes are no problems: what a crash leaves and a start tidies up.
 	Notes []string
 }
@@ -41,10 +50,15 @@ func (r *Report) problem(file string, offset int64, err error) {
 	r.Problems = append(r.Problems, Problem{File: file, Offset: offset, Text: err.Error()})
 }
 
-// Check reads everything in a data directory that no running store uses, and
-// compares every checksum, and indexes with data. An error means that the
-// directory could not be checked, not that something in it is wrong.
+// Check is CheckAll without what is in object storage.
 func Check(dir string, fs vfs.FS) (Report, error) {
+	return CheckAll(context.Background(), dir, fs, object.Config{})
+}
+
+// CheckAll reads everything in a data directory that no running store uses, and
+// in its object storage, and compares every checksum, and indexes with data. An
+// error means that it could not be checked, not that something in it is wrong.
+func CheckAll(ctx context.Context, dir string, fs vfs.FS, objects object.Config) (Report, error) {
 	if fs == nil {
 		fs = vfs.Default
 	}
@@ -68,6 +82,9 @@ func Check(dir string, fs vfs.FS) (Report, error) {
 	if err := r.checkSegments(fs, p, state); err != nil {
 		return Report{}, fmt.Errorf("check %s: %w", dir, err)
 	}
+	if err := r.checkObjects(ctx, fs, p, state, objects); err != nil {
+		return Report{}, fmt.Errorf("check %s: %w", dir, err)
+	}
 	if err := r.checkWAL(fs, p, state.WAL); err != nil {
 		return Report{}, fmt.Errorf("check %s: %w", dir, err)
 	}
@@ -88,6 +105,9 @@ func (r *Report) checkSegments(fs vfs.FS, p *paths, state manifest.State) error 
 		return err
 	}
 	for id, meta := range state.Segments {
+		if meta.Object != "" {
+			continue
+		}
 		if !there[id] {
 			r.problem(p.segment(&meta), 0, errors.New("the manifest names it, but the file is missing"))
 			continue
@@ -100,6 +120,64 @@ func (r *Report) checkSegments(fs vfs.FS, p *paths, state manifest.State) error 
 	}
 	return nil
 }
+
+// checkObjects reads every object that the manifest names, and says which ones
+// nothing names.
+func (r *Report) checkObjects(ctx context.Context, fs vfs.FS, p *paths, state manifest.State, cfg object.Config) error {
+	named := map[string]manifest.Segment{}
+	for _, m := range state.Segments {
+		if m.Object != "" {
+			named[m.Object] = m
+		}
+	}
+	if !cfg.On() {
+		r.UnseenObjects = int64(len(named))
+		return nil
+	}
+	in, err := depot.Inspect(cfg, fs, p.join(objectsDir), noClock)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }()
+	if err := in.Owner(ctx); err != nil && (len(named) > 0 || !errors.Is(err, object.ErrNotOwner)) {
+		return err
+	}
+	sizes, err := in.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(sizes)) {
+		if _, ok := named[key]; !ok && state.Doomed[key] {
+			r.Notes = append(r.Notes, in.Name(key)+" is not needed any more; the store deletes it when it runs")
+		} else if !ok {
+			r.Notes = append(r.Notes, in.Name(key)+" is in no manifest: nothing reads it, and it can be deleted where the manifest was never damaged")
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(named)) {
+		meta, name := named[key], in.Name(key)
+		r.Objects++
+		size, there := sizes[key]
+		if !there {
+			r.problem(name, 0, errors.New("the manifest names it, but the object is missing"))
+			continue
+		}
+		if size != meta.Bytes {
+			r.problem(name, 0, fmt.Errorf("it has %d bytes, the manifest says %d", size, meta.Bytes))
+		}
+		if tail, err := in.VerifyTail(key, meta.Bytes); err != nil {
+			r.problem(tail, 0, fmt.Errorf("the local copy of an object's indexes: %w; without it they are read from the object", err))
+		}
+		if meta.Signal == telemetry.Logs {
+			checkSegment(r, in.Files(ctx, key, size), name, segment.Logs, meta)
+		} else {
+			checkSegment(r, in.Files(ctx, key, size), name, segment.Spans, meta)
+		}
+	}
+	return ctx.Err()
+}
+
+// noClock is for what measures nothing.
+func noClock() time.Time { return time.Time{} }
 
 func checkSegment[T any](r *Report, fs vfs.FS, path string, codec *segment.Codec[T], meta manifest.Segment) {
 	bad := func(err error) {

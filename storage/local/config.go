@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/clewhq/clew/storage/local/object"
 )
 
 // Config configures a Store.
@@ -48,6 +50,8 @@ type Config struct {
 	// DeletionDelay is how long a request to delete records waits, in which it
 	// can be canceled.
 	DeletionDelay model.Duration `yaml:"deletion_delay"`
+	// Objects is object storage that closed days move to.
+	Objects object.Config `yaml:"objects"`
 	// MaintainEvery is how often it is looked for something to flush, to merge
 	// or to drop.
 	MaintainEvery model.Duration `yaml:"maintain_every"`
@@ -141,6 +145,7 @@ func DefaultConfig() Config {
 		MaintainEvery: model.Duration(2 * time.Second),
 
 		TidyBytesPerSecond: 64 * mib,
+		Objects:            object.DefaultConfig(),
 	}
 }
 
@@ -172,6 +177,9 @@ func (c Config) Validate() error {
 	check(c.TidyBytesPerSecond >= 0, "tidy_bytes_per_second: %d, want 0 (no bound) or more", c.TidyBytesPerSecond)
 	check(c.DeletionDelay >= 0, "deletion_delay: %s, want 0 or more", c.DeletionDelay)
 	check(c.MaintainEvery > 0, "maintain_every: %s, want more than 0", c.MaintainEvery)
+	for _, err := range c.Objects.Check() {
+		errs = append(errs, fmt.Errorf("objects.%w", err))
+	}
 	return errors.Join(errs...)
 }
 

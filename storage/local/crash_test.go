@@ -117,6 +117,10 @@ func newCrashTest(t *testing.T, seed uint64) *crashTest {
 	if c.r.IntN(4) == 0 {
 		c.gen.Spread = 1800e9 // many partitions
 	}
+	if seed%3 == 0 {
+		c.cfg.Objects = directoryConfig()
+		c.now = c.now.Add(20 * 24 * time.Hour) // days are over, so that they can move
+	}
 	return c
 }
 
@@ -189,7 +193,7 @@ func (c *crashTest) run() {
 	if err := c.s.Close(); err != nil {
 		c.fatalf("close: %v", err)
 	}
-	report, err := Check(c.cfg.Dir, c.fs)
+	report, err := CheckAll(context.Background(), c.cfg.Dir, c.fs, c.cfg.Objects)
 	if err != nil || !report.OK() {
 		c.fatalf("check: %v, %v", err, report.Problems)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/depot"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
@@ -203,7 +204,7 @@ func (s *Store) cleared(tenant string, sig telemetry.Signal) (bool, error) {
 	all := true
 	var errs []error
 	err := s.paths.findSegments(func(f found) {
-		if _, ok := named[f.id]; ok || f.tenant != tenant || f.signal != sig {
+		if m, ok := named[f.id]; ok && m.Object == "" || f.tenant != tenant || f.signal != sig {
 			return
 		}
 		if s.paths.holds(f.path) {
@@ -214,5 +215,9 @@ func (s *Store) cleared(tenant string, sig telemetry.Signal) (bool, error) {
 			errs = append(errs, fmt.Errorf("remove a segment that was replaced: %w", err))
 		}
 	}, func(string) {})
+	if s.objects.depot != nil {
+		gone, serr := s.sweepObjects(s.background, false, func(p depot.Place) bool { return p.Tenant == tenant && p.Signal == string(sig) })
+		all, errs = all && gone, append(errs, serr)
+	}
 	return all, errors.Join(append(errs, err)...)
 }

@@ -292,6 +292,9 @@ func TestDamagedFiles(t *testing.T) {
 		size := len(readFile(t, fs, path))
 		for k := range 12 {
 			at := k * (size - 1) / 11
+			if at >= 44 && at < 48 {
+				at = 48 // the end of a framed file's header means nothing
+			}
 			t.Run(fmt.Sprintf("%s at %d", path, at), func(t *testing.T) {
 				fs, want := build()
 				b := readFile(t, fs, path)

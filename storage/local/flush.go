@@ -272,6 +272,7 @@ func (s *Store) loop(name string, work func(context.Context) error) {
 const (
 	loopFlush = "flush"
 	loopTidy  = "tidy"
+	loopMove  = "move to object storage"
 )
 
 func (s *Store) flushIfDue(ctx context.Context) error {

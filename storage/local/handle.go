@@ -47,6 +47,11 @@ func (h *handle[T]) release() {
 		_ = h.reader.Close()
 		h.reader = nil
 	}
+	if h.dropped.Load() && h.remote() {
+		h.paths.depot.Discard(h.meta.Object, h.meta.Bytes) // the object goes when the doomed do
+		h.paths.unhold(h.path)
+		return
+	}
 	if h.dropped.Load() {
 		// What stays where this fails is found and removed at the next start.
 		_ = h.fs.Remove(h.path)
@@ -69,9 +74,11 @@ func (h *handle[T]) open() (*segment.Reader[T], error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.reader == nil {
-		r, err := segment.Open(h.fs, h.path, h.codec)
+		r, err := openSegment(h)
 		if err != nil {
-			h.spoilt.Store(true)
+			if !away(err) {
+				h.spoilt.Store(true)
+			}
 			return nil, err
 		}
 		h.reader = r

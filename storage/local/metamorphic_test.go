@@ -61,6 +61,7 @@ type metaTest struct {
 
 func newMetaTest(t *testing.T, seed uint64) *metaTest {
 	m := &metaTest{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 11)), gen: storagetest.NewGen(seed), clock: newClock()}
+	m.clock.advance(20 * 24 * time.Hour) // days are over, so that they can move
 	if seed%3 == 0 {
 		m.gen.Spread = int64(time.Hour) // many days
 	}
@@ -76,6 +77,11 @@ func newMetaTest(t *testing.T, seed uint64) *metaTest {
 		{"small merges", 0.5, func(c *Config) { c.CompactFiles, c.CompactRows, c.BlockBytes = 2, 60, 500 }},
 		{"small log files", 0.5, func(c *Config) { c.WALFileBytes, c.WALGroupBytes, c.FlushBytes = 300, 100, 5000 }},
 		{"restless", 1, func(c *Config) { c.BlockRows = 20; c.TidyBytesPerSecond = 0 }},
+		{"objects", 0.5, func(c *Config) { c.Objects = directoryConfig() }},
+		{"objects, little cache", 0.5, func(c *Config) {
+			c.Objects = directoryConfig()
+			c.Objects.CacheBytes, c.CompactFiles, c.BlockRows = 4096, 2, 7
+		}},
 	} {
 		s := &metaStore{name: x.name, cfg: testConfig(), fs: vfs.NewCrashableMem(), unrest: x.unrest, r: rand.New(rand.NewPCG(seed, uint64(i)))}
 		x.set(&s.cfg)
@@ -115,7 +121,7 @@ func (m *metaTest) run() {
 	}
 	for _, s := range m.stores {
 		m.must(s.s.Close())
-		if r, err := Check(s.cfg.Dir, s.fs); err != nil || !r.OK() {
+		if r, err := CheckAll(context.Background(), s.cfg.Dir, s.fs, s.cfg.Objects); err != nil || !r.OK() {
 			m.fatalf("%s: check: %v, %v", s.name, err, r.Problems)
 		}
 	}

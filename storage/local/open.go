@@ -61,9 +61,10 @@ func open(cfg Config, deps Deps) (_ *Store, err error) {
 		return nil, err
 	}
 	s.background, s.cancel = context.WithCancel(context.Background())
-	s.loops.Add(2)
+	s.loops.Add(3)
 	go s.loop(loopFlush, s.flushIfDue)
 	go s.loop(loopTidy, s.tidy)
+	go s.loop(loopMove, s.moveIfReady)
 	return s, nil
 }
 
@@ -77,6 +78,9 @@ func (s *Store) giveUp() {
 	}
 	closeSegments(s.logs)
 	closeSegments(s.spans)
+	if s.objects.depot != nil {
+		_ = s.objects.depot.Close()
+	}
 	_ = s.lock.Close()
 }
 
@@ -107,6 +111,9 @@ func (s *Store) recover() error {
 	s.manifest = m
 	for _, d := range damages {
 		s.damaged(fileManifest, d)
+	}
+	if err := s.openObjects(m.State()); err != nil {
+		return err
 	}
 	if err := s.settle(len(damages) > 0); err != nil {
 		return err

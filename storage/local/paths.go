@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/clewhq/clew/storage/local/depot"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/wal"
 )
@@ -26,6 +27,8 @@ const (
 type paths struct {
 	fs   vfs.FS
 	root string
+	// depot is where segments are that are objects; nil: there are none.
+	depot *depot.Depot
 
 	mu      sync.Mutex
 	durable map[string]bool // directories whose entries up to root are synced
@@ -49,6 +52,9 @@ func (p *paths) partition(s *manifest.Segment) string {
 }
 
 func (p *paths) segment(s *manifest.Segment) string {
+	if s.Object != "" && p.depot != nil {
+		return p.depot.Name(s.Object)
+	}
 	return p.fs.PathJoin(p.partition(s), segmentName(s.ID))
 }
 

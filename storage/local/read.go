@@ -2,9 +2,13 @@ package local
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
 )
@@ -49,10 +53,28 @@ func read[T any](ctx context.Context, s *Store, sig *signal[T], tenant string, q
 
 // warn notes that a part of a segment is missing in the answer.
 func warn[T any](s *Store, h *handle[T], stats *storage.ReadStats, err error) {
+	if away(err) {
+		missing(s, h, stats, err)
+		return
+	}
 	h.spoilt.Store(true)
 	s.damaged(fileSegment, err)
 	if stats != nil {
 		stats.Warnings = append(stats.Warnings, "records are missing: "+err.Error())
+	}
+}
+
+// missing is warn where nothing is damaged: object storage cannot be asked. It
+// says so once for each day.
+func missing[T any](s *Store, h *handle[T], stats *storage.ReadStats, err error) {
+	var u *object.UnavailableError
+	if errors.As(err, &u) {
+		err = u
+	}
+	text := fmt.Sprintf("records of %s are missing: %v", h.meta.Day, err)
+	s.deps.Logger.Debug("a query goes without what is in object storage", "segment", h.path, "err", err)
+	if stats != nil && !slices.Contains(stats.Warnings, text) {
+		stats.Warnings = append(stats.Warnings, text)
 	}
 }
 

@@ -2,6 +2,7 @@ package local
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -9,7 +10,9 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/clewhq/clew/internal/framing"
+	"github.com/clewhq/clew/storage/local/depot"
 	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/storage/local/segment"
 	"github.com/clewhq/clew/storage/local/wal"
@@ -25,6 +28,9 @@ type found struct {
 	day    string
 	id     uint64
 	path   string
+	// key and bytes are of an object, and zero for a file.
+	key   string
+	bytes int64
 }
 
 // findSegments lists the segment files, and calls stray for others.
@@ -53,13 +59,37 @@ func (p *paths) findSegments(each func(found), stray func(path string)) error {
 						stray(path)
 						continue
 					}
-					each(found{tenant, sig, day, id, path})
+					each(found{tenant: tenant, signal: sig, day: day, id: id, path: path})
 				}
 			}
 		}
 	}
 	return nil
 }
+
+// findObjects lists the objects that no manifest names.
+func (s *Store) findObjects(state manifest.State) (out []found, err error) {
+	named := map[string]bool{}
+	for _, m := range state.Segments {
+		named[m.Object] = true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), listTimeout)
+	defer cancel()
+	err = s.objects.depot.List(ctx, func(i object.Info) error {
+		p, ok := depot.ParseKey(i.Key)
+		if ok && !named[i.Key] && !state.Doomed[i.Key] {
+			out = append(out, found{p.Tenant, telemetry.Signal(p.Signal), p.Day, p.ID, s.objects.depot.Name(i.Key), i.Key, i.Size})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the manifest is damaged, and what it does not name any more may be in object storage: %w", err)
+	}
+	return out, nil
+}
+
+// listTimeout bounds how long a start with a damaged manifest looks for objects.
+const listTimeout = 10 * time.Minute
 
 // settle compares the files with the manifest. A file that no manifest names
 // is what a crash left of a flush, a merge or a removal, and is removed; the
@@ -73,23 +103,39 @@ func (s *Store) settle(manifestDamaged bool) error {
 	}
 	files := map[uint64]bool{}
 	var unnamed []found
+	for id, meta := range state.Segments {
+		files[id] = meta.Object != ""
+	}
 	err = s.paths.findSegments(func(f found) {
-		files[f.id] = true
-		if _, ok := state.Segments[f.id]; !ok {
+		meta, ok := state.Segments[f.id]
+		switch {
+		case !ok:
 			unnamed = append(unnamed, f)
+		case meta.Object != "": // a move was interrupted at its end
+			_ = s.deps.FS.Remove(f.path)
 		}
+		files[f.id] = true
 	}, func(string) {})
+	if err == nil && manifestDamaged && s.objects.depot != nil {
+		var more []found
+		more, err = s.findObjects(state)
+		for _, f := range more {
+			files[f.id] = true
+		}
+		unnamed = append(unnamed, more...)
+	}
 	if err != nil {
 		return err
 	}
 	slices.SortFunc(unnamed, func(a, b found) int { return cmp.Compare(a.id, b.id) })
 	var edit manifest.Edit
+	s.rescued(&edit, state, files)
 	covered := map[uint64]wal.Position{} // of what is adopted
 	for _, f := range unnamed {
 		if s.adopt(&edit, f, state, manifestDamaged, oldest, files, covered) {
 			continue
 		}
-		if manifestDamaged {
+		if manifestDamaged || f.key != "" {
 			s.deps.Logger.Warn("segment that the damaged manifest doesn't name is left where it is, unused", "path", f.path)
 			continue
 		}
@@ -131,9 +177,9 @@ func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, damage
 	var in inspection
 	var err error
 	if f.signal == telemetry.Logs {
-		in, err = inspect(s, f.path, segment.Logs)
+		in, err = inspect(s, f, segment.Logs)
 	} else {
-		in, err = inspect(s, f.path, segment.Spans)
+		in, err = inspect(s, f, segment.Spans)
 	}
 	if err != nil || record.DayOf(in.Min).String() != f.day {
 		return false
@@ -164,7 +210,7 @@ func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, damage
 	covered[f.id] = covers
 	edit.Add = append(edit.Add, manifest.Segment{
 		ID: f.id, Tenant: f.tenant, Signal: f.signal, Day: record.DayOf(in.Min),
-		Rows: in.Rows, Min: in.Min, Max: in.Max, Bytes: in.Bytes,
+		Rows: in.Rows, Min: in.Min, Max: in.Max, Bytes: in.Bytes, Object: f.key,
 	})
 	edit.Remove = append(edit.Remove, in.replaces...)
 	if edit.WAL.Less(covers) {
@@ -185,8 +231,12 @@ type inspection struct {
 	replaces []uint64
 }
 
-func inspect[T any](s *Store, path string, codec *segment.Codec[T]) (inspection, error) {
-	r, err := segment.Open(s.deps.FS, path, codec)
+func inspect[T any](s *Store, f found, codec *segment.Codec[T]) (inspection, error) {
+	files := s.deps.FS
+	if f.key != "" {
+		files = s.objects.depot.Files(f.key, f.bytes, false)
+	}
+	r, err := segment.Open(files, f.path, codec)
 	if err != nil {
 		return inspection{}, err
 	}

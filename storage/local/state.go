@@ -158,15 +158,24 @@ func publish[T any](s *Store, sig *signal[T], add []*handle[T], remove []*handle
 
 func measure[T any](s *Store, sig *signal[T]) {
 	n, bytes := 0, int64(0)
+	objects, objectBytes := 0, int64(0)
 	for _, list := range sig.segments {
 		n += len(list)
 		for _, h := range list {
 			bytes += h.meta.Bytes
+			if h.remote() {
+				objects++
+				objectBytes += h.meta.Bytes
+			}
 		}
 	}
 	label := string(sig.kind.Signal)
 	s.metrics.segments.WithLabelValues(label).Set(float64(n))
 	s.metrics.segmentBytes.WithLabelValues(label).Set(float64(bytes))
+	if m := s.objects.metrics; m != nil {
+		m.Segments.WithLabelValues(label).Set(float64(objects))
+		m.Bytes.WithLabelValues(label).Set(float64(objectBytes))
+	}
 }
 
 // removed returns the IDs of handles, for an edit.

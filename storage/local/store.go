@@ -80,6 +80,7 @@ type Store struct {
 	loops      sync.WaitGroup
 
 	deletions deletions
+	objects   objects
 	calls     calls
 }
 
@@ -157,6 +158,9 @@ func (s *Store) Close() error {
 	errs := []error{s.wal.Close(), s.manifest.Close()}
 	closeSegments(s.logs)
 	closeSegments(s.spans)
+	if s.objects.depot != nil {
+		errs = append(errs, s.objects.depot.Close())
+	}
 	errs = append(errs, s.lock.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the store in %s: %w", s.cfg.Dir, err)

@@ -14,15 +14,15 @@ import (
 	"github.com/clewhq/clew/storage/local/segment"
 )
 
-// Tidy drops what is beyond the retention, deletes what was asked for and merges
-// what is worth it. It is what the background does by itself.
+// Tidy drops what is beyond the retention, deletes what was asked for, merges
+// what is worth it and moves what is due to object storage. It is what the background does by itself.
 func (s *Store) Tidy(ctx context.Context) error {
 	leave, err := s.enter()
 	if err != nil {
 		return err
 	}
 	defer leave()
-	return s.tidy(ctx)
+	return errors.Join(s.tidy(ctx), s.moveObjects(ctx))
 }
 
 func (s *Store) tidy(ctx context.Context) error {
@@ -104,16 +104,28 @@ const closedAfter = time.Hour
 func mergePartition[T any](ctx context.Context, s *Store, sig *signal[T], p *partition[T]) (bool, error) {
 	var candidates []compact.Candidate
 	byID := map[uint64]*handle[T]{}
+	var objects []compact.Candidate
 	for _, h := range p.list {
-		if !h.spoilt.Load() {
-			candidates = append(candidates, compact.Candidate{ID: h.meta.ID, Rows: h.meta.Rows})
-			byID[h.meta.ID] = h
+		if h.spoilt.Load() {
+			continue
+		}
+		byID[h.meta.ID] = h
+		if c := (compact.Candidate{ID: h.meta.ID, Rows: h.meta.Rows}); h.remote() {
+			objects = append(objects, c)
+		} else {
+			candidates = append(candidates, c)
 		}
 	}
-	ids := compact.Plan(compact.Policy{
+	policy := compact.Policy{
 		Files: s.cfg.CompactFiles, Rows: s.cfg.CompactRows,
 		Closed: s.deps.Now().UnixNano() > p.day.End()+int64(closedAfter),
-	}, candidates)
+	}
+	ids := compact.Plan(policy, candidates)
+	if ids == nil && len(objects) > 0 && s.objects.depot.Up() {
+		// What came late moved, too: only many small ones are worth fetching.
+		policy.Closed = false
+		ids = compact.Plan(policy, objects)
+	}
 	if ids == nil {
 		return false, nil
 	}
@@ -127,6 +139,9 @@ func mergePartition[T any](ctx context.Context, s *Store, sig *signal[T], p *par
 		return false, nil // flushes need the room more
 	}
 	out, err := mergeSegments(ctx, s, sig, p, inputs, nil)
+	if away(err) {
+		return false, nil // the next round tries again
+	}
 	if err != nil {
 		// Damage in an input stays where it is, readable around it.
 		var bad *segment.CorruptionError

@@ -22,6 +22,8 @@ type Segment struct {
 	Rows     int64
 	Min, Max int64 // times
 	Bytes    int64
+	// Object is the key of the object that it is, "" for a local file.
+	Object string
 }
 
 // Edit is one step from a state to the next.
@@ -35,6 +37,12 @@ type Edit struct {
 	// are the IDs of those that go.
 	Deletions []Deletion
 	Forget    []uint64
+	// Doom are keys of objects that are to be deleted, unless an edit that adds
+	// a segment says that they are Gone from that list. Removed segments that
+	// are objects are on it by themselves.
+	Doom []string
+	// Gone are those that are deleted, or live.
+	Gone []string
 }
 
 // Deletion is a request to remove records: those that were asked for and not
@@ -54,24 +62,34 @@ type Deletion struct {
 type State struct {
 	Segments  map[uint64]Segment
 	Deletions map[uint64]Deletion
+	Doomed    map[string]bool // keys of objects to be deleted
 	WAL       wal.Position
 	// NextID is above the ID of every segment and deletion that there ever was.
 	NextID uint64
 }
 
 func newState() State {
-	return State{Segments: map[uint64]Segment{}, Deletions: map[uint64]Deletion{}, NextID: 1}
+	return State{Segments: map[uint64]Segment{}, Deletions: map[uint64]Deletion{}, Doomed: map[string]bool{}, NextID: 1}
 }
 
 func (s *State) clone() State {
 	c := *s
-	c.Segments, c.Deletions = maps.Clone(s.Segments), maps.Clone(s.Deletions)
+	c.Segments, c.Deletions, c.Doomed = maps.Clone(s.Segments), maps.Clone(s.Deletions), maps.Clone(s.Doomed)
 	return c
 }
 
 func (s *State) apply(e *Edit) {
 	for _, id := range e.Remove {
+		if key := s.Segments[id].Object; key != "" {
+			s.Doomed[key] = true
+		}
 		delete(s.Segments, id)
+	}
+	for _, key := range e.Doom {
+		s.Doomed[key] = true
+	}
+	for _, key := range e.Gone {
+		delete(s.Doomed, key)
 	}
 	for _, seg := range e.Add {
 		s.Segments[seg.ID] = seg
@@ -90,7 +108,7 @@ func (s *State) apply(e *Edit) {
 }
 
 // version is the layout of an edit.
-const version = 2
+const version = 3
 
 // The kinds of edits.
 const (
@@ -119,7 +137,23 @@ func appendEdit(dst []byte, kind byte, e *Edit, nextID uint64) []byte {
 	for i := range e.Deletions {
 		dst = appendDeletion(dst, &e.Deletions[i])
 	}
+	return appendKeys(appendKeys(dst, e.Doom), e.Gone)
+}
+
+func appendKeys(dst []byte, keys []string) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(keys)))
+	for _, k := range keys {
+		dst = column.AppendString(dst, k)
+	}
 	return dst
+}
+
+func parseKeys(c *column.Cursor) []string {
+	keys := make([]string, c.Count(1))
+	for i := range keys {
+		keys[i] = text(c)
+	}
+	return keys
 }
 
 func appendDeletion(dst []byte, d *Deletion) []byte {
@@ -155,7 +189,8 @@ func appendSegment(dst []byte, s *Segment) []byte {
 	dst = binary.AppendUvarint(dst, uint64(s.Rows))
 	dst = binary.AppendVarint(dst, s.Min)
 	dst = binary.AppendVarint(dst, s.Max)
-	return binary.AppendUvarint(dst, uint64(s.Bytes))
+	dst = binary.AppendUvarint(dst, uint64(s.Bytes))
+	return column.AppendString(dst, s.Object)
 }
 
 func parseEdit(b []byte) (kind byte, e Edit, nextID uint64, err error) {
@@ -170,7 +205,7 @@ func parseEdit(b []byte) (kind byte, e Edit, nextID uint64, err error) {
 	for i := range e.Remove {
 		e.Remove[i] = c.Uvarint()
 	}
-	e.Add = make([]Segment, c.Count(8))
+	e.Add = make([]Segment, c.Count(9))
 	for i := range e.Add {
 		e.Add[i] = parseSegment(c)
 	}
@@ -182,6 +217,7 @@ func parseEdit(b []byte) (kind byte, e Edit, nextID uint64, err error) {
 	for i := range e.Deletions {
 		e.Deletions[i] = parseDeletion(c)
 	}
+	e.Doom, e.Gone = parseKeys(c), parseKeys(c)
 	if c.Err() == nil && c.Len() > 0 {
 		c.Fail("%d bytes left over", c.Len())
 	}
@@ -196,6 +232,7 @@ func parseSegment(c *column.Cursor) (s Segment) {
 	s.Rows = int64(c.Uvarint())
 	s.Min, s.Max = c.Varint(), c.Varint()
 	s.Bytes = int64(c.Uvarint())
+	s.Object = text(c)
 	return s
 }
 
@@ -208,5 +245,6 @@ func (s *State) snapshot() Edit {
 	for _, id := range slices.Sorted(maps.Keys(s.Deletions)) {
 		e.Deletions = append(e.Deletions, s.Deletions[id])
 	}
+	e.Doom = slices.Sorted(maps.Keys(s.Doomed))
 	return e
 }

@@ -207,6 +207,13 @@ func (m *Manifest) Deletions() map[uint64]Deletion {
 	return maps.Clone(m.state.Deletions)
 }
 
+// Doomed returns a copy of the keys of objects that are to be deleted.
+func (m *Manifest) Doomed() map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.state.Doomed)
+}
+
 // NewID returns an ID for a segment to be written, or a deletion.
 func (m *Manifest) NewID() uint64 {
 	m.mu.Lock()
