@@ -190,8 +190,18 @@ func (r *rangeReader) sampleOf(rec *pipeline.Record) (value float64, ok bool, er
 			return 0, false, err
 		}
 	}
-	rec.Labels.Delete(u.Label)
+	if !r.groupsByUnwrapped() {
+		rec.Labels.Delete(u.Label)
+	}
 	return value, true, nil
+}
+
+// groupsByUnwrapped reports whether the label whose value is the sample may
+// name the series, too: only where the aggregation names its labels, and those
+// of a max or min around it do not count.
+func (r *rangeReader) groupsByUnwrapped() bool {
+	return r.grouping != nil && !r.grouping.Without &&
+		(r.e.Grouping != nil || r.e.Op != syntax.OpMinOver && r.e.Op != syntax.OpMaxOver)
 }
 
 func (r *rangeReader) filter(rec *pipeline.Record) (bool, error) {
