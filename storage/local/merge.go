@@ -30,6 +30,8 @@ type merge[T any] struct {
 	q       *record.Query[T]
 	sources sources[T]
 	streams map[*telemetry.Stream]bool // what the predicate said, for runs
+	lookup  bool                       // the ID indexes are asked
+	width   int                        // how many parts are read at once
 
 	out  []T
 	size int // of the next batch
@@ -44,6 +46,9 @@ type source[T any] struct {
 	run     *head.Run[T]
 	cursor  *cursor[T]
 }
+
+// isSegment reports whether it is a segment that was not planned yet.
+func (s *source[T]) isSegment() bool { return s.run == nil && s.part == nil && s.cursor == nil }
 
 // isPart reports whether it is a part that was not read yet.
 func (s *source[T]) isPart() bool { return s.part != nil && s.cursor == nil }
@@ -87,7 +92,8 @@ func (c *cursor[T]) row() (*T, error) {
 const runRank = 1 << 63
 
 func newMerge[T any](s *Store, sig *signal[T], q *record.Query[T]) *merge[T] {
-	m := &merge[T]{s: s, sig: sig, q: q, size: firstBatch, streams: map[*telemetry.Stream]bool{}}
+	m := &merge[T]{s: s, sig: sig, q: q, size: firstBatch, streams: map[*telemetry.Stream]bool{}, width: runtime.GOMAXPROCS(0)}
+	m.lookup = q.Hashes != nil || slices.ContainsFunc(q.Text, segment.HasID)
 	m.sources.newestFirst = q.Order != storage.OldestFirst
 	return m
 }
@@ -154,23 +160,56 @@ func (m *merge[T]) expand(src source[T]) {
 	}
 }
 
+// expandSegment plans a segment and, where an index is asked, those that come
+// next: each is a few small reads, which may have to wait for the disk.
 func (m *merge[T]) expandSegment(src source[T]) {
+	list := []source[T]{src}
+	for m.lookup && len(list) < lookupsAtOnce && m.sources.Len() > 0 && m.sources.list[0].isSegment() {
+		list = append(list, heap.Pop(&m.sources).(source[T]))
+	}
+	plans := make([]segmentPlan, len(list))
+	var others sync.WaitGroup
+	for i := range list[1:] {
+		others.Go(func() { plans[1+i] = m.planSegment(list[1+i]) })
+	}
+	plans[0] = m.planSegment(src)
+	others.Wait()
+	for i, src := range list {
+		if st := m.q.Stats; st != nil {
+			st.Blocks += plans[i].stats.Blocks
+			st.BlocksSkipped += plans[i].stats.BlocksSkipped
+			st.Warnings = append(st.Warnings, plans[i].stats.Warnings...)
+		}
+		for k := range plans[i].parts {
+			p := &plans[i].parts[k]
+			heap.Push(&m.sources, source[T]{
+				time: m.bound(p.Min, p.Max), rank: src.rank, n: uint64(p.Block), handle: src.handle, part: p,
+			})
+		}
+	}
+}
+
+// lookupsAtOnce bounds how many segments are asked at the same time, and how
+// many blocks are read.
+const lookupsAtOnce = 8
+
+// segmentPlan is what is to be read of a segment.
+type segmentPlan struct {
+	parts []segment.Part
+	stats storage.ReadStats
+}
+
+func (m *merge[T]) planSegment(src source[T]) (out segmentPlan) {
 	r, err := src.handle.open()
 	if err != nil {
-		warn(m.s, src.handle, m.q.Stats, err)
-		return
+		warn(m.s, src.handle, &out.stats, err)
+		return out
 	}
-	parts, skipped := planParts(m.s, src.handle, r, m.q, nil)
-	if m.q.Stats != nil {
-		m.q.Stats.Blocks += int64(len(parts))
-		m.q.Stats.BlocksSkipped += int64(skipped)
-	}
-	for i := range parts {
-		p := &parts[i]
-		heap.Push(&m.sources, source[T]{
-			time: m.bound(p.Min, p.Max), rank: src.rank, n: uint64(p.Block), handle: src.handle, part: p,
-		})
-	}
+	q := *m.q
+	q.Stats = &out.stats
+	parts, skipped := planParts(m.s, src.handle, r, &q, nil)
+	out.parts, out.stats.Blocks, out.stats.BlocksSkipped = parts, int64(len(parts)), int64(skipped)
+	return out
 }
 
 // planParts is the segment's Plan. Where its index is damaged, the blocks need
@@ -211,8 +250,12 @@ const maxTime = 1<<63 - 1
 // will be wanted soon, unless the reader stops here.
 func (m *merge[T]) expandParts(src source[T]) {
 	list := []source[T]{src}
-	for len(list) < runtime.GOMAXPROCS(0) && m.sources.Len() > 0 && m.sources.list[0].isPart() {
+	for len(list) < m.width && m.sources.Len() > 0 && m.sources.list[0].isPart() {
 		list = append(list, heap.Pop(&m.sources).(source[T]))
+	}
+	if m.lookup {
+		// Those who look for an ID nearly always want all of it.
+		m.width = min(2*m.width, max(m.width, lookupsAtOnce))
 	}
 	read := make([]partRead[T], len(list))
 	var others sync.WaitGroup
@@ -310,8 +353,9 @@ func (m *merge[T]) selectRows(r *head.Run[T]) (sel []int) {
 	q := m.q
 	rows := &runRows[T]{m: m, run: r}
 	exact := q.Core != nil || q.Match != nil
+	mayHold := r.MayHold(q.Text)
 	take := func(i int) {
-		if !q.InRange(r.Time(i)) || !m.wants(r.Stream(i)) {
+		if !q.InRange(r.Time(i)) || !m.wants(r.Stream(i)) || mayHold != nil && !mayHold(i) {
 			return
 		}
 		if exact {

@@ -28,6 +28,7 @@ type Run[T any] struct {
 	kind    *record.Kind[T]
 	rows    []row
 	raws    [][]byte
+	odd     []bool // by request: texts of it do not stand in it byte for byte
 	streams []*telemetry.Stream
 	ids     []uint64 // hashes of the rows' IDs
 	filter  filter
@@ -60,7 +61,7 @@ func NewRun[T any](k *record.Kind[T], raw []byte, rows []T) (*Run[T], error) {
 	if len(places) != len(rows) {
 		return nil, fmt.Errorf("the request holds %d records, the batch %d", len(places), len(rows))
 	}
-	r := &Run[T]{kind: k, raws: [][]byte{raw}, rows: make([]row, len(rows))}
+	r := &Run[T]{kind: k, raws: [][]byte{raw}, odd: []bool{false}, rows: make([]row, len(rows))}
 	scratch := hashes.Get().(*[]uint64)
 	defer hashes.Put(scratch)
 	ids := (*scratch)[:0]
@@ -76,6 +77,9 @@ func NewRun[T any](k *record.Kind[T], raw []byte, rows []T) (*Run[T], error) {
 		out.firstID = uint32(len(ids))
 		ids = k.Hashes(ids, in)
 		out.lastID = uint32(len(ids))
+		if k.Verbatim != nil && !k.Verbatim(in) {
+			r.odd[0] = true
+		}
 	}
 	*scratch, r.ids = ids, slices.Clone(ids)
 	r.seal(int64(len(raw)))
@@ -125,6 +129,7 @@ func merge[T any](k *record.Kind[T], runs []*Run[T]) *Run[T] {
 		for _, b := range r.raws {
 			raw += int64(len(b))
 		}
+		out.odd = append(out.odd, r.odd...)
 		out.raws, out.streams, out.ids = append(out.raws, r.raws...), append(out.streams, r.streams...), append(out.ids, r.ids...)
 	}
 	out.seal(raw)

@@ -26,6 +26,9 @@ type Kind[T any] struct {
 	Hashes func(dst []uint64, r *T) []uint64
 	// IDs appends the record's correlation IDs themselves.
 	IDs func(dst []correlation.ID, r *T) []correlation.ID
+	// Verbatim reports whether the text that is searched stands in the request
+	// byte for byte; nil where none is searched.
+	Verbatim func(*T) bool
 	// Size is the bytes of the record's bodies and attributes.
 	Size func(*T) int64
 }
@@ -62,6 +65,9 @@ var Logs = &Kind[telemetry.Log]{
 	Pick:   (*otlp.Picker).Log,
 	Hashes: correlation.AppendLogHashes,
 	IDs:    correlation.AppendLog,
+	Verbatim: func(l *telemetry.Log) bool {
+		return l.Body.Kind() == telemetry.KindString || l.Body.Kind() == telemetry.KindEmpty
+	},
 	Size: func(l *telemetry.Log) int64 {
 		return valueSize(l.Body) + attrsSize(l.Attrs) + int64(len(l.SeverityText)+len(l.EventName))
 	},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -23,6 +24,7 @@ type Reader[T any] struct {
 	streams []StreamStats
 	keys    []string // of attributes
 	blocks  []block
+	tokens  tokenBounds // of all blocks
 }
 
 // Open opens the segment at path and reads its footer, streams and block index.
@@ -95,6 +97,7 @@ func (r *Reader[T]) loadIndex() error {
 		// Every block begins a unit of the ID index.
 		first += (bl.rows + r.foot.unit - 1) / r.foot.unit * r.foot.unit
 		rows += int64(bl.rows)
+		r.tokens = tokenBounds{max(r.tokens.hex, bl.tokens.hex), max(r.tokens.mixed, bl.tokens.mixed)}
 		r.blocks = append(r.blocks, bl)
 	}
 	if c.Err() == nil && rows != r.foot.rows {
@@ -195,7 +198,6 @@ type Part struct {
 // Plan returns the parts of the segment that q must look at, in the order of
 // the file, and how many blocks it doesn't.
 func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err error) {
-	wanted := r.wantedStreams(q)
 	var units map[int][]int32
 	if q.Hashes != nil {
 		if units, err = r.find(q.Hashes); err != nil {
@@ -206,8 +208,12 @@ func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err err
 	if err != nil {
 		return nil, 0, err
 	}
-	lowest, tests := r.codec.lowest(q), r.keyTests(q.Where)
-	for i := range r.blocks {
+	list := r.blocksOf(units, texts)
+	if len(list) == 0 {
+		return nil, len(r.blocks), nil
+	}
+	wanted, lowest, tests := r.wantedStreams(q), r.codec.lowest(q), r.keyTests(q.Where)
+	for _, i := range list {
 		b := &r.blocks[i]
 		p := Part{Block: i, Min: b.min, Max: b.max}
 		keep := record.Overlaps(b.min, b.max, q.From, q.To)
@@ -230,6 +236,25 @@ func (r *Reader[T]) Plan(q *record.Query[T]) (parts []Part, skipped int, err err
 		}
 	}
 	return parts, len(r.blocks) - len(parts), nil
+}
+
+// blocksOf returns the blocks that hold IDs by the index, in order: those of
+// units, unless that is nil, and those of a text that no block may hide. It is
+// all of them where the index does not tell.
+func (r *Reader[T]) blocksOf(units map[int][]int32, texts []foundText) []int {
+	for i := range texts {
+		if units == nil && !texts[i].token.mayHide(r.tokens) {
+			units = texts[i].units
+		}
+	}
+	if units != nil {
+		return slices.Sorted(maps.Keys(units))
+	}
+	all := make([]int, len(r.blocks))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 // foundText is where an ID in a literal stands.

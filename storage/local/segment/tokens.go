@@ -141,6 +141,9 @@ func tokensOf(lit string) (out []textToken) {
 	return out
 }
 
+// HasID reports whether a literal has an ID that the index leads to.
+func HasID(lit string) bool { return len(tokensOf(lit)) > 0 }
+
 // mayHide reports whether a text of a block with bounds b may hold the ID
 // without it being in the index.
 func (t *textToken) mayHide(b tokenBounds) bool {
