@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,6 +136,9 @@ func mergePartition[T any](ctx context.Context, s *Store, sig *signal[T], p *par
 		inputs[i] = byID[id]
 		bytes += inputs[i].meta.Bytes
 	}
+	slices.SortFunc(inputs, func(a, b *handle[T]) int {
+		return cmp.Or(cmp.Compare(a.meta.Min, b.meta.Min), cmp.Compare(a.meta.ID, b.meta.ID))
+	})
 	if !s.disk.roomFor(bytes) {
 		return false, nil // flushes need the room more
 	}

@@ -11,11 +11,15 @@ import (
 )
 
 // Merge yields the rows of the segments in the order of the kind, reading a
-// block of each at a time. It ends with the first error: a merge that left
-// rows out would lose them for good.
+// block of each at a time; those of a kind that is sorted by time first come
+// segment by segment. It ends with the first error: a merge that left rows out
+// would lose them for good.
 func Merge[T any](ctx context.Context, k *record.Kind[T], readers []*segment.Reader[T]) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		h := &inputs[T]{compare: k.Compare}
+		if k.ByTime {
+			h.compare = func(_, _ *T) int { return 0 } // the earlier segment comes first
+		}
 		q := &record.Query[T]{From: -1 << 63, Columns: storage.ColAll}
 		for i, r := range readers {
 			parts, _, err := r.Plan(q)

@@ -178,3 +178,53 @@ func TestRunRefusesAnotherRequest(t *testing.T) {
 		t.Error("three rows of a request that holds two were taken")
 	}
 }
+
+// TestSpansByDay: a trace's spans stand together, by start, and traces stand in
+// the order of their first spans.
+func TestSpansByDay(t *testing.T) {
+	g := storagetest.NewGen(5)
+	var runs []*head.Run[telemetry.Span]
+	var all, got []telemetry.Span
+	for range 6 {
+		spans := g.Spans(90).Spans
+		b, err := otlp.DecodeSpans(otlp.AppendSpans(nil, spans))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := head.NewRun(record.Spans, b.Raw, b.Spans)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, runs = append(all, spans...), append(runs, r)
+	}
+	for day, rows := range head.ByDay(runs) {
+		seen := map[telemetry.TraceID]bool{}
+		var before *telemetry.Span
+		first := int64(0)
+		for r, err := range rows.Rows() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := r.Record
+			switch {
+			case record.DayOf(s.Start) != day:
+				t.Fatalf("span of %d on day %s", s.Start, day)
+			case before != nil && before.TraceID == s.TraceID:
+				if s.Start < before.Start {
+					t.Fatalf("trace %s: a span at %d behind one at %d", s.TraceID, s.Start, before.Start)
+				}
+			case seen[s.TraceID]:
+				t.Fatalf("the spans of trace %s do not stand together", s.TraceID)
+			case s.Start < first:
+				t.Fatalf("a trace from %d on behind one from %d on", s.Start, first)
+			default:
+				first = s.Start
+			}
+			seen[s.TraceID], before = true, s
+			got = append(got, *s)
+		}
+	}
+	if d := storagetest.DiffSpans(got, all); d != "" {
+		t.Error(d)
+	}
+}

@@ -50,8 +50,35 @@ func ByDay[T any](runs []*Run[T]) map[record.Day]*Ordered[T] {
 			}
 			return cmp.Compare(a.row, b.row)
 		})
+		if len(runs) > 0 && runs[0].kind.ByTime {
+			o.refs = keysByTime(o.refs)
+		}
 	}
 	return days
+}
+
+// keysByTime returns refs, which are sorted by key and time, with those of a
+// key where the first of them stands in time.
+func keysByTime(refs []ref) []ref {
+	type group struct{ from, to int }
+	var groups []group
+	for i := range refs {
+		if i == 0 || refs[i].key != refs[i-1].key {
+			groups = append(groups, group{i, i})
+		}
+		groups[len(groups)-1].to = i + 1
+	}
+	slices.SortFunc(groups, func(a, b group) int {
+		if c := cmp.Compare(refs[a.from].time, refs[b.from].time); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.from, b.from)
+	})
+	out := make([]ref, 0, len(refs))
+	for _, g := range groups {
+		out = append(out, refs[g.from:g.to]...)
+	}
+	return out
 }
 
 // Row is a decoded row and the hashes of its IDs, which may repeat.

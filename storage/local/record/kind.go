@@ -17,9 +17,12 @@ type Kind[T any] struct {
 	// Time is the time that ranges and partitions go by.
 	Time   func(*T) int64
 	Stream func(*T) *telemetry.Stream
-	// Compare is the order of the rows of a segment: by key, then time.
+	// Compare is the order of rows: by key, then time. That is how a flush
+	// writes them, but where ByTime is set the rows of a key are in the place of
+	// the first of them in time.
 	Compare func(a, b *T) int
 	Key     func(*T) Key
+	ByTime  bool
 	// Pick decodes the record at a place of a request into dst.
 	Pick func(p *otlp.Picker, dst *T, raw []byte, place uint32, s *telemetry.Stream) error
 	// Hashes appends the hashes of the record's correlation IDs.
@@ -73,9 +76,11 @@ var Logs = &Kind[telemetry.Log]{
 	},
 }
 
-// Spans is the kind of spans: sorted by trace, then start.
+// Spans is the kind of spans: traces in the order of their first starts, and in
+// each its spans by start. So a block is of a short time, which a query by time
+// profits from, and so does compression.
 var Spans = &Kind[telemetry.Span]{
-	Signal: telemetry.Traces,
+	Signal: telemetry.Traces, ByTime: true,
 	Time:   func(s *telemetry.Span) int64 { return s.Start },
 	Stream: func(s *telemetry.Span) *telemetry.Stream { return s.Stream },
 	Compare: func(a, b *telemetry.Span) int {
