@@ -59,3 +59,9 @@ type LogVersioner interface {
 	// tell, as where a part of it is damaged.
 	LogsVersion(ctx context.Context, tenant string, from, to int64) (Version, error)
 }
+
+// SpanVersioner is what a Reader may also be: see LogVersioner. A span is in
+// the range where its Start is.
+type SpanVersioner interface {
+	SpansVersion(ctx context.Context, tenant string, from, to int64) (Version, error)
+}

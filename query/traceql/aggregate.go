@@ -160,6 +160,11 @@ func (g *grouped) group(v *view, value syntax.Static) *group {
 	return g.newGroup(labels)
 }
 
+func (m *metricsRun) warnFull() {
+	cfg := &m.e.cfg
+	m.warn("the answer is partial: more than query.traceql.max_series = %d series or max_samples = %d samples, group by less or ask for a longer step", cfg.MaxSeries, cfg.MaxSamples)
+}
+
 // saidToBeMissing reports whether a series of spans without the attribute has
 // a label all the same, with the value nil. As in Tempo, these are attributes
 // that conventions lay down and that every dashboard groups by; others are left
@@ -187,7 +192,7 @@ func (g *grouped) newGroup(labels []Attr) *group {
 	cfg := &g.m.e.cfg
 	if len(g.groups) >= cfg.MaxSeries || g.samples > cfg.MaxSamples {
 		g.full = true
-		g.m.warn("the answer is partial: more than query.traceql.max_series = %d series or max_samples = %d samples, group by less or ask for a longer step", cfg.MaxSeries, cfg.MaxSamples)
+		g.m.warnFull()
 		return nil
 	}
 	switch {

@@ -40,6 +40,10 @@ type Config struct {
 	// BatchTraces is how many traces are read whole, and held in memory, at
 	// once.
 	BatchTraces int `yaml:"batch_traces"`
+	// CacheBytes is how much memory answers to metrics range queries may take
+	// that are kept for the next time, 0 for none. An answer is used only while
+	// no span of its time has come or gone.
+	CacheBytes int64 `yaml:"cache_bytes"`
 }
 
 // DefaultConfig returns limits that suit one machine.
@@ -59,6 +63,7 @@ func DefaultConfig() Config {
 		TraceWindow:      model.Duration(15 * time.Minute),
 		FirstSlice:       model.Duration(5 * time.Minute),
 		BatchTraces:      512,
+		CacheBytes:       64 << 20,
 	}
 }
 
@@ -79,6 +84,9 @@ func (c *Config) Validate() error {
 		if f.value <= 0 {
 			return fmt.Errorf("%s is %d, expected more than 0", f.name, f.value)
 		}
+	}
+	if c.CacheBytes < 0 {
+		return fmt.Errorf("cache_bytes is %d, expected 0 or more", c.CacheBytes)
 	}
 	if c.TraceWindow < 0 {
 		return fmt.Errorf("trace_window is negative, expected 0 or more")

@@ -15,14 +15,16 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-// Engine evaluates TraceQL over a store. It keeps no state between queries and
-// is safe for concurrent use.
+// Engine evaluates TraceQL over a store. Between queries it keeps nothing but
+// what metrics queries came to, and is safe for concurrent use.
 type Engine struct {
 	cfg     Config
 	reader  storage.Reader
 	log     *slog.Logger
 	seconds *prometheus.HistogramVec
 	spans   *prometheus.CounterVec
+	cached  *prometheus.CounterVec
+	cache   resultCache
 }
 
 // New returns an engine over r. reg may be nil.
@@ -30,7 +32,7 @@ func New(cfg Config, r storage.Reader, log *slog.Logger, reg prometheus.Register
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{cfg: cfg, reader: r, log: log,
+	e := &Engine{cfg: cfg, reader: r, log: log, cache: resultCache{most: cfg.CacheBytes},
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "clew_traceql_query_duration_seconds", Help: "How long TraceQL queries took, by kind of query.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10),
@@ -38,9 +40,12 @@ func New(cfg Config, r storage.Reader, log *slog.Logger, reg prometheus.Register
 		spans: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clew_traceql_inspected_spans_total", Help: "Spans that TraceQL queries looked at, by kind of query.",
 		}, []string{"kind"}),
+		cached: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "clew_traceql_cache_slices_total", Help: "Slices of time of metrics queries, by whether their result was known (hit) or read (miss).",
+		}, []string{"result"}),
 	}
 	if reg != nil {
-		reg.MustRegister(e.seconds, e.spans)
+		reg.MustRegister(e.seconds, e.spans, e.cached)
 	}
 	return e
 }

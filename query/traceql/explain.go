@@ -24,6 +24,10 @@ type PlanInfo struct {
 	WholeTraces bool `json:"whole_traces"`
 	// PushedDown lists what the store itself filters by.
 	PushedDown []string `json:"pushed_down"`
+	// Slices is in how many slices of time a metrics query was cut whose
+	// results are kept, KnownSlices how many were known from earlier queries.
+	Slices      int `json:"slices,omitempty"`
+	KnownSlices int `json:"known_slices,omitempty"`
 }
 
 // StageInfo is what one kind of read took, all of its reads together.

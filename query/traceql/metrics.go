@@ -226,35 +226,42 @@ func (m *metricsRun) eval(ctx context.Context, e syntax.MetricsExpr) (seriesSet,
 
 // pipeline feeds the spans of a pipeline to its function.
 func (m *metricsRun) pipeline(ctx context.Context, e *syntax.MetricsPipeline) (seriesSet, error) {
-	agg := m.aggregator(&e.Func)
 	p := planPipeline(e.Pipeline)
 	cols := functionColumns(&e.Func)
 	var err error
 	whole := !p.exact || functionNeedsTrace(&e.Func, p.need)
 	m.plans = append(m.plans, p.info(whole))
-	if !whole {
-		p.columns |= cols
-		err = m.spansOnly(ctx, &p, agg)
-	} else {
+	if whole {
+		agg := m.aggregator(&e.Func)
 		err = m.tracesToo(ctx, &p, e, cols, agg)
+		if err = m.partial(err); err != nil {
+			return nil, err
+		}
+		return agg.result(), nil
 	}
-	if err = m.partial(err); err != nil {
-		return nil, err
+	p.columns |= cols
+	if k := m.kept(e); k != nil {
+		return k.result(ctx, &p)
 	}
-	return agg.result(), nil
+	return m.spansOnly(ctx, &p, &e.Func)
 }
 
 // spansOnly answers by one scan.
-func (m *metricsRun) spansOnly(ctx context.Context, p *plan, agg aggregator) error {
+func (m *metricsRun) spansOnly(ctx context.Context, p *plan, f *syntax.MetricsFunc) (seriesSet, error) {
+	agg := m.aggregator(f)
 	from, to := m.grid.bounds()
 	v := view{}
-	return m.scan(ctx, p.query(m.tenant, from, to), "scan", func(s *telemetry.Span) bool {
+	err := m.scan(ctx, p.query(m.tenant, from, to), "scan", func(s *telemetry.Span) bool {
 		v.span = s
 		if i := m.grid.index(s.Start); i >= 0 && p.match(&v).IsTrue() {
 			agg.observe(i, &v)
 		}
 		return true
 	})
+	if err = m.partial(err); err != nil {
+		return nil, err
+	}
+	return agg.result(), nil
 }
 
 // tracesToo reads every trace that may match and feeds the spans that the

@@ -99,18 +99,31 @@ func (s *Store) Tenants(ctx context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(names)), ctx.Err()
 }
 
-var _ storage.LogVersioner = (*Store)(nil)
+var (
+	_ storage.LogVersioner  = (*Store)(nil)
+	_ storage.SpanVersioner = (*Store)(nil)
+)
 
-// LogsVersion implements storage.LogVersioner. It is made of the names of the
-// parts of the store that overlap the range: a segment never changes, and of
-// what is in memory every new batch changes the number of rows.
+// LogsVersion implements storage.LogVersioner.
 func (s *Store) LogsVersion(ctx context.Context, tenant string, from, to int64) (storage.Version, error) {
+	return version(ctx, s, s.logs, tenant, from, to)
+}
+
+// SpansVersion implements storage.SpanVersioner.
+func (s *Store) SpansVersion(ctx context.Context, tenant string, from, to int64) (storage.Version, error) {
+	return version(ctx, s, s.spans, tenant, from, to)
+}
+
+// version is made of the names of the parts of the store that overlap the
+// range: a segment never changes, and of what is in memory every new batch
+// changes the number of rows.
+func version[T any](ctx context.Context, s *Store, sig *signal[T], tenant string, from, to int64) (storage.Version, error) {
 	leave, err := s.enter()
 	if err != nil {
 		return storage.Version{}, err
 	}
 	defer leave()
-	v := snapshot(s, s.logs, tenant, from, to)
+	v := snapshot(s, sig, tenant, from, to)
 	defer v.release()
 	h := xxh3.New()
 	var buf []byte
