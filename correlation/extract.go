@@ -85,6 +85,10 @@ func (w *walker) log(l *telemetry.Log) {
 	w.attrs("attribute", l.Attrs)
 	w.src = source{place: "body"}
 	w.value("", l.Body)
+	if isChange(l) {
+		w.src = source{place: "what it tells of"}
+		w.emitNormal([]byte(ChangeID), Change)
+	}
 	w.resource(l.Stream)
 }
 

@@ -147,7 +147,7 @@ func (s *intake) sampleID(ctx context.Context, tenantName string) (*SampleID, er
 	found := map[string]*SampleID{}
 	count := func(ids []correlation.ID, service string) {
 		for _, id := range ids {
-			if id.Kind == correlation.SpanID {
+			if id.Kind == correlation.SpanID || id.Kind == correlation.Change {
 				continue
 			}
 			if found[id.Value] == nil {

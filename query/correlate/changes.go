@@ -7,71 +7,31 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
 
-// changeAttrs begin the attributes of a log record that tells of a deployment
-// or of changed settings, as OpenTelemetry names them and what records them.
-var changeAttrs = []string{"deployment.id", "deployment.name", "deployment.status", "cicd.pipeline.", "feature_flag.change", "config.change", "change.type", "change.id"}
-
-// changeEvents are words of which one stands in the name of an event that tells
-// of such a change, and changeVerbs those of which one must besides, unless the
-// first is enough.
-var (
-	changeEvents = []string{"deployment", "rollout", "rollback", "release"}
-	changeTopics = []string{"feature_flag", "featureflag", "feature.flag", "config", "setting", "flag"}
-	changeVerbs  = []string{"change", "update", "toggle", "enable", "disable", "reload", "create", "delete", "remove", "publish"}
-)
-
-func isChangeAttr(key string) bool {
-	for _, word := range changeAttrs {
-		if strings.HasPrefix(key, word) {
-			return true
-		}
-	}
-	return false
-}
-
-func isEventName(key string) bool { return key == "event.name" }
-
-// isChangeEvent reports whether an event's name is that of a deployment or of
-// a change of settings: deployment.finished, feature_flag.updated, config_reload.
-func isChangeEvent(name string) bool {
-	name = strings.ToLower(name)
-	has := func(words []string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
-	}
-	return name != "" && (has(changeEvents) || has(changeTopics) && has(changeVerbs))
-}
-
 // recordedChanges reads the log records that tell of a deployment or of changed
 // settings: of the services that took part, or of nobody in particular.
 func (g *gather) recordedChanges(ctx context.Context, v *involved, from, to int64) ([]Entry, error) {
-	conditions := []storage.Condition{
-		{Key: isChangeAttr, Accept: func(text string) bool { return text != "" }},
-		{Field: storage.FieldEventName, Key: isEventName, Accept: isChangeEvent},
-	}
 	var out []Entry
-	for i := range conditions {
-		q := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, Where: conditions[i : i+1], Stream: func(s *telemetry.Stream) bool { return !isEvents(s) }}
-		for batch, err := range g.reader.Logs(ctx, q) {
-			if err != nil {
-				return out, fmt.Errorf("read changes: %w", err)
+	q := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: []string{correlation.ChangeID}, Stream: func(s *telemetry.Stream) bool { return !isEvents(s) }}
+	for batch, err := range g.reader.Logs(ctx, q) {
+		if err != nil {
+			return out, fmt.Errorf("read changes: %w", err)
+		}
+		for i := range batch {
+			l := &batch[i]
+			if !l.TraceID.IsZero() && g.traces[l.TraceID.String()] || !v.concerns(l) {
+				continue // of the story itself, or of another one
 			}
-			for j := range batch {
-				l := &batch[j]
-				told := i > 0 && conditions[0].Holds(l) // by the first condition
-				if told || !conditions[i].Holds(l) || !l.TraceID.IsZero() && g.traces[l.TraceID.String()] || !v.concerns(l) {
-					continue
-				}
-				e := logEntry(l, l.Stream.Resource.Attrs.Any())
-				e.Type, e.Text = TypeEvent, changeText(l)
-				out = append(out, e)
-			}
-			if len(out) > g.cfg.MaxListed {
-				return out, nil
-			}
+			e := logEntry(l, l.Stream.Resource.Attrs.Any())
+			e.Type, e.Text = TypeEvent, changeText(l)
+			out = append(out, e)
+		}
+		if len(out) > g.cfg.MaxListed {
+			return out, nil
 		}
 	}
 	return out, nil
@@ -93,15 +53,16 @@ func (v *involved) concerns(l *telemetry.Log) bool {
 // changeText is what a change says: its event's name, its text, and what
 // changed.
 func changeText(l *telemetry.Log) string {
+	const attrName = "event.name"
 	name := l.EventName
 	if name == "" {
-		name = l.Attrs.Text("event.name")
+		name = l.Attrs.Text(attrName)
 	}
 	text := l.Body.Text()
 	if text == "" {
 		var parts []string
 		for _, a := range l.Attrs {
-			if !isEventName(a.Key) {
+			if a.Key != attrName {
 				parts = append(parts, a.Key+"="+a.Value.Text())
 			}
 		}

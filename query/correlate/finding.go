@@ -126,7 +126,7 @@ func (f *finding) note(what string, s *telemetry.Stream, time int64) {
 			f.kinds[id.Kind]++
 			continue
 		}
-		if id.Kind == correlation.Token || id.Kind == correlation.SpanID || g.ids[id.Value] != nil || isSpelling(id) || g.others[id.Value] {
+		if id.Kind == correlation.Token || id.Kind == correlation.SpanID || id.Kind == correlation.Change || g.ids[id.Value] != nil || isSpelling(id) || g.others[id.Value] {
 			continue
 		}
 		at := place{time, what, service(s), i}
