@@ -56,6 +56,11 @@ func (ev *evaluator) checkInterval(e *syntax.RangeAgg) error {
 // the aggregation's own, or that of an aggregation around it that may as well
 // be done here.
 func (ev *evaluator) newRangeReader(e *syntax.RangeAgg, grouping *syntax.Grouping) (*rangeReader, error) {
+	if e.Unwrap == nil && (e.Op == syntax.OpAbsent || grouping != nil && !grouping.Without && len(grouping.Labels) == 0) {
+		bare := *e
+		bare.Log = plan.WithoutParsers(e.Log)
+		e = &bare
+	}
 	pipe, err := pipeline.New(e.Log.Stages, ev.q.engine.limits())
 	if err != nil {
 		return nil, badQuery("%s", err)
@@ -265,7 +270,8 @@ func (r *rangeReader) groupLabels(rec *pipeline.Record) []entry.Label {
 			}
 		}
 	} else {
-		r.labels = rec.Labels.Append(r.labels[:0])
+		// Labels that a stage looked for and did not find name a series, too.
+		r.labels = rec.Labels.AppendAll(r.labels[:0])
 		for _, l := range r.labels {
 			if g == nil || !slices.Contains(g.Labels, l.Name) {
 				r.picked = append(r.picked, entry.Label{Name: l.Name, Value: l.Value})

@@ -114,6 +114,10 @@ func (n *vectorNode) addTo(g *group, s sample) {
 			g.a = s.value
 		}
 	case syntax.OpStddev, syntax.OpStdvar:
+		if g.n == 1 { // alone it deviates by nothing, even where it is no number
+			g.a = s.value
+			return
+		}
 		delta := s.value - g.a
 		g.a += delta / g.n
 		g.b += delta * (s.value - g.a)

@@ -220,6 +220,9 @@ func (b *Labels) Failed() string { return b.err }
 // Append appends all labels, in no order, those without a value left out.
 func (b *Labels) Append(dst []Label) []Label { return b.append(dst, false) }
 
+// AppendAll is Append that keeps the labels that a stage set to nothing.
+func (b *Labels) AppendAll(dst []Label) []Label { return b.append(dst, true) }
+
 // append is Append that may keep the labels that a stage set to nothing.
 func (b *Labels) append(dst []Label, empty bool) []Label {
 	b.loadMeta()
