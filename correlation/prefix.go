@@ -169,7 +169,7 @@ func isChain(tail string, known bool) bool {
 	}
 	for i, parts := 0, 0; i < len(tail) && parts < maxSegments; parts++ {
 		end := segmentEnd(tail, i)
-		if isStrong(tail[i:end]) {
+		if isStrong(tail[i:end]) || end == len(tail) && isShortHex(tail[i:end]) {
 			return true
 		}
 		i = end + 1
@@ -201,6 +201,13 @@ func isStrong(s string) bool {
 		return len(s) >= strongHex
 	}
 	return isSolid(s, n)
+}
+
+// isShortHex knows what tells requests apart behind a word: the last part of
+// req-checkout-8f3a2b.
+func isShortHex(s string) bool {
+	n := count(s)
+	return len(s) >= unknownMixed && n.hex == len(s) && n.digits > 1 && n.letters() > 0
 }
 
 // isPodSuffix reports whether tail ends as Kubernetes names pods: the

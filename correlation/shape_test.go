@@ -28,7 +28,7 @@ func TestTokensThatAreIDs(t *testing.T) {
 		"appattempt_1445144423722_0020_000001", "attempt_1445144423722_0020_m_000009_0", "container_1445144423722_0020_01_000001",
 		"pi_3MtwBwLkdIwHu7ix28a3tqPa", "cs_test1a2b3c4d5e6f7a8b9c", "foo-8f3a2b1c", "0x34ede65503f002d",
 		"1-5759e988-bd862e3fe1be46a994272793", "order-20310101-0001", "msg-20310101",
-		"req-1", "ord_7", "tx-17", "req-8f3", "ORD-12AB", "evt_99", "order_8f3a2b-44567",
+		"req-1", "ord_7", "tx-17", "req-8f3", "ORD-12AB", "evt_99", "order_8f3a2b-44567", "req-checkout-8f3a2b", "order-eu-west-8f3a2b",
 	} {
 		for _, frame := range []string{
 			"%s", "before %s after", `"%s"`, "[%s]", "(%s),", "x=%s&y=1", "/api/v1/things/%s/parts", "{%s}", "urn:uuid:%s",
@@ -55,7 +55,7 @@ func TestTokensThatAreNot(t *testing.T) {
 		"0x6b2f3a", "0x7fff5fbff8a0", "0X000000000000000", "67108864", "Base64Encoder", "kubernetes.io/metadata.name", "application-server", "request-id",
 		"trace-id", "order-v2", "applicationserver12", "applicationserver2031", "session-", "--------------------", "________________",
 		"order-0000", "task-worker12", "req-0", "req-v2", "ord-v10", "evt-e2e", "msg-ab1", "order-0", "user-17", "payment-1",
-		"order-7d9f8b6c5d-x2x4z", "session-5d78c9869d-2bqsz", "client-k8s", "xyz-17", "spring-slf4j2", "session-manager-v2", "1a2b3c", "12345678901a", "msra-sa-41:8030",
+		"order-7d9f8b6c5d-x2x4z", "session-5d78c9869d-2bqsz", "client-k8s", "xyz-17", "order-service-decade", "order-service-7d9f8b6c5d-x2x4z", "spring-slf4j2", "session-manager-v2", "1a2b3c", "12345678901a", "msra-sa-41:8030",
 	} {
 		if got := tokensOf(text); len(got) > 0 {
 			t.Errorf("Tokens(%q) = %q, want none", text, got)
@@ -68,7 +68,8 @@ func TestTokensInsideTokens(t *testing.T) {
 	for text, want := range map[string][]string{
 		"req-" + uuid:                          {uuid, "req-" + uuid},
 		"order_" + uuid + "_shipped":           {"order_" + uuid, uuid, "order_" + uuid + "_shipped"},
-		"checkout-req-8f3a2b":                  {"req-8f3a2b"},
+		"checkout-req-8f3a2b":                  {"req-8f3a2b", "checkout-req-8f3a2b"},
+		"web-req-8f3a2b":                       {"req-8f3a2b"},
 		"req-8f3a2b-retry.log":                 {"req-8f3a2b"},
 		"web-REQ_8F3A2B_2":                     {"REQ_8F3A2B"},
 		"api-req-" + uuid + ".json":            {"req-" + uuid, uuid},

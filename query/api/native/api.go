@@ -145,8 +145,14 @@ type params struct {
 	err *error
 }
 
+// arg is a parameter of the address. The body is not looked at: what curl -d
+// sends calls itself a form, whatever it is.
+func arg(r *http.Request, name string) string { return r.URL.Query().Get(name) }
+
+func (p params) arg(name string) string { return arg(p.r, name) }
+
 func (p params) time(name string, otherwise int64) int64 {
-	s := p.r.FormValue(name)
+	s := p.arg(name)
 	if s == "" {
 		return otherwise
 	}
@@ -158,7 +164,7 @@ func (p params) time(name string, otherwise int64) int64 {
 }
 
 func (p params) number(name string, otherwise, least int) int {
-	s := p.r.FormValue(name)
+	s := p.arg(name)
 	if s == "" {
 		return otherwise
 	}

@@ -34,7 +34,7 @@ func (a *API) storyRequest(r *http.Request) (correlate.Request, error) {
 	p := params{r: r, now: a.now(), err: &err}
 	q.From, q.To = p.time("from", 0), p.time("to", 0)
 	q.Hops, q.Limit = p.number("hops", -1, 0), p.number("limit", 0, 1)
-	for kind := range strings.SplitSeq(r.FormValue("follow"), ",") {
+	for kind := range strings.SplitSeq(arg(r, "follow"), ",") {
 		if kind = strings.TrimSpace(kind); kind != "" {
 			q.Follow = append(q.Follow, correlation.Kind(kind))
 		}
@@ -116,7 +116,7 @@ func (a *API) servicemap(r *http.Request) (any, error) {
 	p := params{r: r, now: now, err: &err}
 	q := servicemap.Query{Tenant: tenant.From(r.Context())}
 	q.From, q.To = p.span(cfg.DefaultRange)
-	service, source, target, format := r.FormValue("service"), r.FormValue("source"), r.FormValue("target"), r.FormValue("format")
+	service, source, target, format := arg(r, "service"), arg(r, "source"), arg(r, "target"), arg(r, "format")
 	depth := p.number("depth", 1, 0)
 	p.compared(&q)
 	switch {
@@ -124,7 +124,7 @@ func (a *API) servicemap(r *http.Request) (any, error) {
 		return nil, err
 	case depth > cfg.MaxDepth:
 		return nil, badRequest{fmt.Errorf("parameter depth is %d: want 0 to %d", depth, cfg.MaxDepth)}
-	case service == "" && r.FormValue("depth") != "":
+	case service == "" && arg(r, "depth") != "":
 		return nil, badRequest{errors.New("parameter depth says how far around a service: give service, too")}
 	case (source == "") != (target == ""):
 		return nil, badRequest{errors.New("parameters source and target are the two ends of a way: give both")}
@@ -156,7 +156,7 @@ func (a *API) servicemap(r *http.Request) (any, error) {
 
 // compared reads what a map is compared with: the period before, or a range.
 func (p params) compared(q *servicemap.Query) {
-	with := p.r.FormValue("compare")
+	with := p.arg("compare")
 	q.BeforeFrom, q.BeforeTo = p.time("compare_from", 0), p.time("compare_to", 0)
 	switch {
 	case *p.err != nil:
@@ -182,8 +182,8 @@ func (a *API) coverage(r *http.Request) (any, error) {
 func (a *API) compare(r *http.Request) (any, error) {
 	var err error
 	p := params{r: r, now: a.now(), err: &err}
-	q := compare.Request{Tenant: tenant.From(r.Context()), Signal: r.FormValue("signal"), Selection: r.FormValue("selection"), Baseline: r.FormValue("baseline"),
-		By: r.FormValue("by"), Limit: p.number("limit", 0, 1)}
+	q := compare.Request{Tenant: tenant.From(r.Context()), Signal: arg(r, "signal"), Selection: arg(r, "selection"), Baseline: arg(r, "baseline"),
+		By: arg(r, "by"), Limit: p.number("limit", 0, 1)}
 	q.From, q.To = p.span(a.Compare.Config().DefaultRange)
 	if err != nil {
 		return nil, err

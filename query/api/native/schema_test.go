@@ -151,6 +151,17 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	}
 }
 
+// What curl -d sends is called a form by curl.
+func TestBatchAsCurlSendsIt(t *testing.T) {
+	r := httptest.NewRequest("POST", "/api/v1/correlate?hops=0", strings.NewReader(`{"ids":["req-8f3a2b","nothing"]}`))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	handler(correlatetest.Shop("acme")).ServeHTTP(w, r.WithContext(tenant.With(r.Context(), "acme")))
+	if w.Code != 200 || strings.Count(w.Body.String(), `"timeline"`) != 1 {
+		t.Errorf("%d %.300s", w.Code, w.Body)
+	}
+}
+
 func ask(h http.Handler, method, target, body string) (int, string) {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r = r.WithContext(tenant.With(r.Context(), "acme"))
