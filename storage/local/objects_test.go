@@ -25,7 +25,7 @@ func directoryConfig() object.Config {
 }
 
 func TestSuiteObjects(t *testing.T) {
-	for name, cacheBytes := range map[string]int64{"cache": 1 << 30, "small cache": 3000, "no cache": 0} {
+	for name, cacheBytes := range map[string]int64{"small cache": 3000, "no cache": 0} {
 		t.Run(name, func(t *testing.T) {
 			storagetest.Run(t, func(t *testing.T) storage.Store {
 				cfg := testConfig()

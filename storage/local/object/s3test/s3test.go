@@ -141,6 +141,12 @@ func (s *Server) Change(t testing.TB, key string, change func([]byte) []byte) {
 		}
 		return
 	}
+	s.Add(t, key, data)
+}
+
+// Add stores an object.
+func (s *Server) Add(t testing.TB, key string, data []byte) {
+	t.Helper()
 	if _, err := s.backend.PutObject(context.Background(), Bucket, key, map[string]string{}, strings.NewReader(string(data)), int64(len(data))); err != nil {
 		t.Fatal(err)
 	}
