@@ -22,6 +22,10 @@ const Version = 1
 // ErrHeader is wrapped by every error of ParseHeader.
 var ErrHeader = errors.New("not a readable file header")
 
+// ErrVersion is wrapped by errors about what another version of the program
+// wrote. It is no damage: that version reads it.
+var ErrVersion = errors.New("written in a format of another version of this program")
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Checksum returns the CRC32C of b.
@@ -65,7 +69,7 @@ func ParseHeader(b []byte, magic [4]byte) (Header, error) {
 		return Header{}, fmt.Errorf("%w: checksum %08x, want %08x", ErrHeader, got, want)
 	}
 	if v := binary.LittleEndian.Uint32(b[4:]); v != Version {
-		return Header{}, fmt.Errorf("%w: version %d, this program reads %d", ErrHeader, v, Version)
+		return Header{}, fmt.Errorf("%w: %w: version %d, this one reads %d", ErrHeader, ErrVersion, v, Version)
 	}
 	return Header{
 		Magic:      magic,

@@ -112,6 +112,9 @@ func (s *Store) recover() error {
 	for _, d := range damages {
 		s.damaged(fileManifest, d)
 	}
+	if err := s.checkVersion(m.State()); err != nil {
+		return err
+	}
 	if err := s.openObjects(m.State()); err != nil {
 		return err
 	}

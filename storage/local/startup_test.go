@@ -68,8 +68,8 @@ func TestStartOfManySegments(t *testing.T) {
 		mustClose(t, s)
 	}
 	t.Logf("%d segments: opened in %s", segments, fastest)
-	if n := read.Load(); n != 0 {
-		t.Errorf("a start opened %d segments", n)
+	if n := read.Load(); n > 3*2 { // the oldest and the newest, to see their version
+		t.Errorf("three starts opened %d segments", n)
 	}
 	if fastest > time.Second {
 		t.Errorf("a start took %s", fastest)

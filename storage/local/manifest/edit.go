@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/storage/local/wal"
@@ -196,8 +197,12 @@ func appendSegment(dst []byte, s *Segment) []byte {
 func parseEdit(b []byte) (kind byte, e Edit, nextID uint64, err error) {
 	c := column.NewCursor(b)
 	kind = c.Byte()
-	if v := c.Byte(); v != version || kind != kindSnapshot && kind != kindChange {
-		return 0, Edit{}, 0, fmt.Errorf("edit of kind %d, version %d: this program reads version %d", kind, v, version)
+	v := c.Byte()
+	if c.Err() == nil && v != version {
+		return 0, Edit{}, 0, fmt.Errorf("%w: version %d, this one reads %d", framing.ErrVersion, v, version)
+	}
+	if kind != kindSnapshot && kind != kindChange {
+		return 0, Edit{}, 0, fmt.Errorf("edit of kind %d, which there is none of", kind)
 	}
 	nextID = c.Uvarint()
 	e.WAL.Seq, e.WAL.Offset = c.Uvarint(), int64(c.Uvarint())

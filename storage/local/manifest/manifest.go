@@ -89,6 +89,11 @@ func load(fs vfs.FS, dir string) (State, uint64, []*Damage, error) {
 	for _, seq := range slices.Backward(seqs) {
 		s, ok, bad := loadFile(fs, dir, seq)
 		damages = append(damages, bad...)
+		for _, d := range bad {
+			if errors.Is(d, framing.ErrVersion) {
+				return State{}, 0, nil, d // to go on without it would lose what it names
+			}
+		}
 		if ok {
 			return s, next, damages, nil
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
 )
@@ -58,7 +59,7 @@ func (r *Reader[T]) load() error {
 		return r.corrupt("trailer", r.size-trailerSize, errors.New("the file does not end as a segment does"))
 	}
 	if v := binary.LittleEndian.Uint32(t[20:]); v != Version {
-		return r.corrupt("trailer", r.size-trailerSize, fmt.Errorf("version %d, this program reads %d", v, Version))
+		return r.otherVersion(v)
 	}
 	p := place{
 		offset: int64(binary.LittleEndian.Uint64(t[0:])), length: int64(binary.LittleEndian.Uint64(t[8:])),
@@ -75,6 +76,20 @@ func (r *Reader[T]) load() error {
 		return r.corrupt("footer", p.offset, fmt.Errorf("it holds %s, want %s", r.foot.signal, r.codec.Kind.Signal))
 	}
 	return r.loadIndex()
+}
+
+// otherVersion is the error of a trailer that names another version. Where the
+// header names it too, it is no damage.
+func (r *Reader[T]) otherVersion(v uint32) error {
+	head, err := r.read(place{length: headerSize}, "header", false)
+	if err != nil {
+		return err
+	}
+	err = errors.New("damaged")
+	if [8]byte(head) == Magic && binary.LittleEndian.Uint32(head[8:]) == v {
+		err = framing.ErrVersion
+	}
+	return r.corrupt("trailer", r.size-trailerSize, fmt.Errorf("%w: version %d, this one reads %d", err, v, Version))
 }
 
 func (r *Reader[T]) loadIndex() error {

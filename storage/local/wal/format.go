@@ -78,7 +78,7 @@ func parseRecord(b []byte) (Record, error) {
 		return Record{}, fmt.Errorf("%w: %d bytes", errRecord, len(b))
 	}
 	if b[1] != recordVersion {
-		return Record{}, fmt.Errorf("%w: version %d, this program reads %d", errRecord, b[1], recordVersion)
+		return Record{}, fmt.Errorf("%w: version %d, this one reads %d", framing.ErrVersion, b[1], recordVersion)
 	}
 	n := int(b[10])
 	if len(b) < prefixSize+n {

@@ -59,7 +59,7 @@ func Files(fs vfs.FS, dir string) ([]uint64, error) {
 // from are in segments; they only tell which requests came, and what is wrong
 // with them doesn't matter. It calls each for every record with the position
 // behind it, and damaged for what cannot be read, which it skips. It stops with
-// the first error of each.
+// the first error of each. What another version wrote is an error, too.
 //
 // What was written and not synced before the process was killed is replayed
 // like the rest. It is not durable yet: a caller that goes on to write calls
@@ -74,6 +74,11 @@ func Replay(fs vfs.FS, dir string, from Position, each func(Record, Position) er
 	r := replay{from: from.Seq, fs: fs, dir: dir, each: each, damaged: damaged, heads: map[uint64]fileHead{}}
 	for _, seq := range seqs {
 		r.heads[seq] = r.readHead(seq)
+	}
+	for _, seq := range seqs {
+		if err := r.heads[seq].err; errors.Is(err, framing.ErrVersion) {
+			return End{}, &CorruptionError{Dir: dir, Segment: FileName(seq), Err: err}
+		}
 	}
 	if n := len(seqs); n > 0 && r.unborn(seqs[n-1]) {
 		seqs = seqs[:n-1]
@@ -204,6 +209,9 @@ func (r *replay) records(seq uint64, rd *framing.Reader) (bool, error) {
 			return false, nil
 		}
 		rec, err := parseRecord(payload)
+		if errors.Is(err, framing.ErrVersion) {
+			return false, &CorruptionError{Dir: r.dir, Segment: FileName(seq), Offset: at, Err: err}
+		}
 		if err != nil {
 			r.damage(seq, at, err)
 			continue
