@@ -46,11 +46,12 @@ func (n *interner) sorted(labels []entry.Label) *labelSet {
 	return n.of(labels)
 }
 
-// pick returns the labels of s whose name is in names, or is not.
+// pick returns the labels of s whose name is in names, or is not. Labels
+// without a value get lost, as in Loki.
 func (n *interner) pick(s *labelSet, names []string, in bool) *labelSet {
 	var out []entry.Label
 	for _, l := range s.labels {
-		if slices.Contains(names, l.Name) == in {
+		if l.Value != "" && slices.Contains(names, l.Name) == in {
 			out = append(out, l)
 		}
 	}
