@@ -109,7 +109,10 @@ func pick(r *rand.Rand, from string, n int) string {
 	return string(b)
 }
 
-var brace = regexp.MustCompile(`\{[A-Za-z0-9]+\}`)
+var (
+	brace        = regexp.MustCompile(`\{[A-Za-z0-9]+\}`)
+	wholeRequest = regexp.MustCompile(`req-[0-9a-f-]{36}`)
+)
 
 // filled makes a line and the normal forms of the IDs in it.
 func filled(r *rand.Rand, layout string) (line string, ids []string) {
@@ -123,7 +126,7 @@ func filled(r *rand.Rand, layout string) (line string, ids []string) {
 		return id
 	})
 	for _, id := range ids { // a UUID behind a prefix is an ID, and so is the whole
-		for _, whole := range regexp.MustCompile(`req-[0-9a-f-]{36}`).FindAllString(line, -1) {
+		for _, whole := range wholeRequest.FindAllString(line, -1) {
 			if strings.ReplaceAll(whole[4:], "-", "") == id {
 				ids = append(ids, whole)
 			}
