@@ -39,12 +39,16 @@ type Node struct {
 	// URL is where it answers.
 	URL string
 
-	dir  string
-	http int
-	cmd  *exec.Cmd
-	in   io.WriteCloser
-	log  *os.File
-	home string
+	dir    string
+	number int // in its cluster, from 1
+	total  int // nodes of the cluster
+	http   int // port of the cluster's first node
+	inner  int // port of the first node's transport, 0 for any
+	heap   string
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	log    *os.File
+	home   string
 }
 
 // TempDir makes a folder for the data of a node, in memory where the system
@@ -81,46 +85,72 @@ func New(dir string) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a real Elasticsearch is needed: %w", err)
 	}
-	n := &Node{dir: dir, home: home}
-	if n.http, err = freePort(); err != nil {
+	n := &Node{dir: dir, home: home, number: 1, total: 1, heap: "400m"}
+	if n.http, err = freePorts(1); err != nil {
 		return nil, err
 	}
 	n.URL = fmt.Sprintf("http://127.0.0.1:%d", n.http)
 	return n, n.Restart()
 }
 
-// freePort asks the system for a port that nobody listens on.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePorts returns the first of some ports in a row that nobody listens on.
+func freePorts(n int) (int, error) {
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, err
+		}
+		first := l.Addr().(*net.TCPAddr).Port
+		free := true
+		for i := 1; i < n && free; i++ {
+			next, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i))
+			if free = err == nil; free {
+				_ = next.Close()
+			}
+		}
+		_ = l.Close()
+		if free {
+			return first, nil
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, fmt.Errorf("find %d free ports in a row", n)
 }
 
 // Restart starts the node after Kill, on the same port and data.
 func (n *Node) Restart() error {
-	transport, err := freePort()
-	if err != nil {
+	if err := n.launch(); err != nil {
 		return err
 	}
-	if n.log, err = os.Create(filepath.Join(n.dir, "node.log")); err != nil {
+	return n.wait()
+}
+
+// launch starts the process.
+func (n *Node) launch() (err error) {
+	transport := n.inner
+	if transport == 0 {
+		if transport, err = freePorts(1); err != nil {
+			return err
+		}
+	}
+	if n.log, err = os.Create(filepath.Join(n.dir, fmt.Sprintf("node-%d.log", n.number))); err != nil {
 		return err
 	}
-	n.cmd = exec.Command("java", "-Xms400m", "-Xmx400m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+	n.cmd = exec.Command("java", "-Xms"+n.heap, "-Xmx"+n.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"--module-path", filepath.Join(n.home, "lib"), "--add-modules", "ALL-MODULE-PATH",
 		"-Dio.netty.noUnsafe=true", "-Dio.netty.noKeySetOptimization=true", "-Dio.netty.recycler.maxCapacityPerThread=0",
 		"-Dlog4j.shutdownHookEnabled=false", "-Dlog4j2.disable.jmx=true", "-Djava.locale.providers=CLDR",
 		"-cp", filepath.Join(n.home, "launcher.jar"), "EsRun", "home="+n.home, "data="+filepath.Join(n.dir, "data"),
-		fmt.Sprintf("http=%d", n.http), fmt.Sprintf("transport=%d", transport), "cluster.max_shards_per_node=5000")
+		fmt.Sprintf("http=%d", n.http), fmt.Sprintf("transport=%d", transport),
+		fmt.Sprintf("total=%d", n.total), fmt.Sprintf("run=%d", n.number), "cluster.max_shards_per_node=5000")
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
 	if n.in, err = n.cmd.StdinPipe(); err != nil {
 		return err
 	}
-	if err := n.cmd.Start(); err != nil {
-		return err
-	}
+	return n.cmd.Start()
+}
+
+// wait returns once the node answers.
+func (n *Node) wait() error {
 	for begun := time.Now(); time.Since(begun) < startLimit; time.Sleep(100 * time.Millisecond) {
 		if n.cmd.ProcessState == nil && n.answers() {
 			return nil

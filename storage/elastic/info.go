@@ -80,7 +80,7 @@ func (s *Store) countStreams(ctx context.Context, tenant string, sig telemetry.S
 		return nil, nil, err
 	}
 	answer, err := s.es.Do(ctx, cluster.Request{
-		Method: http.MethodPost, Path: "/" + s.names.stream(sig, tenant) + "/_search", Body: body,
+		Method: http.MethodPost, Path: "/" + s.names.stream(sig, tenant) + "/_search", Body: body, Reads: true,
 		Query: url.Values{"ignore_unavailable": {"true"}, "allow_partial_search_results": {"false"}},
 	})
 	if err != nil {

@@ -168,7 +168,7 @@ const firstPage = 500
 
 func (sc *scan[T]) openPIT(ctx context.Context) (bool, error) {
 	body, err := sc.s.es.Do(ctx, cluster.Request{
-		Method: http.MethodPost, Path: "/" + sc.s.names.stream(sc.signal, sc.tenant) + "/_pit",
+		Method: http.MethodPost, Path: "/" + sc.s.names.stream(sc.signal, sc.tenant) + "/_pit", Reads: true,
 		Query: url.Values{"keep_alive": {seconds(time.Duration(sc.s.cfg.KeepAlive))}},
 	})
 	if cluster.IsMissing(err) {
@@ -218,7 +218,7 @@ func (sc *scan[T]) request() (cluster.Request, error) {
 	if sc.after != nil {
 		q["search_after"] = json.RawMessage(sc.after)
 	}
-	r := cluster.Request{Method: http.MethodPost, Path: "/_search"}
+	r := cluster.Request{Method: http.MethodPost, Path: "/_search", Reads: true}
 	if sc.pit != "" {
 		q["pit"] = map[string]any{"id": sc.pit, "keep_alive": seconds(time.Duration(sc.s.cfg.KeepAlive))}
 	} else {

@@ -214,6 +214,13 @@ func (s *Store) Remote() Remote {
 	return r
 }
 
+// TripBreaker stops all calls to Elasticsearch until ResetBreaker: requests
+// wait in the write-ahead log, queries fail.
+func (s *Store) TripBreaker(why string) { s.es.Trip(why) }
+
+// ResetBreaker lets calls to Elasticsearch through again.
+func (s *Store) ResetBreaker() { s.es.Reset() }
+
 // Close implements storage.Store. What waits in the write-ahead log stays
 // there for the next start.
 func (s *Store) Close() error {

@@ -178,7 +178,7 @@ func (c *catalog) search(ctx context.Context, filter []any) ([]*telemetry.Stream
 		if err != nil {
 			return nil, err
 		}
-		answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + s.names.streams("*") + "/_search", Body: body,
+		answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + s.names.streams("*") + "/_search", Body: body, Reads: true,
 			Query: url.Values{"ignore_unavailable": {"true"}, "allow_no_indices": {"true"}, "allow_partial_search_results": {"false"}}})
 		if err != nil {
 			return nil, fmt.Errorf("look for streams: %w", err)

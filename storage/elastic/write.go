@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/dedup"
@@ -62,7 +63,7 @@ func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, t
 		if s.queue != nil {
 			err = s.queue.append(ctx, wal.Record{Type: typ, Received: received, Tenant: tenant, Data: raw}, flight)
 		} else {
-			err = s.bulk(ctx, items(hash, received), false, false)
+			err = s.direct(ctx, items(hash, received))
 			flight.End(received, err)
 		}
 	}
@@ -72,6 +73,21 @@ func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, t
 	}
 	s.metrics.acknowledged.WithLabelValues(string(sig)).Add(float64(rows))
 	return storage.WriteResult{}, nil
+}
+
+// direct writes a request that Elasticsearch acknowledges. It has to wait for
+// a place among the bulk requests, as the drain of the log does.
+func (s *Store) direct(ctx context.Context, items []item) error {
+	wait, cancel := context.WithTimeout(ctx, time.Duration(s.cfg.RetryFor))
+	defer cancel()
+	if err := s.flow.acquire(wait); err != nil {
+		if ctx.Err() == nil {
+			err = fmt.Errorf("%w: as many bulk requests as storage.elasticsearch.bulk_concurrency allows are under way, and none has ended within retry_for", storage.ErrOverloaded)
+		}
+		return err
+	}
+	defer s.flow.release()
+	return s.bulk(ctx, items, false, false)
 }
 
 // announce waits for a copy of the same request that is under way. It returns

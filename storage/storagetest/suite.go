@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		"duplicates under way":           duplicatesTogether,
 		"nothing is a no-op":             empty,
 		"many days":                      manyDays,
+		"counts":                         counted,
 		"context ends a read":            contextEnds,
 		"writers and readers at once":    concurrent,
 		"a closed store refuses":         closed,

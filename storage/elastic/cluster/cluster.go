@@ -18,6 +18,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8"
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/budget"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"github.com/failsafe-go/failsafe-go/timeout"
@@ -38,13 +39,16 @@ type Client struct {
 	cfg     Config
 	retry   failsafe.Executor[[]byte]
 	once    failsafe.Executor[[]byte]
+	queries bulkhead.Bulkhead[[]byte]
 	breaker circuitbreaker.CircuitBreaker[[]byte]
+	log     *slog.Logger
 	metrics *metrics
 	closer  func()
 
 	average atomic.Int64 // of a request's time, nanoseconds
 	mu      sync.Mutex
 	lastErr string
+	held    string // why an operator has opened the breaker, "" where nobody has
 }
 
 // Request is one call.
@@ -56,6 +60,9 @@ type Request struct {
 	NDJSON bool // the body is lines of JSON
 	// Once sends it once: the caller retries by itself, or not at all.
 	Once bool
+	// Reads: it is part of answering a query: of those only some are under way at
+	// once, so that they leave room for what is written.
+	Reads bool
 }
 
 var errProduct = errors.New("not Elasticsearch")
@@ -76,8 +83,9 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{es: es, cfg: cfg, metrics: m, closer: closer}
-	c.breaker = c.newBreaker(deps.Logger)
+	c := &Client{es: es, cfg: cfg, metrics: m, closer: closer, log: deps.Logger}
+	c.queries = bulkhead.New[[]byte](cfg.QueryConcurrency)
+	c.breaker = c.newBreaker()
 	limit := timeout.New[[]byte](time.Duration(cfg.RequestTimeout))
 	c.once = failsafe.With[[]byte](c.breaker, limit)
 	// The pause doubles with each try; a part of it is left to chance, so that
@@ -131,36 +139,6 @@ func newClient(cfg Config, deps Deps) (*elasticsearch.BaseClient, func(), error)
 	return es, closer, nil
 }
 
-func (c *Client) newBreaker(log *slog.Logger) circuitbreaker.CircuitBreaker[[]byte] {
-	return circuitbreaker.NewBuilder[[]byte]().
-		HandleIf(func(_ []byte, err error) bool { return broken(err) }).
-		WithFailureThresholdRatio(c.cfg.BreakerFailures, c.cfg.BreakerRequests).
-		WithDelay(time.Duration(c.cfg.BreakerDelay)).
-		OnStateChanged(func(e circuitbreaker.StateChangedEvent) {
-			c.metrics.breaker.WithLabelValues(stateName(e.NewState)).Inc()
-			level := slog.LevelInfo
-			if e.NewState == circuitbreaker.OpenState {
-				level = slog.LevelWarn
-			}
-			log.Log(context.Background(), level, "the circuit breaker of Elasticsearch changed",
-				"from", stateName(e.OldState), "to", stateName(e.NewState), "last_error", c.LastError())
-		}).
-		Build()
-}
-
-func stateName(s circuitbreaker.State) string {
-	switch s {
-	case circuitbreaker.OpenState:
-		return "open"
-	case circuitbreaker.HalfOpenState:
-		return "half_open"
-	}
-	return "closed"
-}
-
-// Breaker is the state of the circuit breaker: closed, open or half_open.
-func (c *Client) Breaker() string { return stateName(c.breaker.State()) }
-
 // Average is how long the last requests took, on average.
 func (c *Client) Average() time.Duration { return time.Duration(c.average.Load()) }
 
@@ -174,8 +152,16 @@ func (c *Client) LastError() string {
 	return c.lastErr
 }
 
+// closeLimit bounds the wait for the client's own goroutines, which end at once.
+const closeLimit = 5 * time.Second
+
 // Close gives idle connections back.
-func (c *Client) Close() { c.closer() }
+func (c *Client) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	_ = c.es.Close(ctx) // nothing of it is used any more
+	c.closer()
+}
 
 // Do sends a request and returns the body of the answer. What the cluster
 // refuses is an *Error.
@@ -183,6 +169,12 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 	run := c.retry
 	if r.Once {
 		run = c.once
+	}
+	if err := c.admit(ctx, r); err != nil {
+		return nil, err
+	}
+	if r.Reads {
+		defer c.queries.ReleasePermit()
 	}
 	body, err := run.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[[]byte]) ([]byte, error) {
 		return c.try(e.Context(), r)
@@ -194,6 +186,24 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 		return nil, explain(err)
 	}
 	return body, nil
+}
+
+// admit refuses what an operator has stopped, and waits for a place among the
+// queries.
+func (c *Client) admit(ctx context.Context, r Request) error {
+	if why := c.heldBy(); why != "" {
+		return explain(fmt.Errorf("%w: %s", circuitbreaker.ErrOpen, why))
+	}
+	if !r.Reads {
+		return nil
+	}
+	err := c.queries.AcquirePermitWithMaxWait(ctx, time.Duration(c.cfg.QueryWait))
+	if errors.Is(err, bulkhead.ErrFull) {
+		c.metrics.full.Inc()
+		return fmt.Errorf("%d requests of queries to Elasticsearch are under way, and none has ended within %s: ask again later, or set storage.elasticsearch.query_concurrency: %w",
+			c.cfg.QueryConcurrency, c.cfg.QueryWait, err)
+	}
+	return err
 }
 
 func (c *Client) try(ctx context.Context, r Request) ([]byte, error) {

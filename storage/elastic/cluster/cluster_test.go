@@ -172,3 +172,57 @@ func FuzzParseError(f *testing.F) {
 		}
 	})
 }
+
+func TestTheBreakerByHand(t *testing.T) {
+	c, n := answering(t, nil, func(_ int64, w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "good") })
+	c.Trip("maintenance")
+	for _, r := range []Request{get, {Method: http.MethodPost, Path: "/_bulk", Once: true}} {
+		if _, err := c.Do(context.Background(), r); !IsOpen(err) || !strings.Contains(err.Error(), "maintenance") {
+			t.Errorf("a call through an open breaker: %v", err)
+		}
+	}
+	if n.Load() != 0 || c.Breaker() != "open" || c.LastError() != "maintenance" {
+		t.Errorf("%d calls, breaker %s, last error %q", n.Load(), c.Breaker(), c.LastError())
+	}
+	c.Reset()
+	if _, err := c.Do(context.Background(), get); err != nil || c.Breaker() != "closed" || c.LastError() != "" {
+		t.Errorf("%v, breaker %s, last error %q", err, c.Breaker(), c.LastError())
+	}
+}
+
+// Queries that wait for Elasticsearch leave room for what is written.
+func TestQueriesHaveTheirOwnPlaces(t *testing.T) {
+	release, arrived := make(chan struct{}), make(chan struct{}, 2)
+	c, _ := answering(t, func(c *Config) { c.QueryConcurrency, c.QueryWait = 2, model.Duration(0) }, func(_ int64, w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/_search" {
+			arrived <- struct{}{}
+			<-release
+		}
+	})
+	read := get
+	read.Reads = true
+	ended := make(chan error, 2)
+	for range 2 {
+		go func() {
+			_, err := c.Do(context.Background(), read)
+			ended <- err
+		}()
+	}
+	<-arrived
+	<-arrived
+	if _, err := c.Do(context.Background(), read); err == nil || !strings.Contains(err.Error(), "query_concurrency") {
+		t.Errorf("a third query: %v", err)
+	}
+	if _, err := c.Do(context.Background(), Request{Method: http.MethodPost, Path: "/_bulk", Once: true}); err != nil {
+		t.Errorf("a write: %v", err)
+	}
+	close(release)
+	for range 2 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := c.Do(context.Background(), read); err != nil {
+		t.Errorf("a query when the others have ended: %v", err)
+	}
+}

@@ -39,21 +39,27 @@ type Config struct {
 	BreakerRequests uint `yaml:"breaker_requests"`
 	// BreakerDelay is how long an open breaker refuses requests before it lets one through to try.
 	BreakerDelay model.Duration `yaml:"breaker_delay"`
+	// QueryConcurrency is how many requests of queries are under way at most; what is written has its own bound, bulk_concurrency.
+	QueryConcurrency uint `yaml:"query_concurrency"`
+	// QueryWait is how long a request of a query waits for the others before it is refused.
+	QueryWait model.Duration `yaml:"query_wait"`
 }
 
 // DefaultConfig returns what is used where nothing else is configured.
 func DefaultConfig() Config {
 	return Config{
-		Addresses:       []string{"http://127.0.0.1:9200"},
-		RequestTimeout:  model.Duration(30 * time.Second),
-		Retries:         4,
-		RetryBackoff:    model.Duration(100 * time.Millisecond),
-		RetryBackoffMax: model.Duration(5 * time.Second),
-		RetryFor:        model.Duration(time.Minute),
-		RetryBudget:     0.5,
-		BreakerFailures: 10,
-		BreakerRequests: 20,
-		BreakerDelay:    model.Duration(2 * time.Second),
+		Addresses:        []string{"http://127.0.0.1:9200"},
+		RequestTimeout:   model.Duration(30 * time.Second),
+		Retries:          4,
+		RetryBackoff:     model.Duration(100 * time.Millisecond),
+		RetryBackoffMax:  model.Duration(5 * time.Second),
+		RetryFor:         model.Duration(time.Minute),
+		RetryBudget:      0.5,
+		BreakerFailures:  10,
+		BreakerRequests:  20,
+		BreakerDelay:     model.Duration(2 * time.Second),
+		QueryConcurrency: 16,
+		QueryWait:        model.Duration(30 * time.Second),
 	}
 }
 
@@ -81,6 +87,8 @@ func (c Config) Validate() error {
 	check(c.BreakerFailures > 0, "breaker_failures: %d, want more than 0", c.BreakerFailures)
 	check(c.BreakerRequests >= c.BreakerFailures, "breaker_requests: %d, want at least breaker_failures (%d)", c.BreakerRequests, c.BreakerFailures)
 	check(c.BreakerDelay > 0, "breaker_delay: %s, want more than 0", c.BreakerDelay)
+	check(c.QueryConcurrency > 0, "query_concurrency: %d, want 1 or more", c.QueryConcurrency)
+	check(c.QueryWait >= 0, "query_wait: %s, want 0 or more", c.QueryWait)
 	return errors.Join(errs...)
 }
 

@@ -13,6 +13,7 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 	retries  prometheus.Counter
 	breaker  *prometheus.CounterVec
+	full     prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -27,11 +28,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		breaker: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "clew_elasticsearch_breaker_changes_total", Help: "Changes of the circuit breaker of Elasticsearch, by its new state.",
 		}, []string{"to"}),
+		full: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "clew_elasticsearch_queries_refused_total", Help: "Requests of queries that were not sent to Elasticsearch because too many others were under way.",
+		}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.requests), reg.Register(m.retries), reg.Register(m.breaker))
+	return m, errors.Join(reg.Register(m.requests), reg.Register(m.retries), reg.Register(m.breaker), reg.Register(m.full))
 }
 
 // observe counts one try.

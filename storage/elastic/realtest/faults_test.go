@@ -525,6 +525,9 @@ func TestRequests(t *testing.T) {
 		{"slow spans", func() {
 			storagetest.Spans(t, s, storage.SpanQuery{Tenant: "me", MinDuration: time.Second, Columns: storage.ColSpan})
 		}},
+		{"counts by stream and minute", func() {
+			_ = s.CountLogs(t.Context(), storage.LogQuery{Tenant: "me", From: storagetest.Base + 1, To: storagetest.Base + 120e9 + 1}, 60e9, func(*telemetry.Stream, int, int64) {})
+		}},
 		{"streams", func() { _, _ = s.Streams(t.Context(), "me", telemetry.Logs, 0, 0) }},
 	} {
 		seen.WriteString("# " + ask.name + "\n")

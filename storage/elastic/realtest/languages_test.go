@@ -56,6 +56,11 @@ func (a as) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]telemetr
 	return a.Store.Spans(ctx, q)
 }
 
+func (a as) CountLogs(ctx context.Context, q storage.LogQuery, width int64, add func(*telemetry.Stream, int, int64)) error {
+	q.Tenant = a.name
+	return a.Store.CountLogs(ctx, q, width, add)
+}
+
 func (a as) Streams(ctx context.Context, _ string, sig telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
 	return a.Store.Streams(ctx, a.name, sig, from, to)
 }
