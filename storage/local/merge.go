@@ -434,6 +434,9 @@ func (m *merge[T]) emit(top *source[T], yield func([]T, error) bool) bool {
 			heap.Pop(&m.sources)
 			return true
 		}
+		if m.out == nil {
+			m.out = make([]T, 0, min(m.size, c.rows-c.next))
+		}
 		m.out = append(m.out, *row)
 		c.next++
 		if c.next < c.rows && m.q.Order != storage.OrderAny {
