@@ -129,7 +129,7 @@ func (g generator) sample(depth int) string {
 // that uses everything that is pushed down, and of one that ignores it.
 func TestPushdownEqualsNaive(t *testing.T) {
 	asked, answered := 0, 0
-	for seed := range uint64(250) {
+	for seed := range uint64(150) {
 		g := generator{rand.New(rand.NewPCG(seed, 7))}
 		full, naive := &logqltest.Memory{}, &logqltest.Memory{Naive: true}
 		g.fill(t, full, naive)
