@@ -270,8 +270,11 @@ func (r *rangeReader) groupLabels(rec *pipeline.Record) []entry.Label {
 			}
 		}
 	} else {
-		// Labels that a stage looked for and did not find name a series, too.
-		r.labels = rec.Labels.AppendAll(r.labels[:0])
+		if g == nil { // labels that a stage looked for and did not find name a series, too
+			r.labels = rec.Labels.AppendAll(r.labels[:0])
+		} else {
+			r.labels = rec.Labels.Append(r.labels[:0])
+		}
 		for _, l := range r.labels {
 			if g == nil || !slices.Contains(g.Labels, l.Name) {
 				r.picked = append(r.picked, entry.Label{Name: l.Name, Value: l.Value})
