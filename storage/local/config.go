@@ -22,6 +22,11 @@ type Config struct {
 	// written to segments, FlushAge how old they grow.
 	FlushBytes int64          `yaml:"flush_bytes"`
 	FlushAge   model.Duration `yaml:"flush_age"`
+	// FlushBytesPerSecond bounds how much of that memory is written per second,
+	// so that queries find processors and disk free; 0 is no bound. Where half of
+	// HeadBytes is in use it is written as fast as it goes: no acknowledgement
+	// waits for the bound.
+	FlushBytesPerSecond int64 `yaml:"flush_bytes_per_second"`
 	// HeadBytes bounds the memory of all records that are not in segments
 	// yet. A write beyond it waits for up to WriteWait, then is refused.
 	HeadBytes int64          `yaml:"head_bytes"`
@@ -144,8 +149,9 @@ func DefaultConfig() Config {
 		CompactRows:   1_000_000,
 		MaintainEvery: model.Duration(2 * time.Second),
 
-		TidyBytesPerSecond: 64 * mib,
-		Objects:            object.DefaultConfig(),
+		TidyBytesPerSecond:  64 * mib,
+		FlushBytesPerSecond: 64 * mib,
+		Objects:             object.DefaultConfig(),
 	}
 }
 
@@ -162,6 +168,7 @@ func (c Config) Validate() error {
 		errs = append(errs, err)
 	}
 	check(c.FlushBytes > 0, "flush_bytes: %d, want more than 0", c.FlushBytes)
+	check(c.FlushBytesPerSecond >= 0, "flush_bytes_per_second: %d, want 0 (no bound) or more", c.FlushBytesPerSecond)
 	check(c.FlushAge > 0, "flush_age: %s, want more than 0", c.FlushAge)
 	check(c.HeadBytes >= c.FlushBytes, "head_bytes: %d, want at least flush_bytes (%d)", c.HeadBytes, c.FlushBytes)
 	check(c.WriteWait >= 0, "write_wait: %s, want 0 or more", c.WriteWait)

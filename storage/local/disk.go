@@ -103,15 +103,21 @@ func newPace(bytesPerSecond int64) *pace {
 	if bytesPerSecond == 0 {
 		return nil
 	}
-	return &pace{rate.NewLimiter(rate.Limit(bytesPerSecond), int(bytesPerSecond))}
+	// Bursts are short, too: a query would notice a whole second of them.
+	return &pace{rate.NewLimiter(rate.Limit(bytesPerSecond), int(max(bytesPerSecond/16, 1)))}
 }
 
 // wait returns when n more bytes are within the bound.
 func (p *pace) wait(ctx context.Context, n int64) error {
+	return p.waitWhile(ctx, n, func() bool { return true })
+}
+
+// waitWhile is wait that ends early, soon after calm is false.
+func (p *pace) waitWhile(ctx context.Context, n int64, calm func() bool) error {
 	if p == nil {
 		return ctx.Err()
 	}
-	for n > 0 {
+	for n > 0 && calm() {
 		step := min(n, int64(p.limiter.Burst()))
 		if err := p.limiter.WaitN(ctx, int(step)); err != nil {
 			return err

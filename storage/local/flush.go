@@ -188,12 +188,13 @@ func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T
 	}()
 	all := sig.heads(g)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		days := head.ByDay(all[name].Snapshot())
+		h := all[name]
+		days := head.ByDay(h.Snapshot())
 		for _, day := range slices.Sorted(maps.Keys(days)) {
 			meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: name, Signal: sig.kind.Signal, Day: day}
 			opts := s.segmentOptions()
 			opts.Covers = segment.Covers(g.covers)
-			h, err := writeSegment(s, sig, meta, opts, days[day].Rows())
+			h, err := writeSegment(s, sig, meta, opts, gently(s, h.Bytes()/int64(max(h.Rows(), 1)), days[day].Rows()))
 			if err != nil {
 				return out, fmt.Errorf("flush %s of tenant %s: %w", sig.kind.Signal, name, err)
 			}
@@ -279,8 +280,31 @@ func (s *Store) flushIfDue(ctx context.Context) error {
 	if !s.flushDue() && !s.overBudget() {
 		return nil
 	}
+	s.gentle.Store(true)
+	defer s.gentle.Store(false)
 	return s.flush(ctx)
 }
+
+// gently passes rows on, each of about so many bytes of memory, within the
+// bound of flushes while nobody waits for the flush.
+func gently[T any](s *Store, bytesPerRow int64, rows iter.Seq2[head.Row[T], error]) iter.Seq2[head.Row[T], error] {
+	return func(yield func(head.Row[T], error) bool) {
+		n := 0
+		for r, err := range rows {
+			if n++; n%gentleRows == 0 && s.gentle.Load() {
+				// A store that closes waits for nothing.
+				_ = s.flushes.waitWhile(s.background, gentleRows*bytesPerRow, func() bool { return !s.overBudget() })
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// gentleRows is how many rows are written between two looks at the bound: some
+// milliseconds of work.
+const gentleRows = 1024
 
 // overBudget reports whether writers may be waiting for a flush.
 func (s *Store) overBudget() bool {

@@ -41,7 +41,7 @@ func open(cfg Config, deps Deps) (_ *Store, err error) {
 		dedup:  dedup.New(timeOf(cfg.DedupWindow), cfg.DedupRequests),
 		budget: newBudget(cfg.HeadBytes, m.headBytes, m.headPeak),
 		disk:   newDisk(deps.FS, cfg.Dir, cfg.MinFreeBytes, deps.Now),
-		pace:   newPace(cfg.TidyBytesPerSecond),
+		pace:   newPace(cfg.TidyBytesPerSecond), flushes: newPace(cfg.FlushBytesPerSecond),
 		active: newGeneration(),
 		logs:   logSignal(), spans: spanSignal(),
 		kick: make(chan struct{}, 1),

@@ -63,6 +63,8 @@ type Store struct {
 	budget   *budget
 	disk     *disk
 	pace     *pace        // of background work
+	flushes  *pace        // of flushes that nobody waits for
+	gentle   atomic.Bool  // the flush under way is one
 	fsync    atomic.Int64 // average, nanoseconds
 	runs     uint64       // number of the next run; the inserting goroutine's
 

@@ -89,6 +89,9 @@ func (h *Head[T]) Snapshot() []*Run[T] {
 // Rows is how many records there are.
 func (h *Head[T]) Rows() int { return h.rows }
 
+// Bytes is the memory that they take, roughly.
+func (h *Head[T]) Bytes() int64 { return h.bytes }
+
 // StreamStats is what a set of runs holds of one stream.
 type StreamStats struct {
 	Stream         *telemetry.Stream
