@@ -69,6 +69,7 @@ func TestRefuses(t *testing.T) {
 		"no cluster":            {"storage: {backend: elasticsearch, elasticsearch: {addresses: []}}", "storage.elasticsearch: addresses: empty"},
 		"cluster without http":  {"storage: {backend: elasticsearch, elasticsearch: {addresses: ['127.0.0.1:9200']}}", "want a URL such as http://"},
 		"who acknowledges":      {"storage: {backend: elasticsearch, elasticsearch: {acknowledge: never}}", `acknowledge: "never", want one of`},
+		"retention there":       {"storage: {backend: elasticsearch, retention: {tenants: {a: {logs: 1d}}}}", "all records go by age"},
 		"metrics backend":       {"storage: {metrics: {backend: influx}}", "use local or remote"},
 		"no metrics store":      {"storage: {metrics: {backend: remote, remote: {query_url: '127.0.0.1:9090'}}}", "storage.metrics.remote: query_url"},
 		"target":                {"target: query", "use all"},

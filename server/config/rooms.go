@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -228,6 +229,9 @@ func (c *Config) validateRooms() []error {
 	in("storage.local", records.Validate())
 	if c.Storage.Backend == BackendElasticsearch {
 		in("storage.elasticsearch", c.Storage.ElasticRecords().Validate())
+		if r := c.Storage.Retention; r.LogsBytes > 0 || r.TracesBytes > 0 || len(r.Tenants) > 0 {
+			in("storage.retention", errors.New("logs_bytes, traces_bytes and tenants are the embedded engine's; with storage.backend: elasticsearch all records go by age, logs and traces"))
+		}
 	}
 	in("storage.metrics", samples.Validate())
 	in("query.promql", c.Query.PromQL.Validate())
