@@ -95,3 +95,11 @@ func subfolders(dir string) []string {
 	}
 	return names
 }
+
+// piece names a group the same way on every machine that has the same rules.
+func (c Config) piece(path, group string) string {
+	if rel, err := filepath.Rel(c.RulesDir, path); err == nil {
+		path = filepath.ToSlash(rel)
+	}
+	return path + "#" + group
+}

@@ -21,6 +21,7 @@ type loader struct {
 	parser parser.Parser
 	log    *slog.Logger
 	files  map[string]*loadedFile
+	owns   func(path, group string) bool // nil where all are owned
 }
 
 // loadedFile is a rule file as it was read last.
@@ -105,13 +106,23 @@ func (l *loader) below(dirs map[string]error) []string {
 	return paths
 }
 
-// Load implements rules.GroupLoader.
+// Load implements rules.GroupLoader: the groups that are owned.
 func (l *loader) Load(path string, _ bool, _ model.ValidationScheme) (*rulefmt.RuleGroups, []error) {
 	f := l.files[path]
 	if f == nil || f.groups == nil {
 		return nil, []error{fmt.Errorf("rule file %s is not loaded", path)}
 	}
-	return f.groups, nil
+	if l.owns == nil {
+		return f.groups, nil
+	}
+	own := *f.groups
+	own.Groups = nil
+	for _, g := range f.groups.Groups {
+		if l.owns(path, g.Name) {
+			own.Groups = append(own.Groups, g)
+		}
+	}
+	return &own, nil
 }
 
 // Parse implements rules.GroupLoader.

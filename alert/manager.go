@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,10 @@ type Deps struct {
 	PromQL     Language
 	// LogQL may be left out: then files that hold LogQL are refused.
 	LogQL Language
+	// Owns reports whether a group of rules is evaluated by this process, where
+	// several share them. Where it is nil all are. It is asked at reloads; see
+	// Share.
+	Owns func(group string) bool
 }
 
 // Manager evaluates rules and tells Alertmanagers.
@@ -41,7 +46,8 @@ type Manager struct {
 	notify  *notifications
 	parsers map[kind]parser.Parser
 
-	editing sync.Mutex // held while a file of rules is changed
+	editing sync.Mutex  // held while a file of rules is changed
+	share   atomic.Bool // what is owned has changed since the last reload
 
 	// Everything below is changed by reloads only, one at a time.
 	reloading sync.Mutex
@@ -132,9 +138,9 @@ func (m *Manager) Reload() error {
 		// folder that cannot be read at the moment are not gone.
 		owners[o] = append(owners[o], e.loader.below(errs)...)
 	}
-	loaded := 0
+	loaded, shared := 0, m.share.Swap(false)
 	for o, paths := range owners {
-		if err := m.update(o, paths); err != nil {
+		if err := m.update(o, paths, shared); err != nil {
 			for _, path := range paths {
 				errs[path] = fmt.Errorf("%s: %w", path, err)
 			}
@@ -167,8 +173,15 @@ func (m *Manager) report(errs map[string]error) {
 	m.errs = errs
 }
 
+// Share evaluates from now on what is owned now. The groups that this process
+// takes over go on where the one before was, as far as their alerts are stored.
+func (m *Manager) Share() {
+	m.share.Store(true)
+	_ = m.Reload() // logged and kept
+}
+
 // update puts the files of an owner to work.
-func (m *Manager) update(o owner, paths []string) error {
+func (m *Manager) update(o owner, paths []string, shared bool) error {
 	e := m.evals[o]
 	if e == nil {
 		var err error
@@ -176,8 +189,7 @@ func (m *Manager) update(o owner, paths []string) error {
 			return err
 		}
 	}
-	changed := e.loader.refresh(paths)
-	if changed {
+	if changed := e.loader.refresh(paths); changed || shared {
 		err := e.manager.Update(time.Duration(m.cfg.EvaluationInterval), e.loader.good(),
 			m.cfg.externalLabels(), m.cfg.ExternalURL, nil)
 		if err != nil {
@@ -213,6 +225,9 @@ func (m *Manager) newEvaluator(o owner) (*evaluator, error) {
 	}
 	log := m.log.With("tenant", o.tenant, "language", string(o.kind))
 	e := &evaluator{loader: newLoader(p, log)}
+	if m.deps.Owns != nil {
+		e.loader.owns = func(path, group string) bool { return m.deps.Owns(m.cfg.piece(path, group)) }
+	}
 	e.manager = rules.NewManager(&rules.ManagerOptions{
 		NameValidationScheme:     model.UTF8Validation,
 		ExternalURL:              external,
@@ -226,6 +241,7 @@ func (m *Manager) newEvaluator(o owner) (*evaluator, error) {
 		ForGracePeriod:           time.Duration(m.cfg.ForGracePeriod),
 		ResendDelay:              time.Duration(m.cfg.ResendDelay),
 		GroupLoader:              e.loader,
+		RestoreNewRuleGroups:     m.deps.Owns != nil,
 		MaxConcurrentEvals:       m.cfg.MaxConcurrentEvals,
 		ConcurrentEvalsEnabled:   m.cfg.MaxConcurrentEvals > 1,
 		RuleDependencyController: dependencies,

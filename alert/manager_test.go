@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -341,5 +342,53 @@ func FuzzRuleFile(f *testing.F) {
 				t.Fatal("the same content again counts as a change")
 			}
 		}
+	})
+}
+
+// Several managers share groups: each evaluates its own, and takes over what
+// another had, with the state that is stored.
+func TestShares(t *testing.T) {
+	f := newFixture(t)
+	f.cfg.ForGracePeriod = 0
+	f.write("a.yaml", record("one", "vector(1)")+`- name: slow
+  interval: 1s
+  rules:
+  - {alert: Slow, expr: "slowness > 1", for: 1h}
+`)
+	f.put(tenant.Anonymous, 5, model.MetricNameLabel, "slowness")
+	// An hour's half has passed while another was evaluating.
+	since := time.Now().Add(-30 * time.Minute)
+	f.put(tenant.Anonymous, float64(since.Unix()), model.MetricNameLabel, "ALERTS_FOR_STATE", "alertname", "Slow")
+	var mu sync.Mutex
+	owned := []string{"a.yaml#one"}
+	f.deps.Owns = func(group string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Contains(owned, group)
+	}
+	m := f.manager()
+	if got := recorded(m, tenant.Anonymous); !slices.Equal(got, []string{"one = vector(1)"}) {
+		t.Errorf("its own: %q", got)
+	}
+	mu.Lock()
+	owned = []string{"a.yaml#slow"}
+	mu.Unlock()
+	if err := m.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if got := recorded(m, tenant.Anonymous); len(got) != 1 || got[0] != "one = vector(1)" {
+		t.Errorf("nothing has changed that it was told of: %q", got)
+	}
+	m.Share()
+	if got := recorded(m, tenant.Anonymous); !slices.Equal(got, []string{"Slow = slowness > 1"}) {
+		t.Errorf("after the share changed: %q", got)
+	}
+	eventually(t, "the alert goes on where it was", func() error {
+		for _, r := range m.Rules(tenant.Anonymous).AlertingRules() {
+			for _, a := range r.ActiveAlerts() {
+				return when(!a.ActiveAt.After(since.Add(time.Minute)))
+			}
+		}
+		return errNotYet
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/server/auth"
 	"github.com/clewhq/clew/server/config"
+	"github.com/clewhq/clew/server/members"
 )
 
 // Server is the whole process: everything that was started, in order, so that
@@ -30,11 +31,13 @@ type Server struct {
 	reg     *prometheus.Registry
 	auth    *auth.Authenticator
 
-	stores *stores
-	limits *limits
-	query  *queries
-	watch  *watch
-	self   *selfTelemetry
+	stores  *stores
+	limits  *limits
+	members *members.Members              // nil where work is shared with nobody
+	alerts  atomic.Pointer[alert.Manager] // nil until rules are evaluated, and where they are not
+	query   *queries
+	watch   *watch
+	self    *selfTelemetry
 
 	handler atomic.Pointer[http.Handler] // of the main listener
 	serving sync.WaitGroup
@@ -97,7 +100,7 @@ func (s *Server) openLog(stderr io.Writer) error {
 	if s.cfg.Telemetry.LogFormat == "json" {
 		h = slog.NewJSONHandler(stderr, opts)
 	}
-	if s.cfg.Telemetry.SendToSelf && s.cfg.Server.OTLPHTTPListen != "" {
+	if s.cfg.Telemetry.SendToSelf && s.cfg.Server.OTLPHTTPListen != "" && s.cfg.Runs(config.TargetCollector) {
 		headers := map[string]string{}
 		if v := s.cfg.Telemetry.Authorization; v != "" {
 			headers["Authorization"] = v
@@ -125,6 +128,7 @@ func (s *Server) start(ctx context.Context) error {
 	}{
 		{"open the stores", s.openStores},
 		{"make the queries", s.makeQueries},
+		{"find the other processes", s.joinCluster},
 		{"start alerting", s.startAlerting},
 		{"watch itself", s.watchItself},
 		{"open the doors", s.openDoors},
@@ -201,6 +205,9 @@ func (s *Server) openDoors(context.Context) error {
 	main = orGRPC(g, main)
 	s.handler.Store(&main)
 
+	if !s.cfg.Runs(config.TargetCollector) {
+		return nil
+	}
 	if addr := s.cfg.Server.OTLPHTTPListen; addr != "" {
 		l, err := listen("otlp_http_listen", addr)
 		if err != nil {
@@ -236,14 +243,20 @@ func (s *Server) observed(h http.Handler) http.Handler {
 
 // startAlerting evaluates rules from now on.
 func (s *Server) startAlerting(context.Context) error {
+	if !s.cfg.Runs(config.TargetRuler) {
+		return nil
+	}
 	m, err := alert.New(s.cfg.Alert, alert.Deps{
-		Logger: s.log, Registerer: s.reg, Metrics: s.stores.metrics, PromQL: s.promQL(), LogQL: s.logQL(),
+		Logger: s.log, Registerer: s.reg, Metrics: s.stores.metrics, PromQL: s.promQL(), LogQL: s.logQL(), Owns: s.owns(),
 	})
 	if err != nil {
 		return err
 	}
-	s.query.alerts = m
 	m.Start()
+	s.alerts.Store(m)
+	if s.members != nil {
+		m.Share() // somebody may have come meanwhile
+	}
 	s.onStop("alerting", func(context.Context) error { return m.Close() })
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/internal/tenant"
+	"github.com/clewhq/clew/server/config"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/local"
@@ -78,8 +79,11 @@ func (s *Server) probes() []probe {
 		}
 	}
 	for i := range s.cfg.Alert.Alertmanagers {
+		if !s.cfg.Runs(config.TargetRuler) {
+			break // it sends no alerts
+		}
 		out = append(out, func(context.Context) Dependency {
-			endpoints := s.query.alerts.Endpoints()
+			endpoints := s.alerts.Load().Endpoints()
 			if i >= len(endpoints) {
 				return Dependency{Name: s.cfg.Alert.Alertmanagers[i], Type: "alertmanager", Status: "ok", CircuitBreaker: "closed"}
 			}

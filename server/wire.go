@@ -13,7 +13,6 @@ import (
 	v1 "github.com/prometheus/prometheus/web/api/v1"
 	"google.golang.org/grpc"
 
-	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/collector"
 	"github.com/clewhq/clew/query/api/deletion"
 	"github.com/clewhq/clew/query/api/export"
@@ -147,7 +146,6 @@ type queries struct {
 	native     native.Engines
 	prometheus *promapi.API
 	loki       *loki.API
-	alerts     *alert.Manager
 }
 
 func (s *Server) makeQueries(context.Context) error {
@@ -163,8 +161,10 @@ func (s *Server) makeQueries(context.Context) error {
 		Stories: s.query.stories, Maps: s.query.maps, Coverage: coverage.New(q.Coverage, records),
 		Compare: compare.New(q.Compare, records, storage.Selectors{Logs: s.query.logql.Select, Spans: s.query.traceql.Select}),
 	}
-	s.query.loki = loki.New(q.Loki, s.query.logql, s.log, s.version).
-		WithRules(func(tenant string) loki.Rules { return logRules{s.query.alerts.LogQLRules(tenant)} })
+	s.query.loki = loki.New(q.Loki, s.query.logql, s.log, s.version)
+	if s.cfg.Runs(config.TargetRuler) {
+		s.query.loki.WithRules(func(tenant string) loki.Rules { return logRules{s.alerts.Load().LogQLRules(tenant)} })
+	}
 	s.onStop("live tails", func(context.Context) error { return s.query.loki.Close() })
 
 	printed, err := config.Print(s.cfg)
@@ -174,8 +174,8 @@ func (s *Server) makeQueries(context.Context) error {
 	s.query.prometheus, err = promapi.New(q.PromQL, promapi.Deps{
 		Metrics: s.stores.metrics, Logger: s.log, Registerer: s.reg, Gatherer: s.reg,
 		Extra:         func(tenant string) promstorage.Queryable { return s.query.maps.MetricsQueryable(tenant, time.Now) },
-		Rules:         func(tenant string) v1.RulesRetriever { return s.query.alerts.Rules(tenant) },
-		Alertmanagers: func(string) v1.AlertmanagerRetriever { return s.query.alerts },
+		Rules:         func(tenant string) v1.RulesRetriever { return s.alerts.Load().Rules(tenant) },
+		Alertmanagers: func(string) v1.AlertmanagerRetriever { return s.alertmanagers() },
 		Reporters:     s.reporters,
 		ConfigYAML:    func() string { return printed },
 		Retention:     s.cfg.Storage.Retention.Metrics.String(),
@@ -208,27 +208,10 @@ func (d dependencies) Dependencies(ctx context.Context, tenant string, from, to 
 	return out, nil
 }
 
-// routes puts every room's paths on one mux, and Tempo's and Jaeger's services
-// on a gRPC server for the same port.
+// routes puts the paths of the process's rooms on one mux, and Tempo's and
+// Jaeger's services on a gRPC server for the same port.
 func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
-	mux := http.NewServeMux()
-	q := s.cfg.Query
-	deps := dependencies{s.query.maps}
-	s.stores.collector.Register(mux)
-	s.query.loki.Register(mux)
-	s.query.prometheus.Register(mux)
-	native.New(s.query.native, s.log, time.Now).Register(mux)
-	deletion.New(s.stores.deleter, s.log, time.Now).Register(mux)
-	export.NewAPI(export.New(s.query.logql, s.query.traceql, s.stores.records), s.log, time.Now).Register(mux)
-	j := jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log})
-	j.Register(mux)
-	zipkin.New(zipkin.Deps{Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
-	t := tempo.New(tempo.Deps{Config: q.Tempo, Engine: s.query.traceql, Version: s.version, Log: s.log})
-	t.Register(mux)
-	g := grpc.NewServer(grpcAuth(s.auth)...)
-	t.RegisterGRPC(g)
-	j.RegisterGRPC(g)
-
+	mux, g := http.NewServeMux(), grpc.NewServer(grpcAuth(s.auth)...)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
@@ -237,8 +220,38 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	mux.HandleFunc("PUT /api/v1/circuit-breakers/{name}", s.breakers)
 	mux.HandleFunc("GET /api/v1/status", s.watch.intake.serve)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	if s.cfg.Runs(config.TargetCollector) {
+		s.stores.collector.Register(mux)
+	}
+	if s.cfg.Target == config.TargetCollector {
+		mux.HandleFunc("/", s.elsewhere)
+		return mux, g, nil
+	}
+	// A ruler answers what its rules ask, too: alerts link to it.
+	s.query.loki.Register(mux)
+	s.registerPrometheus(mux)
+	if !s.cfg.Runs(config.TargetQuery) {
+		mux.HandleFunc("/", s.elsewhere)
+		return mux, g, nil
+	}
+	s.answers(mux, g)
 	mux.HandleFunc("/", notFound)
 	return mux, g, web.Register(mux)
+}
+
+// answers puts the query APIs that rules do not need on a mux and on gRPC.
+func (s *Server) answers(mux *http.ServeMux, g *grpc.Server) {
+	q, deps := s.cfg.Query, dependencies{s.query.maps}
+	native.New(s.query.native, s.log, time.Now).Register(mux)
+	deletion.New(s.stores.deleter, s.log, time.Now).Register(mux)
+	export.NewAPI(export.New(s.query.logql, s.query.traceql, s.stores.records), s.log, time.Now).Register(mux)
+	j := jaeger.New(jaeger.Deps{Config: q.Jaeger, Engine: s.query.traceql, Dependencies: deps, Log: s.log})
+	j.Register(mux)
+	j.RegisterGRPC(g)
+	zipkin.New(zipkin.Deps{Engine: s.query.traceql, Dependencies: deps, Log: s.log}).Register(mux)
+	t := tempo.New(tempo.Deps{Config: q.Tempo, Engine: s.query.traceql, Version: s.version, Log: s.log})
+	t.Register(mux)
+	t.RegisterGRPC(g)
 }
 
 // ready tells load balancers whether to send requests here. That a store

@@ -18,6 +18,7 @@ import (
 
 	"github.com/clewhq/clew/internal/strictyaml"
 	"github.com/clewhq/clew/server/auth"
+	"github.com/clewhq/clew/server/members"
 )
 
 // Reference describes every key, in Markdown.
@@ -27,8 +28,10 @@ var Reference string
 
 // Config is the whole document.
 type Config struct {
-	// Target is the role of this process; "all" is the only one in this version.
+	// Target is the role of this process: all, or collector, query or ruler where data are kept elsewhere.
 	Target string `yaml:"target"`
+	// Cluster is how processes that share work find each other.
+	Cluster members.Config `yaml:"cluster"`
 	// Server is where it listens and how long things may take.
 	Server Server `yaml:"server"`
 	// Auth is who may come in.
@@ -87,7 +90,7 @@ type Telemetry struct {
 // Default returns the configuration that holds where nothing is said.
 func Default() Config {
 	return Config{
-		Target: "all",
+		Target: TargetAll, Cluster: members.DefaultConfig(),
 		Server: Server{
 			HTTPListen:        "127.0.0.1:2539",
 			OTLPGRPCListen:    "127.0.0.1:4317",
@@ -124,13 +127,16 @@ func Load(path string) (Config, error) {
 // Validate reports everything that is wrong with c.
 func (c *Config) Validate() error {
 	errs := []error{c.validateServer(), c.Auth.Validate(), c.validateTelemetry()}
+	if err := c.Cluster.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("cluster: %w", err))
+	}
 	errs = append(errs, c.validateRooms()...)
 	return errors.Join(errs...)
 }
 
 func (c *Config) validateServer() error {
-	if c.Target != "all" {
-		return fmt.Errorf("target %q: this version runs all roles in one process; use all", c.Target)
+	if err := c.validateTarget(); err != nil {
+		return err
 	}
 	if c.Server.HTTPListen == "" {
 		return errors.New("server.http_listen is empty; want host:port, such as 127.0.0.1:2539")
@@ -156,6 +162,31 @@ func (c *Config) validateServer() error {
 		if !Loopback(addr) && !c.AuthWritten {
 			return fmt.Errorf("server.%s %s can be reached from other machines, and authentication is off; set auth.type to token or basic, or write auth: {type: none} to allow everybody", key, addr)
 		}
+	}
+	return nil
+}
+
+// The roles.
+const (
+	TargetAll       = "all"       // the others in one process
+	TargetCollector = "collector" // takes data
+	TargetQuery     = "query"     // answers
+	TargetRuler     = "ruler"     // evaluates rules
+)
+
+// Runs reports whether the process has a role.
+func (c *Config) Runs(target string) bool { return members.About{Target: c.Target}.Has(target) }
+
+func (c *Config) validateTarget() error {
+	switch c.Target {
+	case TargetAll:
+		return nil
+	case TargetCollector, TargetQuery, TargetRuler:
+	default:
+		return fmt.Errorf("target %q: use all, collector, query or ruler", c.Target)
+	}
+	if c.Storage.Backend == BackendLocal || c.Storage.Metrics.Backend == BackendLocal {
+		return fmt.Errorf("target %s: processes share what is kept elsewhere; set storage.backend to elasticsearch and storage.metrics.backend to remote, or use all", c.Target)
 	}
 	return nil
 }
@@ -192,6 +223,7 @@ func Print(c Config) (string, error) {
 		mask(&c.Auth.Users[i].PasswordHash)
 	}
 	mask(&c.Telemetry.Authorization)
+	mask(&c.Cluster.SecretKey)
 	c.maskRooms()
 	out, err := yaml.Marshal(c)
 	return string(out), err

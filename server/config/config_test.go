@@ -72,7 +72,9 @@ func TestRefuses(t *testing.T) {
 		"retention there":       {"storage: {backend: elasticsearch, retention: {tenants: {a: {logs: 1d}}}}", "all records go by age"},
 		"metrics backend":       {"storage: {metrics: {backend: influx}}", "use local or remote"},
 		"no metrics store":      {"storage: {metrics: {backend: remote, remote: {query_url: '127.0.0.1:9090'}}}", "storage.metrics.remote: query_url"},
-		"target":                {"target: query", "use all"},
+		"a role by itself":      {"target: query", "set storage.backend to elasticsearch and storage.metrics.backend to remote"},
+		"cluster":               {"cluster: {join: ['127.0.0.1:7946']}", "cluster: join is set without listen"},
+		"target":                {"target: querier", "use all, collector, query or ruler"},
 		"open without auth":     {"server: {http_listen: 0.0.0.0:2539}", "auth: {type: none}"},
 		"address without port":  {"server: {http_listen: localhost}", "want host:port"},
 		"no address":            {"server: {http_listen: ''}", "want host:port"},
@@ -84,7 +86,7 @@ func TestRefuses(t *testing.T) {
 		"retention below 0":     {"storage: {retention: {logs_bytes: -1}}", "retention.logs_bytes: -1"},
 		"a tenant's below 0":    {"storage: {retention: {tenants: {a: {traces_bytes: -1}}}}", "retention.tenants.a.traces_bytes: -1"},
 		"not a duration":        {"storage: {retention: {logs: soon}}", "soon"},
-		"two at once":           {"target: query\nauth: {type: oidc}", "use none, token or basic"},
+		"two at once":           {"target: all\nauth: {type: oidc}", "use none, token or basic"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := load(t, c.text); err == nil || !strings.Contains(err.Error(), c.want) {
