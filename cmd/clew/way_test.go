@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -409,7 +410,10 @@ func TestKilledUnderLoad(t *testing.T) {
 	t.Logf("%d sent, %d acknowledged, %d there", len(tried), len(acked), len(got))
 }
 
-func sendLine(url, line string) bool {
+func sendLine(url, line string) bool { return sendBody(url, lineRequest(line)) }
+
+// lineRequest is a request with one log record.
+func lineRequest(line string) []byte {
 	ld := plog.NewLogs()
 	rl := ld.ResourceLogs().AppendEmpty()
 	rl.Resource().Attributes().PutStr("service.name", "load")
@@ -420,7 +424,11 @@ func sendLine(url, line string) bool {
 	if err != nil {
 		panic(err)
 	}
-	res, err := http.Post(url, "application/x-protobuf", strings.NewReader(string(body)))
+	return body
+}
+
+func sendBody(url string, body []byte) bool {
+	res, err := http.Post(url, "application/x-protobuf", bytes.NewReader(body))
 	if err != nil {
 		return false
 	}
