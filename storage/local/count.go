@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/clewhq/clew/storage"
@@ -61,6 +62,16 @@ func (c *counting) run(m *merge[telemetry.Log], r *head.Run[telemetry.Log]) {
 	}
 }
 
+// countersOf is how many parts are counted at once: one on each core, more
+// where the time is spent waiting for objects.
+func countersOf(handles []*handle[telemetry.Log]) int {
+	n := runtime.GOMAXPROCS(0)
+	if slices.ContainsFunc(handles, (*handle[telemetry.Log]).remote) {
+		n = max(n, lookupsAtOnce)
+	}
+	return n
+}
+
 // countJob is a part of a segment.
 type countJob struct {
 	handle *handle[telemetry.Log]
@@ -78,7 +89,7 @@ type tally struct {
 func (c *counting) segments(ctx context.Context, handles []*handle[telemetry.Log]) error {
 	jobs := make(chan countJob)
 	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for range countersOf(handles) {
 		workers.Go(func() {
 			for j := range jobs {
 				c.part(j)
@@ -203,7 +214,7 @@ func (g *groupCount) run(m *merge[telemetry.Log], r *head.Run[telemetry.Log]) {
 func (g *groupCount) segments(ctx context.Context, handles []*handle[telemetry.Log]) error {
 	jobs := make(chan countJob)
 	var workers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for range countersOf(handles) {
 		workers.Go(func() {
 			for j := range jobs {
 				g.part(j)

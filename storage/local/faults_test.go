@@ -298,7 +298,7 @@ func TestDamagedFiles(t *testing.T) {
 			t.Run(fmt.Sprintf("%s at %d", path, at), func(t *testing.T) {
 				fs, want := build()
 				b := readFile(t, fs, path)
-				b[at] ^= 0x10
+				b[min(at, len(b)-1)] ^= 0x10 // lengths differ with the clock's digits
 				writeFile(t, fs, path, b)
 				testDamaged(t, fs, path, want)
 			})

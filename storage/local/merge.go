@@ -343,8 +343,9 @@ func (m *merge[T]) expandParts(src source[T]) {
 	for len(list) < m.width && m.sources.Len() > 0 && m.sources.list[0].isPart() {
 		list = append(list, heap.Pop(&m.sources).(source[T]))
 	}
-	if m.lookup {
-		// Those who look for an ID nearly always want all of it.
+	if m.lookup || src.handle.remote() {
+		// Those who look for an ID nearly always want all of it; objects answer
+		// late, and many at once as soon as one.
 		m.width = min(2*m.width, max(m.width, lookupsAtOnce))
 	}
 	read := make([]partRead[T], len(list))
@@ -378,6 +379,9 @@ func (m *merge[T]) readPart(src source[T]) (out partRead[T]) {
 	r, err := src.handle.open()
 	if err != nil {
 		return partRead[T]{err: err}
+	}
+	if src.handle.remote() {
+		r.Prefetch(*src.part)
 	}
 	q := *m.q
 	q.Stats = &out.stats

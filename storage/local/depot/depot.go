@@ -273,3 +273,6 @@ func (d *Depot) List(ctx context.Context, each func(object.Info) error) error {
 		return each(i)
 	})
 }
+
+// Cool removes what the cache has of an object, as if it had not been read.
+func (d *Depot) Cool(key string, size int64) { d.cache.Drop(key, 0, size) }

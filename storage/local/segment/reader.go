@@ -199,6 +199,18 @@ func (r *Reader[T]) doubt(p place) bool {
 // IndexOffset is where everything but the blocks begins.
 func (r *Reader[T]) IndexOffset() int64 { return r.foot.streams.offset }
 
+// Prefetch has the file fetch a part whole, where reading it column by column
+// would wait for each of them. Whatever fails fails when it is read.
+func (r *Reader[T]) Prefetch(p Part) {
+	from, to := r.size, int64(0)
+	for _, c := range r.blocks[p.Block].chunks {
+		from, to = min(from, c.offset), max(to, c.offset+c.length)
+	}
+	if from < to {
+		_ = r.file.Prefetch(from, to-from)
+	}
+}
+
 // Part is a block, or the rows of a block, that may hold records that a query
 // wants.
 type Part struct {

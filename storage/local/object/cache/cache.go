@@ -133,6 +133,25 @@ func (c *Cache) ReadAt(key string, size int64, p []byte, off, ahead int64, fetch
 	return nil
 }
 
+// Load fetches what is not there of a part of an object.
+func (c *Cache) Load(key string, size, off, length int64, fetch Fetch) error {
+	object := Hash(key)
+	last := (off + length - 1) / c.opts.ChunkBytes
+	for n := off / c.opts.ChunkBytes; n <= last; n++ {
+		id := chunkID{object, n}
+		c.mu.Lock()
+		there := c.chunks[id] != nil
+		c.mu.Unlock()
+		if there {
+			continue
+		}
+		if _, err := c.read(id, last, size, nil, 0, fetch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // read copies what is wanted of one chunk. Where it has to be fetched, those
 // behind it up to last are, too.
 func (c *Cache) read(id chunkID, last, size int64, p []byte, within int64, fetch Fetch) (int, error) {

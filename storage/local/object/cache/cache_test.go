@@ -122,6 +122,27 @@ func TestReadsAhead(t *testing.T) {
 	}
 }
 
+func TestLoad(t *testing.T) {
+	c, _ := newCache(t, vfs.NewMem(), 1000)
+	o := newRemote(95)
+	o.read(t, c, "a", 42, 3)
+	f := &File{Cache: c, Key: "a", Bytes: 95, Fetch: o.fetch}
+	for range 2 {
+		if err := f.Prefetch(25, 70); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.read(t, c, "a", 25, 70)
+	if got, want := fmt.Sprint(o.fetched), "[[40 10] [20 20] [50 40] [90 5]]"; got != want {
+		t.Errorf("fetched %s, want %s", got, want)
+	}
+	for _, r := range [][2]int64{{-1, 10}, {90, 100}, {200, 10}, {0, 0}} {
+		if err := f.Prefetch(r[0], r[1]); err != nil {
+			t.Errorf("%v: %v", r, err)
+		}
+	}
+}
+
 func TestBound(t *testing.T) {
 	fs := vfs.NewMem()
 	c, n := newCache(t, fs, 50)

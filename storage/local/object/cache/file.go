@@ -73,6 +73,15 @@ func (f *File) ahead(off, n int64) int64 {
 	return off - f.began
 }
 
+// Prefetch implements vfs.File: it brings a part into the cache.
+func (f *File) Prefetch(off, length int64) error {
+	length = min(length, f.Bytes-off)
+	if f.Cache == nil || off < 0 || length <= 0 || length > f.Cache.opts.Bytes/2 {
+		return nil // it would not stay until it is read
+	}
+	return f.Cache.Load(f.Key, f.Bytes, off, length, f.Fetch)
+}
+
 // Doubt is called where what was read is not what it should be: it reports
 // whether reading again may help, since a copy was at fault.
 func (f *File) Doubt(off, length int64) bool {
