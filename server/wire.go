@@ -94,6 +94,7 @@ func (s *Server) openRecords(ctx context.Context) error {
 	}
 	store, err := local.Open(s.cfg.Storage.Records(), local.Deps{
 		FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors(), Retention: s.limits.retention,
+		Calls: s.cfg.Query.ServiceMap.Rules(),
 	})
 	if err != nil {
 		return err

@@ -1,182 +1,106 @@
 package servicemap
 
 import (
-	"bytes"
 	"cmp"
 	"math"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 )
-
-// tally is the calls of a node or an edge.
-type tally struct {
-	calls, errors int
-	weight        float64
-	durations     []int64
-	samples       []sample
-}
 
 // estimate returns how many calls t stands for, 0 where that is as many as it
 // has.
-func (t *tally) estimate() float64 {
-	if math.Abs(t.weight-float64(t.calls)) < 0.5 {
+func estimate(t *calls.Tally) float64 {
+	if math.Abs(t.Weight-float64(t.Calls)) < 0.5 {
 		return 0
 	}
-	return math.Round(t.weight)
-}
-
-func (t *tally) add(dur int64, failed bool, weight float32) {
-	t.calls++
-	t.weight += float64(weight)
-	if failed {
-		t.errors++
-	}
-	t.durations = append(t.durations, dur)
-}
-
-// sample is a trace worth looking at.
-type sample struct {
-	trace  telemetry.TraceID
-	failed bool
-	dur    int64
-}
-
-// compareSamples puts the failed first, then the slowest; the order in which
-// they came makes no difference.
-func compareSamples(a, b sample) int {
-	if a.failed != b.failed {
-		if a.failed {
-			return -1
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(b.dur, a.dur), bytes.Compare(a.trace[:], b.trace[:]))
-}
-
-// keep holds the n best samples, one a trace.
-func (t *tally) keep(s sample, n int) {
-	for i := range t.samples {
-		if t.samples[i].trace == s.trace {
-			if compareSamples(s, t.samples[i]) < 0 {
-				t.samples[i] = s
-				slices.SortFunc(t.samples, compareSamples)
-			}
-			return
-		}
-	}
-	at, _ := slices.BinarySearchFunc(t.samples, s, compareSamples)
-	if at >= n {
-		return
-	}
-	t.samples = slices.Insert(t.samples, at, s)
-	t.samples = t.samples[:min(n, len(t.samples))]
+	return math.Round(t.Weight)
 }
 
 type edgeKey struct{ source, target, protocol int32 }
 
-// builder adds calls up.
+// builder makes nodes and edges of totals.
 type builder struct {
-	t     *table
-	cfg   Config
-	nodes map[int32]*tally
-	edges map[edgeKey]*tally
-	known map[string]bool // services that log
-	odds  map[oddKey]*tally
-	// senders are the services that send spans, nil until somebody asks.
-	senders map[int32]bool
+	t        *calls.Totals
+	names    *calls.Names
+	cfg      Config
+	nodes    map[int32]*calls.Tally
+	edges    map[edgeKey]*calls.Tally
+	known    map[string]bool // services that log
+	odds     map[calls.OddKey]*calls.Tally
+	warnings []string
 }
 
-// oddKey is what odd spans are counted by; target is -1 where it is unknown.
-type oddKey struct {
-	service, target int32
-	reason          string
+func newBuilder(t *calls.Totals, cfg Config) *builder {
+	return &builder{t: t, names: t.Names, cfg: cfg, nodes: map[int32]*calls.Tally{}, edges: map[edgeKey]*calls.Tally{},
+		known: map[string]bool{}, odds: map[calls.OddKey]*calls.Tally{}}
 }
 
-func newBuilder(t *table, cfg Config) *builder {
-	return &builder{t: t, cfg: cfg, nodes: map[int32]*tally{}, edges: map[edgeKey]*tally{}, known: map[string]bool{}, odds: map[oddKey]*tally{}}
+func (b *builder) node(i int32) *calls.Tally { return calls.TallyOf(b.nodes, i) }
+
+// service returns the node of a service's name.
+func (b *builder) service(name string) int32 {
+	return b.names.Intern(calls.Node{ID: name, Type: TypeService})
 }
 
-func (b *builder) node(i int32) *tally {
-	n := b.nodes[i]
-	if n == nil {
-		n = &tally{}
-		b.nodes[i] = n
-	}
-	return n
-}
-
-// entry implements visitor.
-func (b *builder) entry(r *row) { b.node(r.service).add(r.dur, failed(r), r.weight) }
-
-// call implements visitor.
-func (b *builder) call(c call) {
-	c.source, c.target = b.resolve(c.source), b.resolve(c.target)
-	if c.source == c.target {
-		return
-	}
-	b.node(c.source)
-	target := b.node(c.target)
-	if b.t.names[c.target].kind != TypeService {
-		target.add(c.of.dur, c.failed, c.of.weight)
-	}
-	key := edgeKey{c.source, c.target, c.protocol}
-	e := b.edges[key]
-	if e == nil {
-		e = &tally{}
-		b.edges[key] = e
-	}
-	e.add(c.of.dur, c.failed, c.of.weight)
-	e.keep(sample{c.of.trace, c.failed, c.of.dur}, b.cfg.SampleTraces)
-}
-
-// odd implements visitor.
-func (b *builder) odd(r *row, reason string) {
-	key := oddKey{r.service, -1, reason}
-	if reason == ReasonServer {
-		if key.target = b.resolve(r.peer); !b.spans(key.target) {
-			return // it is not known to send any
+// build adds the totals up by what nodes turn out to be.
+func (b *builder) build() {
+	for k, t := range b.t.Calls {
+		source, target := b.resolve(k.Source), b.resolve(k.Target)
+		if k.Served {
+			b.node(k.Target).Durations.Merge(&t.Durations)
 		}
+		if source == target {
+			continue
+		}
+		b.node(source)
+		n := b.node(target)
+		if b.names.Node(target).Type != TypeService {
+			n.Merge(t, 0)
+		}
+		calls.TallyOf(b.edges, edgeKey{source, target, k.Protocol}).Merge(t, b.cfg.SampleTraces)
 	}
-	t := b.odds[key]
-	if t == nil {
-		t = &tally{}
-		b.odds[key] = t
+	for service, t := range b.t.Entries {
+		b.node(service).Merge(t, 0)
 	}
-	t.calls++
-	t.keep(sample{r.trace, failed(r), r.dur}, b.cfg.SampleTraces)
+	for service := range b.t.Present {
+		b.node(service)
+	}
+	for name := range b.known {
+		b.node(b.service(name))
+	}
+	for k, t := range b.t.Odds {
+		if k.Reason == calls.NotAnswered {
+			if k.Target = b.resolve(k.Target); !b.spans(k.Target) {
+				continue // it is not known to send any
+			}
+		}
+		calls.TallyOf(b.odds, k).Merge(t, b.cfg.SampleTraces)
+	}
 }
 
 // spans reports whether a node is a service that sends spans.
-func (b *builder) spans(i int32) bool {
-	if b.senders == nil {
-		b.senders = map[int32]bool{}
-		for j := range b.t.rows {
-			b.senders[b.t.rows[j].service] = true
-		}
-	}
-	return b.senders[i]
-}
+func (b *builder) spans(i int32) bool { return b.t.Senders[i] }
 
 // resolve returns the service that an outside host is, where its name is a
 // service's: as it is, or as Kubernetes names services.
 func (b *builder) resolve(i int32) int32 {
-	n := b.t.names[i]
-	if n.kind != TypeExternal {
+	n := b.names.Node(i)
+	if n.Type != TypeExternal {
 		return i
 	}
-	name, domain, _ := strings.Cut(n.id, ".")
-	for _, id := range []string{n.id, name} {
+	name, domain, _ := strings.Cut(n.ID, ".")
+	for _, id := range []string{n.ID, name} {
 		if id == name && domain != "" && !strings.HasSuffix(domain, ".svc") && !strings.Contains(domain+".", ".svc.") {
 			continue
 		}
-		if s, ok := b.t.byName[node{id, TypeService}]; ok {
+		if s, ok := b.names.Find(calls.Node{ID: id, Type: TypeService}); ok && b.spans(s) {
 			return s
 		}
 		if b.known[id] {
-			return b.t.intern(node{id, TypeService})
+			return b.service(id)
 		}
 	}
 	return i
@@ -184,28 +108,21 @@ func (b *builder) resolve(i int32) int32 {
 
 // result puts the map together, sorted.
 func (b *builder) result(more []Edge) *Map {
-	for i := range b.t.rows {
-		if r := &b.t.rows[i]; r.inRange {
-			b.node(r.service)
-		}
-	}
-	for name := range b.known {
-		b.node(b.t.intern(node{name, TypeService}))
-	}
-	m := &Map{Nodes: make([]Node, 0, len(b.nodes)), Edges: make([]Edge, 0, len(b.edges)), Partial: len(b.t.warnings) > 0, Warnings: b.t.warnings}
+	m := &Map{Nodes: make([]Node, 0, len(b.nodes)), Edges: make([]Edge, 0, len(b.edges)), Partial: len(b.warnings) > 0, Warnings: b.warnings}
 	for i, t := range b.nodes {
-		n := Node{ID: b.t.names[i].id, Type: b.t.names[i].kind, Calls: t.calls, Errors: t.errors, Health: b.cfg.health(t.calls, t.errors)}
-		n.P50, n.P95, n.P99 = t.percentiles()
-		n.EstimatedCalls = t.estimate()
+		of := b.names.Node(i)
+		n := Node{ID: of.ID, Type: of.Type, Calls: int(t.Calls), Errors: int(t.Errors), Health: b.cfg.health(int(t.Calls), int(t.Errors))}
+		n.P50, n.P95, n.P99 = percentiles(t)
+		n.EstimatedCalls = estimate(t)
 		m.Nodes = append(m.Nodes, n)
 	}
 	for k, t := range b.edges {
 		e := Edge{
-			Source: b.t.names[k.source].id, Target: b.t.names[k.target].id, Protocol: b.t.names[k.protocol].id,
-			Calls: t.calls, Errors: t.errors, Evidence: EvidenceSpans, SampleTraceIDs: t.traceIDs(),
+			Source: b.names.Node(k.source).ID, Target: b.names.Node(k.target).ID, Protocol: b.names.Node(k.protocol).ID,
+			Calls: int(t.Calls), Errors: int(t.Errors), Evidence: EvidenceSpans, SampleTraceIDs: traceIDs(t),
 		}
-		e.P50, e.P95, e.P99 = t.percentiles()
-		e.EstimatedCalls = t.estimate()
+		e.P50, e.P95, e.P99 = percentiles(t)
+		e.EstimatedCalls = estimate(t)
 		m.Edges = append(m.Edges, e)
 	}
 	m.Edges = append(m.Edges, more...)
@@ -214,13 +131,16 @@ func (b *builder) result(more []Edge) *Map {
 	return m
 }
 
+// reasons are why spans lack their other half, in the API's words.
+var reasons = map[calls.Reason]string{calls.ParentNotReceived: ReasonParent, calls.NotAnswered: ReasonServer, calls.PeerUnknown: ReasonPeer}
+
 // unpaired lists what lacks its other half, sorted.
 func (b *builder) unpaired() []Unpaired {
 	var out []Unpaired
 	for k, t := range b.odds {
-		u := Unpaired{Service: b.t.names[k.service].id, Reason: k.reason, Spans: t.calls, SampleTraceIDs: t.traceIDs()}
-		if k.target >= 0 {
-			u.Target = b.t.names[k.target].id
+		u := Unpaired{Service: b.names.Node(k.Service).ID, Reason: reasons[k.Reason], Spans: int(t.Calls), SampleTraceIDs: traceIDs(t)}
+		if k.Target >= 0 {
+			u.Target = b.names.Node(k.Target).ID
 		}
 		out = append(out, u)
 	}
@@ -230,10 +150,10 @@ func (b *builder) unpaired() []Unpaired {
 	return out
 }
 
-func (t *tally) traceIDs() []string {
-	out := make([]string, 0, len(t.samples))
-	for _, s := range t.samples {
-		out = append(out, s.trace.String())
+func traceIDs(t *calls.Tally) []string {
+	out := make([]string, 0, len(t.Samples))
+	for _, s := range t.Samples {
+		out = append(out, s.Trace.String())
 	}
 	return out
 }
@@ -248,17 +168,11 @@ func (m *Map) sort() {
 	})
 }
 
-// percentiles returns the exact ones, in milliseconds, by nearest rank.
-func (t *tally) percentiles() (p50, p95, p99 float64) {
-	slices.Sort(t.durations)
-	at := func(q float64) float64 {
-		if len(t.durations) == 0 {
-			return 0
-		}
-		rank := int(math.Ceil(q * float64(len(t.durations))))
-		return float64(t.durations[max(rank, 1)-1]) / float64(time.Millisecond)
-	}
-	return at(0.50), at(0.95), at(0.99)
+// percentiles returns them in milliseconds.
+func percentiles(t *calls.Tally) (p50, p95, p99 float64) {
+	p := t.Durations.Percentiles(0.50, 0.95, 0.99)
+	ms := func(ns int64) float64 { return float64(ns) / float64(time.Millisecond) }
+	return ms(p[0]), ms(p[1]), ms(p[2])
 }
 
 // health judges a share of failed calls.

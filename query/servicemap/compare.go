@@ -1,16 +1,18 @@
 package servicemap
 
+import "github.com/clewhq/clew/telemetry/calls"
+
 // compare notes in m what its nodes and edges were in before, and adds those
 // that are there no more, without calls.
 func (m *Map) compare(before *Map) {
-	nodes := map[node]*Node{}
+	nodes := map[calls.Node]*Node{}
 	for i := range before.Nodes {
 		n := &before.Nodes[i]
-		nodes[node{n.ID, n.Type}] = n
+		nodes[calls.Node{ID: n.ID, Type: n.Type}] = n
 	}
 	for i := range m.Nodes {
 		n := &m.Nodes[i]
-		key := node{n.ID, n.Type}
+		key := calls.Node{ID: n.ID, Type: n.Type}
 		if b := nodes[key]; b != nil {
 			n.Before = &Figures{b.Calls, b.Errors, b.P50, b.P95, b.P99}
 			delete(nodes, key)

@@ -12,8 +12,7 @@ import (
 type Config struct {
 	// DefaultRange is the time a map covers that says no from.
 	DefaultRange model.Duration `yaml:"default_range"`
-	// Lookaround is how far outside the range the other half of a call may
-	// have started.
+	// Lookaround is how far apart the two halves of a call may have started.
 	Lookaround model.Duration `yaml:"lookaround"`
 	// MaxSpans is how many spans a map reads; what is beyond makes it partial.
 	MaxSpans int `yaml:"max_spans"`
@@ -56,8 +55,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.DefaultRange <= 0:
 		return fmt.Errorf("default_range is %s: want more than 0", c.DefaultRange)
-	case c.Lookaround < 0:
-		return fmt.Errorf("lookaround is %s: want 0 or more", c.Lookaround)
+	case c.Lookaround <= 0:
+		return fmt.Errorf("lookaround is %s: want more than 0", c.Lookaround)
 	case c.MaxSpans < 1:
 		return fmt.Errorf("max_spans is %d: want 1 or more", c.MaxSpans)
 	case c.MaxLogs < 0 || c.MaxLogsPerID < 2:

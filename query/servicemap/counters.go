@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 // connection types of Grafana's service graph.
@@ -38,26 +40,29 @@ type spanMetricKey struct {
 // counters is a visitor that counts for the metrics.
 type counters struct {
 	b     *builder // for resolving hosts to services
-	t     *table
+	rows  *calls.Rows
 	q     *querier
 	graph map[graphKey]counter
 	spans map[spanMetricKey]counter
 }
 
-func newCounters(t *table, q *querier) *counters {
-	return &counters{b: newBuilder(t, q.e.cfg), t: t, q: q, graph: map[graphKey]counter{}, spans: map[spanMetricKey]counter{}}
+func newCounters(rows *calls.Rows, q *querier) *counters {
+	const milli = int64(time.Millisecond)
+	t := calls.NewTotals(rows.Names, 0)
+	t.Send(rows, q.e.cfg.Rules(), q.from*milli, q.to*milli)
+	return &counters{b: newBuilder(t, q.e.cfg), rows: rows, q: q, graph: map[graphKey]counter{}, spans: map[spanMetricKey]counter{}}
 }
 
 // add counts a span that started at start.
-func (c *counters) add(to counter, r *row, failed bool) {
-	n := (r.start/int64(time.Millisecond) - c.q.from) / c.q.step
+func (c *counters) add(to counter, r *calls.Row, failed bool) {
+	n := (r.Start/int64(time.Millisecond) - c.q.from) / c.q.step
 	s := to[n]
 	bounds := c.q.e.cfg.LatencyBuckets
 	if s == nil {
 		s = &step{buckets: make([]int, len(bounds)+1)}
 		to[n] = s
 	}
-	seconds := time.Duration(r.dur).Seconds()
+	seconds := time.Duration(r.Dur).Seconds()
 	s.calls++
 	s.seconds += seconds
 	if failed {
@@ -70,28 +75,31 @@ func (c *counters) add(to counter, r *row, failed bool) {
 	s.buckets[at]++
 }
 
-// entry implements visitor.
-func (c *counters) entry(*row) {}
+// Span implements calls.Visitor.
+func (c *counters) Span(*calls.Row) {}
 
-// odd implements visitor.
-func (c *counters) odd(*row, string) {}
+// Entry implements calls.Visitor.
+func (c *counters) Entry(*calls.Row, bool) {}
 
-// call implements visitor.
-func (c *counters) call(x call) {
-	x.source, x.target = c.b.resolve(x.source), c.b.resolve(x.target)
-	if x.source == x.target {
+// Odd implements calls.Visitor.
+func (c *counters) Odd(*calls.Row, calls.Reason) {}
+
+// Call implements calls.Visitor.
+func (c *counters) Call(x *calls.Call) {
+	source, target := c.b.resolve(x.Source), c.b.resolve(x.Target)
+	if source == target {
 		return
 	}
-	key := graphKey{x.source, x.target, c.connection(x)}
+	key := graphKey{source, target, c.connection(source, target)}
 	if c.graph[key] == nil {
 		c.graph[key] = counter{}
 	}
-	c.add(c.graph[key], x.of, x.failed)
+	c.add(c.graph[key], x.Of, x.Failed)
 }
 
-func (c *counters) connection(x call) string {
-	for _, end := range []int32{x.source, x.target} {
-		switch c.t.names[end].kind {
+func (c *counters) connection(ends ...int32) string {
+	for _, end := range ends {
+		switch c.rows.Names.Node(end).Type {
 		case TypeQueue:
 			return connMessaging
 		case TypeDatabase:
@@ -106,15 +114,16 @@ func (c *counters) connection(x call) string {
 // build makes the series that out wants.
 func (c *counters) build(out *seriesBuilder) {
 	if out.wants(metricSpanCalls, metricSpanLatency) {
-		for i := range c.t.rows {
-			if r := &c.t.rows[i]; r.inRange {
+		const milli = int64(time.Millisecond)
+		for i := range c.rows.List {
+			if r := &c.rows.List[i]; r.Start >= c.q.from*milli && r.Start < c.q.to*milli {
 				c.countSpan(r)
 			}
 		}
 	}
 	for k, counts := range c.graph {
-		client, clientSpace := c.t.plain(k.source)
-		server, serverSpace := c.t.plain(k.target)
+		client, clientSpace := c.rows.Names.Plain(k.source)
+		server, serverSpace := c.rows.Names.Plain(k.target)
 		ls := labels.FromStrings("client", client, "server", server, "connection_type", k.connection,
 			"client_service_namespace", clientSpace, "server_service_namespace", serverSpace)
 		out.counter(metricGraphTotal, ls, counts, func(s *step) float64 { return float64(s.calls) })
@@ -122,8 +131,8 @@ func (c *counters) build(out *seriesBuilder) {
 		out.histogram(metricGraphSeconds, ls, counts)
 	}
 	for k, counts := range c.spans {
-		service, space := c.t.plain(k.service)
-		ls := labels.FromStrings("service", service, "service_namespace", space, "span_name", c.t.names[k.name].id,
+		service, space := c.rows.Names.Plain(k.service)
+		ls := labels.FromStrings("service", service, "service_namespace", space, "span_name", c.rows.Names.Node(k.name).ID,
 			"span_kind", "SPAN_KIND_"+kindNames[k.kind], "status_code", "STATUS_CODE_"+statusNames[k.status])
 		out.counter(metricSpanCalls, ls, counts, func(s *step) float64 { return float64(s.calls) })
 		out.histogram(metricSpanLatency, ls, counts)
@@ -136,8 +145,8 @@ var (
 	statusNames = strings.Fields("UNSET OK ERROR")
 )
 
-func (c *counters) countSpan(r *row) {
-	k := spanMetricKey{r.service, r.name, uint8(r.kind), uint8(r.status)}
+func (c *counters) countSpan(r *calls.Row) {
+	k := spanMetricKey{r.Service, r.Name, uint8(r.Kind), uint8(r.Status)}
 	if int(k.kind) >= len(kindNames) {
 		k.kind = 0
 	}
@@ -147,5 +156,5 @@ func (c *counters) countSpan(r *row) {
 	if c.spans[k] == nil {
 		c.spans[k] = counter{}
 	}
-	c.add(c.spans[k], r, failed(r))
+	c.add(c.spans[k], r, r.Failed())
 }

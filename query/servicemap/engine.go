@@ -9,6 +9,7 @@ import (
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 // Engine makes maps. It is safe for concurrent use.
@@ -39,19 +40,20 @@ func (e *Engine) Map(ctx context.Context, q Query) (*Map, error) {
 
 // mapOf is Map of one range.
 func (e *Engine) mapOf(ctx context.Context, q Query) (*Map, error) {
-	t, err := e.read(ctx, q, false)
+	t, warnings, err := e.totals(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	b := newBuilder(t, e.cfg)
+	b.warnings = warnings
 	logs, err := e.reader.Streams(ctx, q.Tenant, telemetry.Logs, q.From, q.To)
 	if err != nil {
 		return nil, fmt.Errorf("list log streams: %w", err)
 	}
 	for _, s := range logs {
-		b.known[serviceOf(s.Stream)] = true
+		b.known[calls.ServiceOf(s.Stream)] = true
 	}
-	t.run(b)
+	b.build()
 	edges, err := e.logEdges(ctx, q, b)
 	if err != nil {
 		return nil, err
@@ -63,37 +65,24 @@ func (e *Engine) mapOf(ctx context.Context, q Query) (*Map, error) {
 // under the names that traces give them: the protocols that ask know of no
 // namespaces.
 func (e *Engine) Dependencies(ctx context.Context, tenant string, from, to int64) ([]Dependency, error) {
-	t, err := e.read(ctx, Query{Tenant: tenant, From: from, To: to}, false)
+	t, _, err := e.totals(ctx, Query{Tenant: tenant, From: from, To: to})
 	if err != nil {
 		return nil, err
 	}
-	d := directCalls{}
-	t.run(d)
-	calls := map[[2]string]uint64{}
-	for pair, n := range d {
-		parent, _ := t.plain(pair[0])
-		child, _ := t.plain(pair[1])
-		calls[[2]string{parent, child}] += n
+	direct := map[[2]string]uint64{}
+	for k, n := range t.Calls {
+		if k.Caller >= 0 {
+			parent, _ := t.Names.Plain(k.Caller)
+			child, _ := t.Names.Plain(k.Target)
+			direct[[2]string{parent, child}] += uint64(n.Calls)
+		}
 	}
-	out := make([]Dependency, 0, len(calls))
-	for pair, n := range calls {
+	out := make([]Dependency, 0, len(direct))
+	for pair, n := range direct {
 		out = append(out, Dependency{Parent: pair[0], Child: pair[1], CallCount: n})
 	}
 	slices.SortFunc(out, func(a, b Dependency) int {
 		return cmp.Or(strings.Compare(a.Parent, b.Parent), strings.Compare(a.Child, b.Child))
 	})
 	return out, nil
-}
-
-// directCalls counts calls by the services of parent and child.
-type directCalls map[[2]int32]uint64
-
-func (d directCalls) entry(*row) {}
-
-func (d directCalls) odd(*row, string) {}
-
-func (d directCalls) call(c call) {
-	if c.direct {
-		d[[2]int32{c.caller.service, c.of.service}]++
-	}
 }

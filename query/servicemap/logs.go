@@ -11,6 +11,7 @@ import (
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 // mark is a log record that carries an ID.
@@ -40,7 +41,7 @@ type logSteps struct {
 func (e *Engine) logEdges(ctx context.Context, q Query, b *builder) ([]Edge, error) {
 	s := &logSteps{b: b, untraced: map[int32]bool{}, names: map[string]bool{}, marks: map[string][]mark{}, joins: map[string]bool{}}
 	for name := range b.known {
-		if i := b.t.intern(node{name, TypeService}); !b.spans(i) {
+		if i := b.service(name); !b.spans(i) {
 			s.untraced[i], s.names[name] = true, true
 		}
 	}
@@ -62,10 +63,10 @@ func (e *Engine) logEdges(ctx context.Context, q Query, b *builder) ([]Edge, err
 func (e *Engine) readLogs(ctx context.Context, q Query, s *logSteps, untraced bool) error {
 	var stats storage.ReadStats
 	lq := storage.LogQuery{Tenant: q.Tenant, From: q.From, To: q.To, Columns: storage.ColBody | storage.ColAttrs | storage.ColSeverity, Stats: &stats,
-		Stream: func(st *telemetry.Stream) bool { return s.names[serviceOf(st)] == untraced }}
+		Stream: func(st *telemetry.Stream) bool { return s.names[calls.ServiceOf(st)] == untraced }}
 	for batch, err := range e.reader.Logs(ctx, lq) {
 		if errors.Is(err, storage.ErrBudget) {
-			s.b.t.warnings = append(s.b.t.warnings, err.Error())
+			s.b.warnings = append(s.b.warnings, err.Error())
 			return nil
 		}
 		if err != nil {
@@ -75,11 +76,11 @@ func (e *Engine) readLogs(ctx context.Context, q Query, s *logSteps, untraced bo
 			s.log(&batch[i], !untraced)
 		}
 		if int(s.records) > e.cfg.MaxLogs {
-			s.b.t.warnings = append(s.b.t.warnings, fmt.Sprintf("more than %d log records in the range: edges that only logs tell of may be missing", e.cfg.MaxLogs))
+			s.b.warnings = append(s.b.warnings, fmt.Sprintf("more than %d log records in the range: edges that only logs tell of may be missing", e.cfg.MaxLogs))
 			return nil
 		}
 	}
-	s.b.t.warnings = append(s.b.t.warnings, stats.Warnings...)
+	s.b.warnings = append(s.b.warnings, stats.Warnings...)
 	return nil
 }
 
@@ -90,7 +91,7 @@ func (s *logSteps) log(l *telemetry.Log, knownOnly bool) {
 	if sev == 0 {
 		sev = telemetry.ParseSeverity(l.SeverityText)
 	}
-	m := mark{l.Time, s.b.t.intern(node{serviceOf(l.Stream), TypeService}), sev >= telemetry.SeverityError, l.TraceID, s.records}
+	m := mark{l.Time, s.b.service(calls.ServiceOf(l.Stream)), sev >= telemetry.SeverityError, l.TraceID, s.records}
 	s.scratch = correlation.AppendLog(s.scratch[:0], l)
 	for _, id := range s.scratch {
 		if !id.Kind.Joins() && id.Kind != correlation.Token {
@@ -141,7 +142,7 @@ func (s *logSteps) requests(most int) [][]mark {
 	for _, g := range groups {
 		if len(g) <= most {
 			slices.SortFunc(g, func(a, b mark) int {
-				return cmp.Or(cmp.Compare(a.time, b.time), strings.Compare(s.b.t.names[a.service].id, s.b.t.names[b.service].id))
+				return cmp.Or(cmp.Compare(a.time, b.time), strings.Compare(s.b.names.Node(a.service).ID, s.b.names.Node(b.service).ID))
 			})
 			out = append(out, g)
 		}
@@ -152,7 +153,7 @@ func (s *logSteps) requests(most int) [][]mark {
 // edges adds the steps up: from every record to the next one, where that is its
 // service's first of the request.
 func (s *logSteps) edges(cfg Config) []Edge {
-	tallies := map[edgeKey]*tally{}
+	tallies := map[edgeKey]*calls.Tally{}
 	for _, marks := range s.requests(cfg.MaxLogsPerID) {
 		seen := map[int32]bool{marks[0].service: true}
 		for i := 1; i < len(marks); i++ {
@@ -168,8 +169,8 @@ func (s *logSteps) edges(cfg Config) []Edge {
 	}
 	var out []Edge
 	for k, t := range tallies {
-		out = append(out, Edge{Source: s.b.t.names[k.source].id, Target: s.b.t.names[k.target].id, Protocol: ProtocolUnknown,
-			Calls: t.calls, Errors: t.errors, Evidence: EvidenceLogs, SampleTraceIDs: t.traceIDs()})
+		out = append(out, Edge{Source: s.b.names.Node(k.source).ID, Target: s.b.names.Node(k.target).ID, Protocol: calls.ProtocolUnknown,
+			Calls: int(t.Calls), Errors: int(t.Errors), Evidence: EvidenceLogs, SampleTraceIDs: traceIDs(t)})
 	}
 	slices.SortFunc(out, func(a, b Edge) int {
 		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Target, b.Target))
@@ -178,19 +179,16 @@ func (s *logSteps) edges(cfg Config) []Edge {
 }
 
 // step counts a call, also for the service that was called.
-func (s *logSteps) step(tallies map[edgeKey]*tally, from, to mark, samples int) {
-	key := edgeKey{source: from.service, target: to.service}
-	if tallies[key] == nil {
-		tallies[key] = &tally{}
-	}
-	for _, t := range []*tally{tallies[key], s.b.node(to.service)} {
-		t.calls++
-		t.weight++
+func (s *logSteps) step(tallies map[edgeKey]*calls.Tally, from, to mark, samples int) {
+	edge := calls.TallyOf(tallies, edgeKey{source: from.service, target: to.service})
+	for _, t := range []*calls.Tally{edge, s.b.node(to.service)} {
+		t.Calls++
+		t.Weight++
 		if to.failed {
-			t.errors++
+			t.Errors++
 		}
 	}
 	if trace := cmp.Or(to.trace, from.trace); !trace.IsZero() {
-		tallies[key].keep(sample{trace, to.failed, 0}, samples)
+		edge.Samples = calls.Keep(edge.Samples, calls.Sample{Trace: trace, Failed: to.failed}, samples)
 	}
 }

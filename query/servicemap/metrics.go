@@ -99,16 +99,16 @@ func (q *querier) Select(ctx context.Context, _ bool, _ *promstorage.SelectHints
 // series reads the spans and counts them.
 func (q *querier) series(ctx context.Context, names []string, ms []*labels.Matcher) ([]promstorage.Series, annotations.Annotations, error) {
 	const milli = int64(time.Millisecond)
-	t, err := q.e.read(ctx, Query{Tenant: q.tenant, From: q.from * milli, To: q.to * milli}, true)
+	rows, read, err := q.e.read(ctx, Query{Tenant: q.tenant, From: q.from * milli, To: q.to * milli}, true)
 	if err != nil {
 		return nil, nil, err
 	}
 	var warnings annotations.Annotations
-	for _, w := range t.warnings {
+	for _, w := range read {
 		warnings.Add(fmt.Errorf("%w: %s", annotations.PromQLWarning, w))
 	}
-	c := newCounters(t, q)
-	t.run(c)
+	c := newCounters(rows, q)
+	rows.Tell(q.e.cfg.Rules(), q.from*milli, q.to*milli, c)
 	out := &seriesBuilder{q: q, names: names, matchers: ms}
 	c.build(out)
 	return out.series, warnings, out.err

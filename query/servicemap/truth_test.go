@@ -19,32 +19,27 @@ func known(t *testing.T, seed uint64, requests int) (*workload.Workload, []telem
 	t.Helper()
 	cfg := workload.DefaultConfig(correlatetest.Epoch.Add(time.Hour))
 	cfg.Seed, cfg.Requests = seed, requests
+	var spans []telemetry.Span
+	w := made(t, cfg, func(s []telemetry.Span) { spans = append(spans, s...) })
+	return w, spans
+}
+
+// made makes a workload and yields the spans of one request after the other.
+func made(t testing.TB, cfg workload.Config, yield func([]telemetry.Span)) *workload.Workload {
+	t.Helper()
 	w, err := workload.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	attrs := func(in []workload.Attr) telemetry.Attrs {
-		var out telemetry.Attrs
-		for _, a := range in {
-			switch v := a.Value.(type) {
-			case int64:
-				out = append(out, telemetry.Attr{Key: a.Key, Value: telemetry.Int(v)})
-			case string:
-				out = append(out, telemetry.Attr{Key: a.Key, Value: telemetry.String(v)})
-			}
-		}
-		return out
-	}
 	streams := map[int]*telemetry.Stream{}
-	var spans []telemetry.Span
 	for i := range w.Requests() {
-		story := w.Story(i)
-		for _, s := range story.Spans {
+		var spans []telemetry.Span
+		for _, s := range w.Story(i).Spans {
 			if streams[s.Service] == nil {
-				streams[s.Service] = telemetry.NewStream(telemetry.Resource{Attrs: attrs(w.Resource(s.Service))}, telemetry.Scope{})
+				streams[s.Service] = telemetry.NewStream(telemetry.Resource{Attrs: attrsOf(w.Resource(s.Service))}, telemetry.Scope{})
 			}
 			sp := telemetry.Span{Stream: streams[s.Service], TraceID: telemetry.TraceID(s.Trace), SpanID: telemetry.SpanID(s.ID), ParentID: telemetry.SpanID(s.Parent),
-				Name: s.Name, Kind: telemetry.SpanKind(s.Kind), Start: s.Start, End: s.End, Attrs: attrs(s.Attrs)}
+				Name: s.Name, Kind: telemetry.SpanKind(s.Kind), Start: s.Start, End: s.End, Attrs: attrsOf(s.Attrs)}
 			for _, l := range s.Links {
 				sp.Links = append(sp.Links, telemetry.Link{TraceID: telemetry.TraceID(l.Trace), SpanID: telemetry.SpanID(l.Span)})
 			}
@@ -53,8 +48,22 @@ func known(t *testing.T, seed uint64, requests int) (*workload.Workload, []telem
 			}
 			spans = append(spans, sp)
 		}
+		yield(spans)
 	}
-	return w, spans
+	return w
+}
+
+func attrsOf(in []workload.Attr) telemetry.Attrs {
+	var out telemetry.Attrs
+	for _, a := range in {
+		switch v := a.Value.(type) {
+		case int64:
+			out = append(out, telemetry.Attr{Key: a.Key, Value: telemetry.Int(v)})
+		case string:
+			out = append(out, telemetry.Attr{Key: a.Key, Value: telemetry.String(v)})
+		}
+	}
+	return out
 }
 
 func truthOf(w *workload.Workload) string {

@@ -205,7 +205,7 @@ func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T
 }
 
 func (s *Store) segmentOptions() segment.Options {
-	return segment.Options{BlockRows: s.cfg.BlockRows, BlockBytes: s.cfg.BlockBytes}
+	return segment.Options{BlockRows: s.cfg.BlockRows, BlockBytes: s.cfg.BlockBytes, Calls: s.deps.Calls}
 }
 
 // writeSegment writes one segment of rows.

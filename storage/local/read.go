@@ -8,12 +8,16 @@ import (
 	"slices"
 
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/callread"
 	"github.com/clewhq/clew/storage/local/head"
 	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 	"github.com/clewhq/clew/telemetry/otlp"
 )
+
+var _ storage.CallReader = (*Store)(nil)
 
 // Logs implements storage.Reader.
 func (s *Store) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]telemetry.Log, error] {
@@ -27,6 +31,54 @@ func (s *Store) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]tele
 	return func(yield func([]telemetry.Span, error) bool) {
 		read(ctx, s, s.spans, q.Tenant, record.SpanQuery(q), yield)
 	}
+}
+
+// Calls implements storage.CallReader: it adds up the sums of the segments, and
+// reads the spans of the heads and of what has no sums by the rules asked for.
+func (s *Store) Calls(ctx context.Context, q storage.CallQuery) (*calls.Totals, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	if q.Stats == nil {
+		q.Stats = &storage.ReadStats{}
+	}
+	sq := record.Query[telemetry.Span]{Columns: callread.Columns, Stats: q.Stats}
+	sq.From, sq.To = callread.Near(q)
+	v := snapshot(s, s.spans, q.Tenant, sq.From, sq.To)
+	defer v.release()
+	q.Stats.Segments += int64(len(v.handles))
+	q.Stats.SegmentsSkipped += int64(v.skipped)
+	out, m := callread.New(q), newMerge(s, s.spans, &sq)
+	for _, run := range v.runs {
+		m.addRun(run)
+	}
+	for _, h := range v.handles {
+		ok, err := s.addCalls(out, h, q.Stats)
+		if err != nil {
+			s.damaged(fileSegment, err) // its spans may be good, and then nothing is missing
+		}
+		if !ok {
+			m.addSegment(h)
+		}
+	}
+	m.run(ctx, func(batch []telemetry.Span, failed error) bool {
+		err = failed
+		return failed == nil && out.Add(batch)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Done(ctx)
+}
+
+func (s *Store) addCalls(to *callread.Read, h *handle[telemetry.Span], stats *storage.ReadStats) (bool, error) {
+	r, err := h.open()
+	if err != nil {
+		return false, err
+	}
+	return to.AddSegment(callread.Source{Reader: r, Missing: func(err error) { warn(s, h, stats, err) }})
 }
 
 // read answers one query out of one snapshot.

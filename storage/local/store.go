@@ -18,6 +18,7 @@ import (
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/wal"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 // Deps is what a store needs from outside. Zero fields get the machine's own.
@@ -32,6 +33,9 @@ type Deps struct {
 	// Retention, if set, is asked whenever it is looked for what to drop, in
 	// place of Config.Retention: it may change while the store is open.
 	Retention func() Retention
+	// Calls are the rules by which segments of spans add their calls up. A
+	// reader that asks by others is answered from the spans.
+	Calls calls.Rules
 }
 
 func (d *Deps) setDefaults(cfg *Config) {
@@ -43,6 +47,9 @@ func (d *Deps) setDefaults(cfg *Config) {
 	}
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.Calls == (calls.Rules{}) {
+		d.Calls = calls.DefaultRules()
 	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
@@ -83,14 +90,14 @@ type Store struct {
 
 	deletions deletions
 	objects   objects
-	calls     calls
+	calls     callCount
 }
 
 var _ storage.Store = (*Store)(nil)
 
-// calls counts the calls under way. It is not a lock: a reader may call the
+// callCount counts the calls under way. It is not a lock: a reader may call the
 // store again while it iterates, also while Close waits for it.
-type calls struct {
+type callCount struct {
 	mu     sync.Mutex
 	n      int
 	closed bool
@@ -109,7 +116,7 @@ func (s *Store) enter() (leave func(), err error) {
 	return c.leave, nil
 }
 
-func (c *calls) leave() {
+func (c *callCount) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.n--; c.n == 0 && c.closed {
@@ -119,7 +126,7 @@ func (c *calls) leave() {
 
 // close refuses calls from now on and waits for those under way. It reports
 // false where it was called before.
-func (c *calls) close() bool {
+func (c *callCount) close() bool {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 // Codec is what differs between segments of logs and of spans.
@@ -24,6 +25,17 @@ type Codec[T any] struct {
 	// columns returns what reads a block's columns.
 	columns func() columns[T]
 	set     func(r *T, s *telemetry.Stream, time int64)
+	// sums returns what adds up the rows' calls; nil for none.
+	sums func(calls.Rules) summer[T]
+}
+
+// summer adds up what the rows of a segment, in order, tell of calls.
+type summer[T any] interface {
+	// Repeats reports whether a row is of a trace that was added before, and
+	// then another one. Such rows go to other sums.
+	Repeats(r *T) bool
+	Add(r *T, block int)
+	Append(dst []byte) ([]byte, error)
 }
 
 // columns are the columns of one block, as far as they were read. They keep

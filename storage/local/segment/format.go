@@ -12,7 +12,7 @@ import (
 )
 
 // Version is the format that this code writes. It is the only one it reads.
-const Version = 3
+const Version = 4
 
 // Magic starts and ends every segment.
 var Magic = [8]byte{'C', 'L', 'E', 'W', 'S', 'E', 'G', '\n'}
@@ -222,6 +222,7 @@ type footer struct {
 	blocks   place
 	idDir    place
 	buckets  place // its crc is unused: every bucket has one
+	calls    place // empty where the signal has none
 	covers   Covers
 	replaces []uint64 // IDs of the segments that it was merged from
 }
@@ -241,7 +242,7 @@ func (f *footer) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(f.unit))
 	dst = binary.AppendUvarint(dst, uint64(f.ids.bucket))
 	dst = binary.AppendUvarint(dst, uint64(f.ids.suffix))
-	for _, p := range []place{f.streams, f.blocks, f.idDir, f.buckets} {
+	for _, p := range []place{f.streams, f.blocks, f.idDir, f.buckets, f.calls} {
 		dst = p.append(dst)
 	}
 	dst = binary.AppendUvarint(dst, f.covers.Seq)
@@ -260,7 +261,7 @@ func parseFooter(b []byte) (f footer, err error) {
 	f.min, f.max = c.Varint(), c.Varint()
 	f.unit = int(c.Uvarint())
 	f.ids.bucket, f.ids.suffix = int(c.Uvarint()), int(c.Uvarint())
-	for _, p := range []*place{&f.streams, &f.blocks, &f.idDir, &f.buckets} {
+	for _, p := range []*place{&f.streams, &f.blocks, &f.idDir, &f.buckets, &f.calls} {
 		*p = readPlace(c)
 	}
 	f.covers.Seq, f.covers.Offset = c.Uvarint(), int64(c.Uvarint())

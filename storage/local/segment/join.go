@@ -63,6 +63,7 @@ type joiner[T any] struct {
 	blocks int
 	next   int // number of the first row of the next block
 	ids    []joinedIDs
+	calls  []callPart
 	buf    []byte
 	pace   func(context.Context, int64) error
 }
@@ -81,6 +82,9 @@ func (j *joiner[T]) join(ctx context.Context, inputs []*Reader[T]) error {
 	if err := joinIDs(j.out, &j.foot, j.ids); err != nil {
 		return err
 	}
+	if len(j.calls) > 0 {
+		j.foot.calls = j.out.section(appendCallParts(nil, j.calls))
+	}
 	return j.out.finish(&j.foot)
 }
 
@@ -93,6 +97,14 @@ func (j *joiner[T]) add(ctx context.Context, r *Reader[T]) error {
 		numbers[i] = j.table.join(&r.streams[i])
 	}
 	keys := j.keys.numbers(r.keys)
+	parts, err := r.callParts()
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		p.first += j.blocks
+		j.calls = append(j.calls, p)
+	}
 	base := j.next
 	for i := range r.blocks {
 		b := &r.blocks[i]

@@ -1,9 +1,11 @@
 package segment
 
 import (
+	"github.com/clewhq/clew/storage/local/callsum"
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 type span = telemetry.Span
@@ -16,6 +18,7 @@ var Spans = &Codec[span]{
 	lowest:  func(q *record.Query[span]) byte { return zoneOf(int64(q.MinDuration)) },
 	columns: func() columns[span] { return &spanColumns{} },
 	set:     func(r *span, s *telemetry.Stream, time int64) { r.Stream, r.Start = s, time },
+	sums:    func(rules calls.Rules) summer[span] { return callsum.NewBuilder(rules) },
 }
 
 func encodeSpans(rows []*span, streams []int64) (out [chunkCount][]byte) {

@@ -19,11 +19,15 @@ func (r *Reader[T]) Verify(bad func(error)) {
 		bad(r.corrupt("header", 0, fmt.Errorf("%x, want %x", head, want)))
 	}
 	q := &record.Query[T]{From: -1 << 63, Columns: storage.ColAll}
+	sums := r.checkCalls(bad)
 	for i := range r.blocks {
-		if err := r.verifyBlock(q, i); err != nil {
+		rows, err := r.verifyBlock(q, i)
+		if err != nil {
 			bad(err)
 		}
+		sums.block(i, rows)
 	}
+	sums.end()
 	dir, err := r.read(r.foot.idDir, "ID directory", true)
 	if err != nil {
 		bad(err)
@@ -40,29 +44,30 @@ func (r *Reader[T]) Verify(bad func(error)) {
 	}
 }
 
-func (r *Reader[T]) verifyBlock(q *record.Query[T], i int) error {
+// verifyBlock returns the rows of a block where nothing is wrong with it.
+func (r *Reader[T]) verifyBlock(q *record.Query[T], i int) ([]T, error) {
 	b := &r.blocks[i]
 	found, err := r.Read(q, Part{Block: i})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := found.Take(0, found.Len(), storage.ColAll)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	k := r.codec.Kind
 	var hashes []uint64
 	for j := range rows {
 		row := &rows[j]
 		if t := k.Time(row); t < b.min || t > b.max {
-			return r.badChunk(b, chunkTime, fmt.Errorf("row %d is at %d, the block index says %d to %d", b.first+j, t, b.min, b.max))
+			return nil, r.badChunk(b, chunkTime, fmt.Errorf("row %d is at %d, the block index says %d to %d", b.first+j, t, b.min, b.max))
 		}
 		hashes = k.Hashes(hashes[:0], row)
 		if err := r.verifyIndexed(b.first+j, hashes); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return rows, nil
 }
 
 // verifyIndexed looks for the row's first ID in the ID index; one look-up a

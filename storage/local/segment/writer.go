@@ -2,12 +2,14 @@ package segment
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/clewhq/clew/storage/local/column"
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 // Options configure a Writer.
@@ -19,6 +21,8 @@ type Options struct {
 	Covers     Covers
 	// Replaces are the IDs of the segments that it is merged from.
 	Replaces []uint64
+	// Calls are the rules by which the calls of spans are added up.
+	Calls calls.Rules
 }
 
 // Info is what was written.
@@ -45,6 +49,8 @@ type Writer[T any] struct {
 	index   []byte
 	blocks  int
 	tokens  tokenBounds // of the block at hand
+	sums    summer[T]   // nil for a signal without calls
+	parts   []callPart  // those that are through, and the one at hand without its bytes
 }
 
 // Create begins a segment at path. The caller ends it with Finish or Abort.
@@ -54,6 +60,9 @@ func Create[T any](fs vfs.FS, path string, codec *Codec[T], opts Options) (*Writ
 		return nil, err
 	}
 	w := &Writer[T]{codec: codec, opts: opts, out: out, table: newStreamBuilder()}
+	if codec.sums != nil {
+		w.sums, w.parts = codec.sums(opts.Calls), []callPart{{}}
+	}
 	w.foot = footer{signal: codec.Kind.Signal, unit: unitRows, covers: opts.Covers, replaces: opts.Replaces}
 	return w, nil
 }
@@ -67,6 +76,11 @@ func (w *Writer[T]) Add(r *T) error {
 // AddHashed is Add for a row whose IDs' hashes are known already. The writer
 // doesn't keep their slice.
 func (w *Writer[T]) AddHashed(r *T, hashes []uint64) error {
+	if w.sums != nil && w.sums.Repeats(r) {
+		if err := w.endPart(); err != nil {
+			return err
+		}
+	}
 	k := w.codec.Kind
 	t, size := k.Time(r), k.Size(r)
 	if w.foot.rows == 0 {
@@ -82,6 +96,9 @@ func (w *Writer[T]) AddHashed(r *T, hashes []uint64) error {
 		w.ids.unit = w.tokens.add(w.ids.unit, w.codec.text(r))
 	}
 	w.ids.endRow()
+	if w.sums != nil {
+		w.sums.Add(r, w.blocks-w.parts[len(w.parts)-1].first)
+	}
 	if len(w.rows) >= w.opts.BlockRows || w.bytes >= w.opts.BlockBytes {
 		return w.endBlock()
 	}
@@ -121,6 +138,29 @@ func (w *Writer[T]) endBlock() error {
 	return w.out.flushIfBig()
 }
 
+// endPart begins other sums of calls, with a block of its own.
+func (w *Writer[T]) endPart() error {
+	if len(w.rows) > 0 {
+		if err := w.endBlock(); err != nil {
+			return err
+		}
+	}
+	if err := w.closeSums(); err != nil {
+		return err
+	}
+	w.sums, w.parts = w.codec.sums(w.opts.Calls), append(w.parts, callPart{first: w.blocks})
+	return nil
+}
+
+func (w *Writer[T]) closeSums() error {
+	b, err := w.sums.Append(nil)
+	if err != nil {
+		return fmt.Errorf("write segment: %w", err)
+	}
+	w.parts[len(w.parts)-1].bytes = b
+	return nil
+}
+
 // Finish writes the indexes and makes the file durable, though not yet its
 // entry in the directory. On an error the file is gone.
 func (w *Writer[T]) Finish() (Info, error) {
@@ -141,6 +181,12 @@ func (w *Writer[T]) finish() error {
 	w.foot.blocks = w.out.section(append(binary.AppendUvarint(w.keys.append(nil), uint64(w.blocks)), w.index...))
 	if err := w.ids.write(w.out, &w.foot); err != nil {
 		return err
+	}
+	if w.sums != nil {
+		if err := w.closeSums(); err != nil {
+			return err
+		}
+		w.foot.calls = w.out.section(appendCallParts(nil, w.parts))
 	}
 	return w.out.finish(&w.foot)
 }

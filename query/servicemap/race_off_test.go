@@ -1,0 +1,5 @@
+//go:build !race
+
+package servicemap_test
+
+const raceEnabled = false
