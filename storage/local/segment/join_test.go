@@ -159,7 +159,7 @@ func TestJoinRefusesDamage(t *testing.T) {
 	a, b := g.Logs(120).Logs, g.Logs(90).Logs
 	pieces(t, clean, segment.Logs, a, b)
 	raw := fileOf(t, clean, "piece-1")
-	for at := 0; at < len(raw); at += 1 + len(raw)/300 {
+	for at := 0; at < len(raw); at += 1 + len(raw)/120 {
 		fs := vfs.NewMem()
 		putFile(t, fs, "piece-0", fileOf(t, clean, "piece-0"))
 		bad := slices.Clone(raw)
