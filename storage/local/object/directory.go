@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -19,6 +21,12 @@ type directory struct {
 	fs    vfs.FS
 	root  string
 	temps atomic.Uint64
+
+	// dirs are the directories that this process has made or looked after: true
+	// once their entries are durable. One that is there may be another Put's
+	// that has not come so far, or that failed before it was.
+	mu   sync.Mutex
+	dirs map[string]bool
 }
 
 const (
@@ -26,7 +34,9 @@ const (
 	tempSuffix = ".tmp"
 )
 
-func newDirectory(fs vfs.FS, root string) *directory { return &directory{fs: fs, root: root} }
+func newDirectory(fs vfs.FS, root string) *directory {
+	return &directory{fs: fs, root: root, dirs: map[string]bool{}}
+}
 
 // String implements Bucket.
 func (d *directory) String() string { return d.root }
@@ -99,25 +109,30 @@ func copyAll(ctx context.Context, w io.Writer, r io.Reader, size int64) error {
 }
 
 // makeDirs makes a directory, and the entries of all that it had to make
-// durable.
+// durable. What was there above the root before is taken to be.
 func (d *directory) makeDirs(dir string) error {
-	var parents []string // of what is not there, innermost first
-	for at := dir; ; at = d.fs.PathDir(at) {
-		if _, err := d.fs.Stat(at); err == nil || at == d.fs.PathDir(at) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []string // innermost first
+	for at := dir; !d.dirs[at] && at != d.fs.PathDir(at); at = d.fs.PathDir(at) {
+		_, ours := d.dirs[at]
+		if _, err := d.fs.Stat(at); err == nil && !ours && len(at) <= len(d.root) {
 			break
 		}
-		parents = append(parents, d.fs.PathDir(at))
+		d.dirs[at] = false
+		list = append(list, at)
 	}
-	if len(parents) == 0 {
+	if len(list) == 0 {
 		return nil
 	}
 	if err := d.fs.MkdirAll(dir, dirMode); err != nil {
 		return err
 	}
-	for _, p := range parents {
-		if err := d.syncDir(p); err != nil {
+	for _, at := range slices.Backward(list) { // one is durable only where those above it are
+		if err := d.syncDir(d.fs.PathDir(at)); err != nil {
 			return err
 		}
+		d.dirs[at] = true
 	}
 	return nil
 }
@@ -171,11 +186,14 @@ func (d *directory) Delete(_ context.Context, key string) error {
 	if err := d.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for dir := d.fs.PathDir(path); len(dir) > len(d.root); dir = d.fs.PathDir(dir) {
 		names, err := d.fs.List(dir)
 		if err != nil || len(names) > 0 || d.fs.Remove(dir) != nil {
 			break
 		}
+		delete(d.dirs, dir)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/prometheus/common/model"
 	"go.uber.org/goleak"
 
@@ -407,6 +408,42 @@ func TestConfig(t *testing.T) {
 		set(&bad)
 		if err := bad.Validate(); err == nil || !strings.HasPrefix(err.Error(), key) {
 			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// TestDirectoriesAreDurable puts objects where making a directory durable fails
+// now and then: what was put without an error survives a power cut.
+func TestDirectoriesAreDurable(t *testing.T) {
+	cfg := object.DefaultConfig()
+	cfg.Kind, cfg.Directory, cfg.Attempts = object.KindDirectory, "/archive/clew", 1
+	for fail := range 12 {
+		fs := vfs.NewCrashableMem()
+		var n atomic.Int64
+		faulty := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == errorfs.OpFileSync && n.Add(1) == int64(fail) {
+				return errorfs.ErrInjected
+			}
+			return nil
+		}))
+		b := newBucket(t, fast(cfg), faulty)
+		var stored []string
+		for i := range 4 {
+			key := fmt.Sprintf("a/b%d/c", i/2)
+			if i == 3 {
+				if err := b.Delete(t.Context(), key); err != nil { // and the directory with it
+					t.Fatal(err)
+				}
+			}
+			if err := b.Put(t.Context(), key, strings.NewReader("x"), 1); err == nil {
+				stored = append(stored, key)
+			}
+		}
+		after := newBucket(t, fast(cfg), fs.CrashClone(vfs.CrashCloneCfg{}))
+		for _, key := range stored {
+			if err := after.ReadAt(t.Context(), key, make([]byte, 1), 0); err != nil {
+				t.Errorf("sync %d fails: %s was stored, and is gone: %v", fail, key, err)
+			}
 		}
 	}
 }

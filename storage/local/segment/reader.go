@@ -185,8 +185,7 @@ func (r *Reader[T]) readInto(b []byte, p place, part string, check bool) ([]byte
 }
 
 // doubter is a file that may have read a copy. Doubt drops the copy of a part
-// that is wrong, and reports whether there was one, so that the next read is of
-// the original.
+// that is wrong, and reports whether the next read is of the original.
 type doubter interface {
 	Doubt(off, length int64) bool
 }

@@ -82,13 +82,15 @@ func (f *File) Prefetch(off, length int64) error {
 	return f.Cache.Load(f.Key, f.Bytes, off, length, f.Fetch)
 }
 
-// Doubt is called where what was read is not what it should be: it reports
-// whether reading again may help, since a copy was at fault.
+// Doubt is called where what was read is not what it should be: a copy may be
+// at fault, so it is dropped, and reading again reads the original. That is so
+// as well where another reader has dropped the copy meanwhile.
 func (f *File) Doubt(off, length int64) bool {
 	if f.Tail != nil && off >= f.Tail.From && !f.noTail.Swap(true) {
 		return true
 	}
-	return f.Cache.Drop(f.Key, off, length)
+	f.Cache.Drop(f.Key, off, length)
+	return true
 }
 
 // Stat implements vfs.File.
