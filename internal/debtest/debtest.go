@@ -9,16 +9,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/clewhq/clew/internal/checkout"
 )
 
 // Unpack returns the folder that holds the files of a package, fetching it
 // once. prepare, if set, changes the files before anyone sees them.
 func Unpack(name string, prepare func(root string) error) (string, error) {
-	root, err := repository()
+	cache, err := checkout.Cache()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, ".cache", name)
+	dir := filepath.Join(cache, name)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
@@ -73,22 +75,4 @@ func run(dir, name string, args ...string) error {
 		return fmt.Errorf("%s %v: %w: %s", name, args, err, bytes.TrimSpace(out))
 	}
 	return nil
-}
-
-// repository returns the folder that holds go.mod.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", fmt.Errorf("no go.mod above %s", dir)
-		}
-		dir = parent
-	}
 }

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/clewhq/clew/internal/checkout"
 )
 
 // version is the release that the tests were written with.
@@ -49,11 +51,11 @@ func Query(t testing.TB, query string, rows any) {
 
 // interpreter returns a Python that has DuckDB.
 var interpreter = sync.OnceValues(func() (string, error) {
-	root, err := repository()
+	cache, err := checkout.Cache()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, ".cache", "duckdb-"+version)
+	dir := filepath.Join(cache, "duckdb-"+version)
 	python := filepath.Join("bin", "python")
 	if _, err := os.Stat(filepath.Join(dir, python)); err == nil {
 		return filepath.Join(dir, python), nil
@@ -79,20 +81,3 @@ var interpreter = sync.OnceValues(func() (string, error) {
 	}
 	return filepath.Join(dir, python), nil
 })
-
-// repository returns the folder of go.mod, with a .cache in it.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, os.MkdirAll(filepath.Join(dir, ".cache"), 0o755)
-		}
-		if filepath.Dir(dir) == dir {
-			return "", errors.New("no go.mod above the working directory")
-		}
-		dir = filepath.Dir(dir)
-	}
-}

@@ -13,7 +13,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -26,6 +25,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/clewhq/clew/internal/checkout"
 )
 
 //go:embed node
@@ -195,7 +196,7 @@ var build = sync.OnceValues(func() (string, error) {
 			return "", fmt.Errorf("%s is missing: install the package %s", program, pkg)
 		}
 	}
-	root, err := repository()
+	cache, err := checkout.Cache()
 	if err != nil {
 		return "", err
 	}
@@ -203,7 +204,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	home := filepath.Join(root, ".cache", "elasticsearch-"+sum)
+	home := filepath.Join(cache, "elasticsearch-"+sum)
 	if _, err := os.Stat(filepath.Join(home, "launcher.jar")); err == nil {
 		return home, nil
 	}
@@ -250,21 +251,4 @@ func hashSources() (string, error) {
 		return err
 	})
 	return hex.EncodeToString(h.Sum(nil)[:6]), err
-}
-
-// repository returns the folder of go.mod, with a .cache in it.
-func repository() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, os.MkdirAll(filepath.Join(dir, ".cache"), 0o755)
-		}
-		if filepath.Dir(dir) == dir {
-			return "", errors.New("no go.mod above the working directory")
-		}
-		dir = filepath.Dir(dir)
-	}
 }

@@ -1,13 +1,12 @@
 package logql
 
 import (
-	"container/list"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
+	"github.com/clewhq/clew/internal/lru"
 	"github.com/clewhq/clew/query/logql/entry"
 	"github.com/clewhq/clew/query/logql/syntax"
 	"github.com/clewhq/clew/storage"
@@ -20,23 +19,14 @@ import (
 // the records behind them before they were read. It is used only while the
 // store still gives the same version: what comes late, is deleted or merged
 // changes it.
-type resultCache struct {
-	most int64 // bytes
-
-	mu    sync.Mutex
-	bytes int64
-	used  list.List // of *slice, the one used last in front
-	index map[string]*list.Element
-}
+type resultCache = lru.Cache[*slice]
 
 // slice is the values at the steps from first on, counted from the epoch.
 type slice struct {
-	key     string
 	first   int64
 	n       int
 	version storage.Version
 	series  []sliceSeries
-	bytes   int64
 }
 
 type sliceSeries struct {
@@ -51,45 +41,6 @@ type sliceValues struct {
 }
 
 func (v sliceValues) value(k int) (float64, bool) { return v.values[k], v.has[k] }
-
-func (c *resultCache) get(key string) *slice {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.index[key]
-	if !ok {
-		return nil
-	}
-	c.used.MoveToFront(e)
-	return e.Value.(*slice)
-}
-
-// biggest is the part of the cache that one slice may take.
-const biggest = 16
-
-func (c *resultCache) put(s *slice) {
-	if s.bytes > c.most/biggest {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.index == nil {
-		c.index = map[string]*list.Element{}
-	}
-	if e, ok := c.index[s.key]; ok {
-		c.remove(e)
-	}
-	c.index[s.key] = c.used.PushFront(s)
-	c.bytes += s.bytes
-	for c.bytes > c.most {
-		c.remove(c.used.Back())
-	}
-}
-
-func (c *resultCache) remove(e *list.Element) {
-	s := c.used.Remove(e).(*slice)
-	delete(c.index, s.key)
-	c.bytes -= s.bytes
-}
 
 // keptRange answers one range aggregation with the help of the cache.
 type keptRange struct {
@@ -115,7 +66,7 @@ type slot struct {
 func (ev *evaluator) kept(e *syntax.RangeAgg, grouping *syntax.Grouping) *keptRange {
 	q := ev.q
 	store, ok := q.engine.reader.(storage.LogVersioner)
-	if !ok || q.engine.cache.most == 0 || q.params.Instant || ev.steps.start < 0 || !repeatable(e.Log) {
+	if !ok || !q.engine.cache.On() || q.params.Instant || ev.steps.start < 0 || !repeatable(e.Log) {
 		return nil
 	}
 	phase := ev.steps.start % ev.steps.step
@@ -215,7 +166,7 @@ func (c *keptRange) lookUp() error {
 func (c *keptRange) find(s *slot) error {
 	first := c.origin + int64(s.lo)
 	ctx := c.ev.q.ctx
-	if k := c.ev.q.engine.cache.get(s.key); k != nil && k.first <= first && first+int64(s.hi-s.lo) <= k.first+int64(k.n) {
+	if k, ok := c.ev.q.engine.cache.Get(s.key); ok && k.first <= first && first+int64(s.hi-s.lo) <= k.first+int64(k.n) {
 		v, err := c.version(ctx, k.first, k.n)
 		if err != nil {
 			return err
@@ -250,7 +201,7 @@ func (c *keptRange) keep(slots []slot, parts []part) {
 		if s.found != nil || s.version == (storage.Version{}) {
 			continue
 		}
-		out := &slice{key: s.key, first: c.origin + int64(s.lo), n: s.hi - s.lo, version: s.version}
+		out := &slice{first: c.origin + int64(s.lo), n: s.hi - s.lo, version: s.version}
 		index := map[*labelSet]int{}
 		for k := s.lo; k < s.hi; k++ {
 			vec, err := n.eval(k)
@@ -268,10 +219,10 @@ func (c *keptRange) keep(slots []slot, parts []part) {
 				v.values[k-s.lo], v.has[k-s.lo] = x.value, true
 			}
 		}
-		out.bytes = int64(len(out.key)) + 128
+		bytes := int64(len(s.key)) + 128
 		for _, x := range out.series {
-			out.bytes += labelBytes(x.labels) + int64(9*out.n) + 96
+			bytes += labelBytes(x.labels) + int64(9*out.n) + 96
 		}
-		c.ev.q.engine.cache.put(out)
+		c.ev.q.engine.cache.Put(s.key, out, bytes)
 	}
 }

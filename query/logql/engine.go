@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/clewhq/clew/internal/lru"
 	"github.com/clewhq/clew/query/logql/pipeline"
 	"github.com/clewhq/clew/query/logql/syntax"
 	"github.com/clewhq/clew/storage"
@@ -18,7 +19,7 @@ type Engine struct {
 	log    *slog.Logger
 	now    func() time.Time
 	views  viewCache
-	cache  resultCache
+	cache  *resultCache
 
 	seconds *prometheus.HistogramVec
 	rows    prometheus.Counter
@@ -45,7 +46,7 @@ func New(cfg Config, r storage.Reader, log *slog.Logger, reg prometheus.Register
 			Help: "Slices of the time of LogQL metric queries, by outcome: hit where the answer was kept from an earlier query, or miss.",
 		}, []string{"outcome"}),
 	}
-	e.cache.most = cfg.CacheBytes
+	e.cache = lru.New[*slice](cfg.CacheBytes)
 	if reg != nil {
 		reg.MustRegister(e.seconds, e.rows, e.cached)
 	}

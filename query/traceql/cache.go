@@ -2,14 +2,13 @@ package traceql
 
 import (
 	"cmp"
-	"container/list"
 	"context"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"sync"
 
+	"github.com/clewhq/clew/internal/lru"
 	"github.com/clewhq/clew/query/traceql/syntax"
 	"github.com/clewhq/clew/storage"
 )
@@ -21,24 +20,15 @@ import (
 // the spans behind them before they were read. It is used only while the store
 // still gives the same version: what comes late, is deleted or merged changes
 // it.
-type resultCache struct {
-	most int64 // bytes
-
-	mu    sync.Mutex
-	bytes int64
-	used  list.List // of *slice, the one used last in front
-	index map[string]*list.Element
-}
+type resultCache = lru.Cache[*slice]
 
 // slice is the series at n points from first on, counted from the epoch. Nobody
 // changes it once it is kept.
 type slice struct {
-	key     string
 	first   int64
 	n       int
 	version storage.Version
 	set     seriesSet
-	bytes   int64
 }
 
 // holds reports whether a slice has the points from first on.
@@ -46,47 +36,13 @@ func (s *slice) holds(first int64, n int) bool {
 	return s.first <= first && first+int64(n) <= s.first+int64(s.n)
 }
 
-func (c *resultCache) get(key string) *slice {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.index[key]
-	if !ok {
-		return nil
-	}
-	c.used.MoveToFront(e)
-	return e.Value.(*slice)
-}
-
-// biggest is the part of the cache that one slice may take.
-const biggest = 16
-
-func (c *resultCache) put(s *slice) {
-	s.bytes = int64(len(s.key)) + 128
+// bytes is about what a slice takes.
+func (s *slice) bytes() int64 {
+	n := int64(128)
 	for key, x := range s.set {
-		s.bytes += int64(len(key)) + int64(8*len(x.Values)) + int64(96*len(x.Labels)) + int64(256*len(x.Exemplars)) + 128
+		n += int64(len(key)) + int64(8*len(x.Values)) + int64(96*len(x.Labels)) + int64(256*len(x.Exemplars)) + 128
 	}
-	if s.bytes > c.most/biggest {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.index == nil {
-		c.index = map[string]*list.Element{}
-	}
-	if e, ok := c.index[s.key]; ok {
-		c.remove(e)
-	}
-	c.index[s.key] = c.used.PushFront(s)
-	c.bytes += s.bytes
-	for c.bytes > c.most {
-		c.remove(c.used.Back())
-	}
-}
-
-func (c *resultCache) remove(e *list.Element) {
-	s := c.used.Remove(e).(*slice)
-	delete(c.index, s.key)
-	c.bytes -= s.bytes
+	return n
 }
 
 // sliceSteps is how many points a slice of the cache has, but at the edges of a
@@ -113,7 +69,7 @@ type slot struct {
 // kept returns nil for what cannot be kept: compare() looks at the whole range.
 func (m *metricsRun) kept(e *syntax.MetricsPipeline) *kept {
 	store, ok := m.e.reader.(storage.SpanVersioner)
-	if !ok || m.e.cache.most == 0 || m.grid.instant || e.Func.Compare != nil || m.grid.start < 0 {
+	if !ok || !m.e.cache.On() || m.grid.instant || e.Func.Compare != nil || m.grid.start < 0 {
 		return nil
 	}
 	q := syntax.Query{Metrics: e}
@@ -182,7 +138,7 @@ func (k *kept) lookUp(ctx context.Context) error {
 
 func (k *kept) find(ctx context.Context, s *slot) error {
 	first, n := k.origin()+int64(s.lo), s.hi-s.lo
-	if c := k.m.e.cache.get(s.key); c != nil && c.holds(first, n) {
+	if c, ok := k.m.e.cache.Get(s.key); ok && c.holds(first, n) {
 		v, err := k.version(ctx, c.first, c.n)
 		if err != nil {
 			return err
@@ -224,7 +180,8 @@ func (k *kept) read(ctx context.Context, p *plan, j *joined, slots []slot) error
 		if s.found == nil && s.version != (storage.Version{}) {
 			own := joined{grid: k.m.grid.part(s.lo, s.hi), missing: j.missing, set: seriesSet{}, limit: math.MaxInt}
 			own.add(set, lo-s.lo, 0, s.hi-s.lo)
-			k.m.e.cache.put(&slice{key: s.key, first: k.origin() + int64(s.lo), n: s.hi - s.lo, version: s.version, set: own.set})
+			kept := &slice{first: k.origin() + int64(s.lo), n: s.hi - s.lo, version: s.version, set: own.set}
+			k.m.e.cache.Put(s.key, kept, int64(len(s.key))+kept.bytes())
 		}
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/query/traceql/traceqltest"
-	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -147,24 +146,5 @@ func TestKeptNothingPartial(t *testing.T) {
 		if len(res.Warnings) != 1 || len(res.Series) != 2 || store.Scanned == before {
 			t.Errorf("got %d series, warnings %q, %d spans read", len(res.Series), res.Warnings, store.Scanned-before)
 		}
-	}
-}
-
-func TestCacheBounds(t *testing.T) {
-	c := resultCache{most: 64 << 10}
-	for i := range 1000 {
-		c.put(&slice{key: fmt.Sprint(i), n: 1, version: storage.Version{1, 1}, set: seriesSet{"": {Values: make([]float64, 100)}}})
-	}
-	if c.bytes > c.most || c.used.Len() != len(c.index) || c.get("999") == nil || c.get("0") != nil {
-		t.Errorf("%d bytes in %d slices, %d known", c.bytes, c.used.Len(), len(c.index))
-	}
-	c.put(&slice{key: "999", set: seriesSet{}})
-	if got := c.get("999"); got == nil || len(got.set) != 0 {
-		t.Error("a slice that is put again takes the place of the one before")
-	}
-	before := c.bytes
-	c.put(&slice{key: "big", set: seriesSet{"": {Values: make([]float64, 1<<20)}}})
-	if c.get("big") != nil || c.bytes != before {
-		t.Error("a slice that is too big was kept")
 	}
 }

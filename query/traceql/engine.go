@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clewhq/clew/internal/lru"
 	"github.com/clewhq/clew/query/traceql/syntax"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
@@ -24,7 +25,7 @@ type Engine struct {
 	seconds *prometheus.HistogramVec
 	spans   *prometheus.CounterVec
 	cached  *prometheus.CounterVec
-	cache   resultCache
+	cache   *resultCache
 }
 
 // New returns an engine over r. reg may be nil.
@@ -32,7 +33,7 @@ func New(cfg Config, r storage.Reader, log *slog.Logger, reg prometheus.Register
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{cfg: cfg, reader: r, log: log, cache: resultCache{most: cfg.CacheBytes},
+	e := &Engine{cfg: cfg, reader: r, log: log, cache: lru.New[*slice](cfg.CacheBytes),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "clew_traceql_query_duration_seconds", Help: "How long TraceQL queries took, by kind of query.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10),

@@ -156,7 +156,7 @@ func (q *queue) tidy(last bool) {
 		return
 	}
 	log := q.store.deps.Logger
-	if err := q.keepDrained(done); err != nil {
+	if err := wal.KeepPosition(q.fs, q.drained(), done); err != nil {
 		log.Error("keep the drained position; a restart sends more again than it has to", "err", err)
 		return
 	}

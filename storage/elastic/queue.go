@@ -2,12 +2,8 @@ package elastic
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
-	"io/fs"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -253,30 +249,22 @@ func (q *queue) settle(ctx context.Context, wait time.Duration) (missing int64, 
 	return 0, nil
 }
 
-// drainedSize is a position and its checksum.
-const drainedSize = 8 + 8 + 4
-
 // readDrained reads the position before which all is in Elasticsearch. Where
 // it cannot be read the whole log is drained again, which changes nothing.
-func (q *queue) readDrained() (pos wal.Position, err error) {
-	f, err := q.fs.Open(q.fs.PathJoin(q.store.cfg.Dir, drainedName))
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return q.firstFile()
-		}
-		return pos, fmt.Errorf("read the drained position: %w", err)
+func (q *queue) readDrained() (wal.Position, error) {
+	pos, err := wal.KeptPosition(q.fs, q.drained())
+	if errors.Is(err, wal.ErrPosition) {
+		q.store.deps.Logger.Error("the whole write-ahead log is drained again", "err", err)
+		err = nil
 	}
-	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(f)
-	if err != nil {
-		return pos, fmt.Errorf("read the drained position: %w", err)
+	if err != nil || pos.Seq > 0 {
+		return pos, err
 	}
-	if len(b) != drainedSize || crc32.ChecksumIEEE(b[:16]) != binary.LittleEndian.Uint32(b[16:]) {
-		q.store.deps.Logger.Error("the drained position is damaged: the whole write-ahead log is drained again")
-		return q.firstFile()
-	}
-	return wal.Position{Seq: binary.LittleEndian.Uint64(b), Offset: int64(binary.LittleEndian.Uint64(b[8:]))}, nil
+	return q.firstFile()
 }
+
+// drained is the file that keeps how far the log is drained.
+func (q *queue) drained() string { return q.fs.PathJoin(q.store.cfg.Dir, drainedName) }
 
 // firstFile is the start of the oldest file that is there.
 func (q *queue) firstFile() (wal.Position, error) {
@@ -285,29 +273,6 @@ func (q *queue) firstFile() (wal.Position, error) {
 		return wal.Position{}, err
 	}
 	return wal.Position{Seq: seqs[0]}, nil
-}
-
-// keepDrained writes the position so that a crash leaves the old or the new
-// one.
-func (q *queue) keepDrained(pos wal.Position) error {
-	b := binary.LittleEndian.AppendUint64(nil, pos.Seq)
-	b = binary.LittleEndian.AppendUint64(b, uint64(pos.Offset))
-	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	path := q.fs.PathJoin(q.store.cfg.Dir, drainedName)
-	f, err := q.fs.Create(path+".new", vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := q.fs.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return wal.SyncDir(q.fs, q.store.cfg.Dir)
 }
 
 func (q *queue) close() error { return q.wal.Close() }
