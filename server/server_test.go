@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
+	"github.com/clewhq/clew/internal/freeport"
 	"github.com/clewhq/clew/server/auth"
 	"github.com/clewhq/clew/server/config"
 	"github.com/clewhq/clew/storage/local/object"
@@ -32,12 +33,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // started runs a server in this process until the test ends, and demands a

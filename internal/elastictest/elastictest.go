@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/internal/checkout"
+	"github.com/clewhq/clew/internal/freeport"
 )
 
 //go:embed node
@@ -97,21 +98,20 @@ func New(dir string) (*Node, error) {
 // freePorts returns the first of some ports in a row that nobody listens on.
 func freePorts(n int) (int, error) {
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		first := l.Addr().(*net.TCPAddr).Port
-		free := true
-		for i := 1; i < n && free; i++ {
-			next, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i))
-			if free = err == nil; free {
-				_ = next.Close()
+		var ports []int
+		for range n {
+			address, err := freeport.Address()
+			if err != nil {
+				return 0, err
 			}
+			at, err := net.ResolveTCPAddr("tcp", address)
+			if err != nil {
+				return 0, err
+			}
+			ports = append(ports, at.Port)
 		}
-		_ = l.Close()
-		if free {
-			return first, nil
+		if ports[n-1] == ports[0]+n-1 {
+			return ports[0], nil
 		}
 	}
 	return 0, fmt.Errorf("find %d free ports in a row", n)

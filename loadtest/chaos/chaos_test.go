@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/clewhq/clew/internal/freeport"
 )
 
 // TestMain is also the server that is killed: the test runs itself.
@@ -39,12 +40,8 @@ func serve(addr string) {
 
 func config(t *testing.T) Config {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	cfg := DefaultConfig()

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/internal/debtest"
+	"github.com/clewhq/clew/internal/freeport"
 )
 
 const (
@@ -46,17 +46,15 @@ func Start(t testing.TB) *Prometheus {
 	if err != nil {
 		t.Fatalf("a real Prometheus is needed: %v", err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	p := &Prometheus{t: t, program: filepath.Join(root, "usr", "bin", debianPackage), dir: t.TempDir(), address: l.Addr().String()}
+	p := &Prometheus{t: t, program: filepath.Join(root, "usr", "bin", debianPackage), dir: t.TempDir(), address: address}
 	p.URL = "http://" + p.address
 	if err := os.WriteFile(filepath.Join(p.dir, "prometheus.yml"), []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
