@@ -232,15 +232,17 @@ func writeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, opts s
 // durable, too. meta's figures are filled in.
 func placeSegment[T any](s *Store, sig *signal[T], meta manifest.Segment, write func(path string) (segment.Info, error)) (*handle[T], error) {
 	dir, path := s.paths.partition(&meta), s.paths.segment(&meta)
-	if err := s.paths.ensure(dir); err != nil {
-		return nil, err
-	}
-	info, err := write(path)
+	var info segment.Info
+	err := s.paths.write(dir, func() (err error) {
+		if info, err = write(path); err != nil {
+			return err
+		}
+		if err = wal.SyncDir(s.deps.FS, dir); err != nil {
+			_ = s.deps.FS.Remove(path) // nothing was told of it
+		}
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	if err := wal.SyncDir(s.deps.FS, dir); err != nil {
-		_ = s.deps.FS.Remove(path) // nothing was told of it
 		return nil, err
 	}
 	meta.Rows, meta.Min, meta.Max, meta.Bytes = info.Rows, info.Min, info.Max, info.Bytes

@@ -32,11 +32,12 @@ type paths struct {
 
 	mu      sync.Mutex
 	durable map[string]bool // directories whose entries up to root are synced
+	writers map[string]int  // of files in a directory, which stays meanwhile
 	held    map[string]bool // segments that go with their last reader
 }
 
 func newPaths(fs vfs.FS, root string) *paths {
-	return &paths{fs: fs, root: root, durable: map[string]bool{}, held: map[string]bool{}}
+	return &paths{fs: fs, root: root, durable: map[string]bool{}, writers: map[string]int{}, held: map[string]bool{}}
 }
 
 func (p *paths) join(elem ...string) string {
@@ -89,11 +90,34 @@ func (p *paths) ensure(dir string) error {
 	return nil
 }
 
-// forget removes a directory if it is empty. A flush that was about to write
-// there fails, and makes it again when it is tried again.
+// write makes a directory and calls do, which writes a file there. Nobody else
+// removes the directory meanwhile; it goes where do failed and left it empty.
+func (p *paths) write(dir string, do func() error) error {
+	p.mu.Lock()
+	p.writers[dir]++
+	p.mu.Unlock()
+	err := p.ensure(dir)
+	if err == nil {
+		err = do()
+	}
+	p.mu.Lock()
+	if p.writers[dir]--; p.writers[dir] == 0 {
+		delete(p.writers, dir)
+	}
+	p.mu.Unlock()
+	if err != nil {
+		p.forget(dir)
+	}
+	return err
+}
+
+// forget removes a directory if it is empty and nobody writes there.
 func (p *paths) forget(dir string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.writers[dir] > 0 {
+		return
+	}
 	delete(p.durable, dir)
 	if names, err := p.fs.List(dir); err == nil && len(names) == 0 {
 		_ = p.fs.Remove(dir)
