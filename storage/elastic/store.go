@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clewhq/clew/internal/inflight"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/local/dedup"
@@ -62,7 +63,7 @@ type Store struct {
 	background context.Context
 	cancel     context.CancelFunc
 	loops      sync.WaitGroup
-	calls      calls
+	calls      inflight.Count
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -122,51 +123,13 @@ func open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 	return s, nil
 }
 
-// calls counts the calls under way. It is not a lock: a reader may call the
-// store again while it iterates, also while Close waits for it.
-type calls struct {
-	mu     sync.Mutex
-	n      int
-	closed bool
-	idle   chan struct{} // closed when there are none left after Close
-}
-
 // enter holds the store open for one call; leave must be called.
 func (s *Store) enter() (leave func(), err error) {
-	c := &s.calls
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+	leave, ok := s.calls.Enter()
+	if !ok {
 		return nil, storage.ErrClosed
 	}
-	c.n++
-	return c.leave, nil
-}
-
-func (c *calls) leave() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n--; c.n == 0 && c.closed {
-		close(c.idle)
-	}
-}
-
-// close refuses calls from now on and waits for those under way. It reports
-// false where it was called before.
-func (c *calls) close() bool {
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return false
-	}
-	c.closed = true
-	c.idle = make(chan struct{})
-	if c.n == 0 {
-		close(c.idle)
-	}
-	c.mu.Unlock()
-	<-c.idle
-	return true
+	return leave, nil
 }
 
 // Health implements storage.Store. With a write-ahead log, writes go on while
@@ -224,7 +187,7 @@ func (s *Store) ResetBreaker() { s.es.Reset() }
 // Close implements storage.Store. What waits in the write-ahead log stays
 // there for the next start.
 func (s *Store) Close() error {
-	if !s.calls.close() {
+	if !s.calls.Close() {
 		return nil
 	}
 	s.cancel()

@@ -54,7 +54,7 @@ func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, t
 	}
 	hash := dedup.HashOf(tenant, sig, raw)
 	received := s.deps.Now().UnixNano()
-	flight, duplicate, err := s.announce(ctx, hash, received)
+	flight, duplicate, err := s.dedup.Announce(ctx, hash, received)
 	if duplicate {
 		s.metrics.duplicates.WithLabelValues(string(sig)).Inc()
 		return storage.WriteResult{Duplicate: true}, nil
@@ -88,26 +88,6 @@ func (s *Store) direct(ctx context.Context, items []item) error {
 	}
 	defer s.flow.release()
 	return s.bulk(ctx, items, false, false)
-}
-
-// announce waits for a copy of the same request that is under way. It returns
-// a flight to end, unless the request is a duplicate.
-func (s *Store) announce(ctx context.Context, h dedup.Hash, received int64) (*dedup.Flight, bool, error) {
-	for {
-		f, first, duplicate := s.dedup.Begin(h, received)
-		if first || duplicate {
-			return f, duplicate, nil
-		}
-		select {
-		case <-f.Done():
-			if f.Err() == nil {
-				return nil, true, nil
-			}
-			// The first copy failed; this one takes its place.
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
-		}
-	}
 }
 
 // decode makes the documents of a request that was read from the log.

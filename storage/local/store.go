@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clewhq/clew/internal/inflight"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/dedup"
 	"github.com/clewhq/clew/storage/local/manifest"
@@ -90,56 +91,18 @@ type Store struct {
 
 	deletions deletions
 	objects   objects
-	calls     callCount
+	calls     inflight.Count
 }
 
 var _ storage.Store = (*Store)(nil)
 
-// callCount counts the calls under way. It is not a lock: a reader may call the
-// store again while it iterates, also while Close waits for it.
-type callCount struct {
-	mu     sync.Mutex
-	n      int
-	closed bool
-	idle   chan struct{} // closed when there are none left after Close
-}
-
 // enter holds the store open for one call; leave must be called.
 func (s *Store) enter() (leave func(), err error) {
-	c := &s.calls
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
+	leave, ok := s.calls.Enter()
+	if !ok {
 		return nil, storage.ErrClosed
 	}
-	c.n++
-	return c.leave, nil
-}
-
-func (c *callCount) leave() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.n--; c.n == 0 && c.closed {
-		close(c.idle)
-	}
-}
-
-// close refuses calls from now on and waits for those under way. It reports
-// false where it was called before.
-func (c *callCount) close() bool {
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return false
-	}
-	c.closed = true
-	c.idle = make(chan struct{})
-	if c.n == 0 {
-		close(c.idle)
-	}
-	c.mu.Unlock()
-	<-c.idle
-	return true
+	return leave, nil
 }
 
 // Health implements storage.Store.
@@ -159,7 +122,7 @@ func (s *Store) Health() storage.Health {
 
 // Close implements storage.Store.
 func (s *Store) Close() error {
-	if !s.calls.close() {
+	if !s.calls.Close() {
 		return nil
 	}
 	s.cancel()

@@ -52,7 +52,7 @@ func write[T any](ctx context.Context, s *Store, sig *signal[T], name string, ra
 		return storage.WriteResult{}, err
 	}
 	received := s.deps.Now().UnixNano()
-	flight, duplicate, err := s.announce(ctx, dedup.HashOf(name, sig.kind.Signal, raw), received)
+	flight, duplicate, err := s.dedup.Announce(ctx, dedup.HashOf(name, sig.kind.Signal, raw), received)
 	if err == nil && duplicate {
 		s.metrics.duplicates.WithLabelValues(string(sig.kind.Signal)).Inc()
 		return storage.WriteResult{Duplicate: true}, nil
@@ -66,26 +66,6 @@ func write[T any](ctx context.Context, s *Store, sig *signal[T], name string, ra
 		return storage.WriteResult{}, err
 	}
 	return storage.WriteResult{}, nil
-}
-
-// announce waits for a copy of the same request that is under way. It returns
-// a flight to end, unless the request is a duplicate.
-func (s *Store) announce(ctx context.Context, h dedup.Hash, received int64) (*dedup.Flight, bool, error) {
-	for {
-		f, first, duplicate := s.dedup.Begin(h, received)
-		if first || duplicate {
-			return f, duplicate, nil
-		}
-		select {
-		case <-f.Done():
-			if f.Err() == nil {
-				return nil, true, nil
-			}
-			// The first copy failed; this one takes its place.
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
-		}
-	}
 }
 
 // writeAhead takes the batch from here to its acknowledgement. It or the

@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -50,6 +51,26 @@ type Flight struct {
 // limit of them.
 func New(window time.Duration, limit int) *Table {
 	return &Table{window: window, limit: limit, acked: map[Hash]int64{}, flying: map[Hash]*Flight{}}
+}
+
+// Announce waits for a copy of the same request that is under way. It returns a
+// flight to end, unless the request is a duplicate.
+func (t *Table) Announce(ctx context.Context, h Hash, received int64) (*Flight, bool, error) {
+	for {
+		f, first, duplicate := t.Begin(h, received)
+		if first || duplicate {
+			return f, duplicate, nil
+		}
+		select {
+		case <-f.Done():
+			if f.Err() == nil {
+				return nil, true, nil
+			}
+			// The first copy failed; this one takes its place.
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
+		}
+	}
 }
 
 // Begin announces a request received at now. It returns duplicate where the
