@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/collector/component"
@@ -22,11 +23,13 @@ import (
 // program is what this is called on a command line.
 const program = "clew-agent"
 
-// defaultURI names the configuration that is made for this host. It can stand
-// beside others: --config clew:default --config extra.yaml.
+// defaultURI names the configuration that is made for this host, kafkaURI that
+// which carries from Kafka to a server. They can stand beside others: --config
+// clew:default --config extra.yaml.
 const (
 	scheme     = "clew"
 	defaultURI = scheme + ":default"
+	kafkaURI   = scheme + ":kafka"
 )
 
 // synchronous makes file receivers wait for the pipeline before they move an
@@ -42,8 +45,10 @@ func NewCommand(version string) *cobra.Command {
 	cmd.Long = cmd.Short + `.
 
 Without --config it runs a configuration made for this host; "clew-agent default"
-prints it. With --config it runs any OpenTelemetry Collector configuration over
-its components; "clew-agent components" lists them.`
+prints it. With --config clew:kafka it carries what agents have sent to Kafka on
+to a server; "clew-agent default clew:kafka" prints that. With --config it runs
+any OpenTelemetry Collector configuration over its components; "clew-agent
+components" lists them.`
 	cmd.SilenceUsage = true
 	addFlags(cmd, &options)
 	cmd.AddCommand(newDefaultCommand(&options))
@@ -67,6 +72,7 @@ func addFlags(cmd *cobra.Command, o *Options) {
 	f.StringVar(&o.OTLPGRPCListen, "otlp-grpc-listen", o.OTLPGRPCListen, "where applications send OTLP over gRPC (CLEW_AGENT_OTLP_GRPC_LISTEN)")
 	f.StringVar(&o.OTLPHTTPListen, "otlp-http-listen", o.OTLPHTTPListen, "where applications send OTLP over HTTP (CLEW_AGENT_OTLP_HTTP_LISTEN)")
 	f.StringVar(&o.HealthListen, "health-listen", o.HealthListen, "where to answer health checks; empty: nowhere (CLEW_AGENT_HEALTH_LISTEN)")
+	f.StringSliceVar(&o.Kafka.Brokers, "kafka-brokers", o.Kafka.Brokers, "send to Kafka, and not to the server; some of its brokers (CLEW_KAFKA_BROKERS)")
 	f.StringSliceVar(&o.LogGlobs, "log-glob", o.LogGlobs, "log files to read instead of the host's; may be repeated (CLEW_AGENT_LOG_GLOBS)")
 }
 
@@ -98,18 +104,22 @@ func settle(w io.Writer, o Options) error {
 	if err := lockDataDir(o.DataDir); err != nil {
 		return err
 	}
+	to := o.Endpoint
+	if len(o.Kafka.Brokers) > 0 {
+		to = "Kafka at " + strings.Join(o.Kafka.Brokers, ",")
+	}
 	fmt.Fprintf(w, "clew-agent ships this host to %s; it takes OTLP at %s (gRPC) and %s (HTTP), and keeps its queue in %s\n",
-		o.Endpoint, o.OTLPGRPCListen, o.OTLPHTTPListen, o.DataDir)
+		to, o.OTLPGRPCListen, o.OTLPHTTPListen, o.DataDir)
 	return nil
 }
 
 func newDefaultCommand(o *Options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "default",
-		Short: "Print the configuration that is used when none is given",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := DefaultConfig(*o, Probe(o.HostRoot))
+		Use:   "default [clew:kafka]",
+		Short: "Print the configuration that is used when none is given, or that of clew:kafka",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := builtIn(append(args, defaultURI)[0], *o)
 			if err != nil {
 				return err
 			}
@@ -147,17 +157,25 @@ func collectorSettings(version string, o *Options) otelcol.CollectorSettings {
 // it, which is after the flags were read.
 type defaultProvider struct{ options *Options }
 
-// Retrieve answers clew:default.
+// Retrieve answers clew:default and clew:kafka.
 func (p defaultProvider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
-	if uri != defaultURI {
-		return nil, fmt.Errorf("read configuration %q: the only one of this kind is %s", uri, defaultURI)
-	}
-	limitMemory(p.options.MemoryMiB)
-	text, err := DefaultConfig(*p.options, Probe(p.options.HostRoot))
+	text, err := builtIn(uri, *p.options)
 	if err != nil {
 		return nil, err
 	}
+	limitMemory(p.options.MemoryMiB)
 	return confmap.NewRetrievedFromYAML(text)
+}
+
+// builtIn returns one of the configurations that the program makes itself.
+func builtIn(uri string, o Options) ([]byte, error) {
+	switch uri {
+	case defaultURI:
+		return DefaultConfig(o, Probe(o.HostRoot))
+	case kafkaURI:
+		return GatewayConfig(o)
+	}
+	return nil, fmt.Errorf("read configuration %q: those of this kind are %s and %s", uri, defaultURI, kafkaURI)
 }
 
 // Scheme is what stands before the colon.

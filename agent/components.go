@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clewhq/clew/agent/hostattr"
+	"github.com/clewhq/clew/agent/kafka"
 	"github.com/clewhq/clew/agent/keep"
 	"github.com/clewhq/clew/agent/lines"
 	"github.com/clewhq/clew/agent/patience"
@@ -19,6 +20,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/jaegerreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/journaldreceiver"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kafkareceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/syslogreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/zipkinreceiver"
 	"go.opentelemetry.io/collector/component"
@@ -45,7 +47,8 @@ const (
 )
 
 // Factories returns every component that the agent links. Nothing here pulls
-// in a cloud SDK or a Kubernetes client; a test holds that.
+// in a Kubernetes client, or more of a cloud SDK than what signs Kafka's log-in
+// there; a test holds that.
 func Factories() (otelcol.Factories, error) {
 	var f otelcol.Factories
 	var err error
@@ -58,6 +61,7 @@ func Factories() (otelcol.Factories, error) {
 		fluentforwardreceiver.NewFactory(),
 		jaegerreceiver.NewFactory(),
 		zipkinreceiver.NewFactory(),
+		kafkareceiver.NewFactory(),
 	)
 	if err != nil {
 		return f, fmt.Errorf("collect receivers: %w", err)
@@ -78,6 +82,7 @@ func Factories() (otelcol.Factories, error) {
 		otlphttpexporter.NewFactory(),
 		otlpexporter.NewFactory(),
 		debugexporter.NewFactory(),
+		kafka.NewFactory(),
 	)
 	if err != nil {
 		return f, fmt.Errorf("collect exporters: %w", err)

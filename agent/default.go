@@ -2,7 +2,7 @@ package agent
 
 import (
 	"bytes"
-	_ "embed" // the template
+	"embed"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -10,8 +10,8 @@ import (
 	"text/template"
 )
 
-//go:embed default.yaml.tmpl
-var defaultTemplate string
+//go:embed *.yaml.tmpl
+var templates embed.FS
 
 // hostLogs are the log files of a host: everything that is called .log, and
 // the classic names of the syslog daemons that have no ending. The newest
@@ -47,6 +47,8 @@ type settings struct {
 	Layout
 	Include, Exclude, FileReceivers, Extensions []string
 	QueueDir, OffsetsDir                        string
+	Exporter                                    string // where everything goes
+	MetricsHost, MetricsPort                    string
 }
 
 // DefaultConfig returns the configuration, as YAML, for a host of this layout.
@@ -67,6 +69,10 @@ func DefaultConfig(o Options, l Layout) ([]byte, error) {
 		Extensions:    []string{"clew_queue_file", "file_storage/offsets", "clew_patience"},
 		QueueDir:      filepath.Join(o.DataDir, "queue"),
 		OffsetsDir:    filepath.Join(o.DataDir, "offsets"),
+		Exporter:      "otlp_http",
+	}
+	if len(o.Kafka.Brokers) > 0 {
+		s.Exporter = "kafka"
 	}
 	if len(s.Include) == 0 {
 		s.Include = below(o.HostRoot, hostLogs)
@@ -83,21 +89,22 @@ func DefaultConfig(o Options, l Layout) ([]byte, error) {
 	if o.HealthListen != "" {
 		s.Extensions = append(s.Extensions, "health_check")
 	}
-	return render(s)
+	return render("default.yaml.tmpl", s)
 }
 
-func render(s settings) ([]byte, error) {
-	t, err := template.New("default.yaml").Funcs(template.FuncMap{
-		"q":    quote,
-		"list": quoteList,
-		"root": func(path string) string { return filepath.Join(s.HostRoot, path) },
-	}).Parse(defaultTemplate)
+func render(name string, s settings) ([]byte, error) {
+	t, err := template.New(name).Funcs(template.FuncMap{
+		"q":     quote,
+		"list":  quoteList,
+		"root":  func(path string) string { return filepath.Join(s.HostRoot, path) },
+		"topic": func(signal string) string { return s.Kafka.TopicPrefix + "otlp_" + signal },
+	}).ParseFS(templates, name, "ways.yaml.tmpl")
 	if err != nil {
-		return nil, fmt.Errorf("parse the default configuration: %w", err)
+		return nil, fmt.Errorf("parse the template of the configuration: %w", err)
 	}
 	var out bytes.Buffer
 	if err := t.Execute(&out, s); err != nil {
-		return nil, fmt.Errorf("fill in the default configuration: %w", err)
+		return nil, fmt.Errorf("fill in the template of the configuration: %w", err)
 	}
 	return out.Bytes(), nil
 }

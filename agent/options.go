@@ -41,6 +41,8 @@ type Options struct {
 	QueueBytes int64
 	// MemoryMiB is where the agent refuses OTLP to save its own memory.
 	MemoryMiB int64
+	// Kafka, where it has brokers, stands between agents and the server.
+	Kafka Kafka
 }
 
 // Defaults of Options.
@@ -77,6 +79,9 @@ func OptionsFromEnv(getenv func(string) string) (Options, error) {
 		Tenant:         getenv("CLEW_TENANT") != "",
 	}
 	var err error
+	if o.Kafka, err = kafkaFromEnv(getenv, or); err != nil {
+		return o, err
+	}
 	if o.QueueBytes, err = number(getenv, "CLEW_AGENT_QUEUE_BYTES", defaultQueueBytes); err != nil {
 		return o, err
 	}
@@ -166,6 +171,9 @@ func (o Options) Validate() error {
 	}
 	if o.QueueBytes <= 0 {
 		errs = append(errs, fmt.Errorf("CLEW_AGENT_QUEUE_BYTES is %d: want more than 0", o.QueueBytes))
+	}
+	if err := o.Kafka.validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if o.MemoryMiB < minMemoryMiB {
 		errs = append(errs, fmt.Errorf("CLEW_AGENT_MEMORY_MIB is %d: want at least %d", o.MemoryMiB, minMemoryMiB))

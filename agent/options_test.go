@@ -45,11 +45,12 @@ func TestOptionsFromEnv(t *testing.T) {
 		Endpoint: "https://clew:4318", DataDir: "/d", OTLPGRPCListen: "127.0.0.1:1", OTLPHTTPListen: "127.0.0.1:2",
 		HealthListen: "127.0.0.1:3", LogGlobs: []string{"/a", "/b"}, HostRoot: "/hostfs", CAFile: "/ca",
 		Token: true, Tenant: true, QueueBytes: 5, MemoryMiB: 128,
+		Kafka: Kafka{Group: "clew", MetricsListen: DefaultMetricsListen},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
-	for _, name := range []string{"CLEW_AGENT_QUEUE_BYTES", "CLEW_AGENT_MEMORY_MIB"} {
+	for _, name := range []string{"CLEW_AGENT_QUEUE_BYTES", "CLEW_AGENT_MEMORY_MIB", "CLEW_KAFKA_TLS"} {
 		if _, err := OptionsFromEnv(getenv(map[string]string{name: "4 GiB"})); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s of 4 GiB: error is %v", name, err)
 		}
@@ -81,6 +82,9 @@ func TestBadOptions(t *testing.T) {
 		"--log-glob":             func(o *Options) { o.LogGlobs = []string{"*.log"} },
 		"CLEW_AGENT_QUEUE_BYTES": func(o *Options) { o.QueueBytes = 0 },
 		"CLEW_AGENT_MEMORY_MIB":  func(o *Options) { o.MemoryMiB = 1 },
+		"--kafka-brokers":        func(o *Options) { o.Kafka.Brokers = []string{"kafka"} },
+
+		"CLEW_AGENT_METRICS_LISTEN": func(o *Options) { o.Kafka.MetricsListen = "here" },
 	} {
 		o, _ := OptionsFromEnv(getenv(nil))
 		if _, err := DefaultConfig(o, Layout{}); err != nil {

@@ -25,6 +25,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
+	"github.com/clewhq/clew/agent"
 	"github.com/clewhq/clew/internal/freeport"
 )
 
@@ -32,11 +33,20 @@ import (
 // signal and kill the real program without building it a second time.
 const asProgram = "CLEW_TEST_AS_PROGRAM"
 
+// asAgent makes the test binary be clew-agent.
+const asAgent = "CLEW_TEST_AS_AGENT"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		os.Exit(run(ctx, rootCommand(), os.Args[1:]))
+	}
+	if os.Getenv(asAgent) != "" {
+		if err := agent.NewCommand("test").Execute(); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

@@ -9,25 +9,20 @@
 package elastictest
 
 import (
-	"bufio"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/clewhq/clew/internal/checkout"
 	"github.com/clewhq/clew/internal/freeport"
+	"github.com/clewhq/clew/internal/maventest"
 )
 
 //go:embed node
@@ -191,64 +186,5 @@ func (n *Node) Kill() {
 
 // build returns the folder with the server, made where there is none.
 var build = sync.OnceValues(func() (string, error) {
-	for program, pkg := range map[string]string{"java": "openjdk-17-jdk-headless", "javac": "openjdk-17-jdk-headless", "mvn": "maven"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return "", fmt.Errorf("%s is missing: install the package %s", program, pkg)
-		}
-	}
-	cache, err := checkout.Cache()
-	if err != nil {
-		return "", err
-	}
-	sum, err := hashSources()
-	if err != nil {
-		return "", err
-	}
-	home := filepath.Join(cache, "elasticsearch-"+sum)
-	if _, err := os.Stat(filepath.Join(home, "launcher.jar")); err == nil {
-		return home, nil
-	}
-	// Test programs run side by side: each makes its own, the first one stays.
-	temp, err := os.MkdirTemp(filepath.Dir(home), "elasticsearch-build-")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = os.RemoveAll(temp) }()
-	if err := os.CopyFS(temp, sources); err != nil {
-		return "", err
-	}
-	cmd := exec.Command("mvn", "-q", "-B", "package")
-	cmd.Dir = filepath.Join(temp, "node")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("mvn package: %w: %s", err, lastLines(out))
-	}
-	if err := os.Rename(filepath.Join(temp, "node", "home"), home); err != nil {
-		if _, there := os.Stat(home); there != nil {
-			return "", err
-		}
-	}
-	return home, nil
+	return maventest.Build("elasticsearch", sources, "launcher.jar")
 })
-
-func lastLines(out []byte) string {
-	var lines []string
-	for sc := bufio.NewScanner(strings.NewReader(string(out))); sc.Scan(); {
-		lines = append(lines, sc.Text())
-	}
-	return strings.Join(lines[max(0, len(lines)-10):], "\n")
-}
-
-// hashSources names the folder, so that a changed source makes a new one.
-func hashSources() (string, error) {
-	h := sha256.New()
-	err := fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := sources.ReadFile(path)
-		h.Write([]byte(path))
-		h.Write(b)
-		return err
-	})
-	return hex.EncodeToString(h.Sum(nil)[:6]), err
-}
