@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/correlation/kubernetes"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
@@ -16,7 +17,7 @@ import (
 // settings: of the services that took part, or of nobody in particular.
 func (g *gather) recordedChanges(ctx context.Context, v *involved, from, to int64) ([]Entry, error) {
 	var out []Entry
-	q := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: []string{correlation.ChangeID}, Stream: func(s *telemetry.Stream) bool { return !isEvents(s) }}
+	q := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: []string{correlation.ChangeID}, Stream: func(s *telemetry.Stream) bool { return !kubernetes.MayHoldEvents(s) }}
 	for batch, err := range g.reader.Logs(ctx, q) {
 		if err != nil {
 			return out, fmt.Errorf("read changes: %w", err)
@@ -47,7 +48,7 @@ func (v *involved) concerns(l *telemetry.Log) bool {
 		return true
 	}
 	target := firstText(l.Attrs, targetAttrs)
-	return target == "" || v.services[target] || v.objects[kindDeployment][target]
+	return target == "" || v.services[target] || v.objects[kubernetes.KindDeployment][target]
 }
 
 // changeText is what a change says: its event's name, its text, and what

@@ -3,7 +3,7 @@ package correlate
 import (
 	"strings"
 
-	"github.com/clewhq/clew/correlation"
+	"github.com/clewhq/clew/correlation/kubernetes"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -14,32 +14,6 @@ type involved struct {
 	namespaces map[string]bool
 	objects    map[string]map[string]bool
 }
-
-// The kinds of objects that a resource's pod tells of.
-const (
-	kindPod         = "pod"
-	kindNode        = "node"
-	kindReplicaSet  = "replicaset"
-	kindDeployment  = "deployment"
-	kindStatefulSet = "statefulset"
-	kindAutoscaler  = "horizontalpodautoscaler"
-)
-
-// objectAttrs are the attributes that name an object, by its kind:
-// OpenTelemetry's and those that the shippers of Loki and Elastic put on logs.
-var objectAttrs = map[string][]string{
-	kindPod:         {"k8s.pod.name", "pod", "pod_name", "kubernetes.pod_name", "kubernetes_pod_name", "kubernetes.pod.name"},
-	kindNode:        {"k8s.node.name", "node_name", "kubernetes.node.name", "kubernetes.host"},
-	kindReplicaSet:  {"k8s.replicaset.name"},
-	kindDeployment:  {"k8s.deployment.name", "kubernetes.deployment.name"},
-	kindStatefulSet: {"k8s.statefulset.name"},
-	"daemonset":     {"k8s.daemonset.name"},
-	"job":           {"k8s.job.name"},
-	"cronjob":       {"k8s.cronjob.name"},
-	kindAutoscaler:  {"k8s.hpa.name"},
-}
-
-var namespaceAttrs = []string{"k8s.namespace.name", "namespace", "kubernetes.namespace_name", "kubernetes_namespace_name", "kubernetes.namespace"}
 
 func (g *gather) involved() *involved {
 	v := &involved{services: map[string]bool{}, namespaces: map[string]bool{}, objects: map[string]map[string]bool{}}
@@ -59,16 +33,11 @@ func (v *involved) see(s *telemetry.Stream, seen map[*telemetry.Stream]bool) {
 	}
 	seen[s] = true
 	v.services[s.Service] = true
-	if ns := firstText(s.Resource.Attrs, namespaceAttrs); ns != "" {
+	if ns := kubernetes.Namespace(s.Resource.Attrs); ns != "" {
 		v.namespaces[ns] = true
 	}
-	for kind, keys := range objectAttrs {
-		if name := firstText(s.Resource.Attrs, keys); name != "" {
-			v.add(kind, name)
-		}
-	}
-	if pod := firstText(s.Resource.Attrs, objectAttrs[kindPod]); pod != "" {
-		v.addOwners(pod)
+	for _, o := range kubernetes.Objects(s.Resource.Attrs) {
+		v.add(o.Kind, o.Name)
 	}
 }
 
@@ -79,31 +48,14 @@ func (v *involved) add(kind, name string) {
 	v.objects[kind][name] = true
 }
 
-// addOwners adds what a pod's name tells of its owners: the replica set and
-// the deployment of checkout-7d9f8b6c5d-x2x4z, the stateful set of db-0.
-func (v *involved) addOwners(pod string) {
-	dash := strings.LastIndexByte(pod, '-')
-	if dash <= 0 {
-		return
-	}
-	if set, template, ok := correlation.PodOwners(pod); ok {
-		v.add(kindReplicaSet, set+"-"+template)
-		v.add(kindDeployment, set)
-		return
-	}
-	if number := pod[dash+1:]; number != "" && strings.Trim(number, "0123456789") == "" {
-		v.add(kindStatefulSet, pod[:dash])
-	}
-}
-
 // names reports whether an object took part; namespace may be empty. What
 // belongs to one often has its name: an autoscaler has its deployment's.
 func (v *involved) names(kind, name, namespace string) bool {
 	kind = strings.ToLower(kind)
-	if namespace != "" && len(v.namespaces) > 0 && !v.namespaces[namespace] && kind != kindNode {
+	if namespace != "" && len(v.namespaces) > 0 && !v.namespaces[namespace] && kind != kubernetes.KindNode {
 		return false
 	}
-	return v.objects[kind][name] || kind == kindAutoscaler && (v.objects[kindDeployment][name] || v.objects[kindStatefulSet][name])
+	return v.objects[kind][name] || kind == kubernetes.KindAutoscaler && (v.objects[kubernetes.KindDeployment][name] || v.objects[kubernetes.KindStatefulSet][name])
 }
 
 // firstText returns the first of keys that attrs have a text for.
