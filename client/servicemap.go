@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/clewhq/clew/query/servicemap"
 )
@@ -75,19 +76,20 @@ func (c *Client) Map(ctx context.Context, o MapOptions) error {
 
 // showMap prints the map as two tables.
 func (c *Client) showMap(m *servicemap.Map) {
-	rows := [][]string{{"NODE", "TYPE", "CALLS", "ERRORS", "P50", "P95", "P99", "HEALTH"}}
+	rows := [][]string{{"NODE", "TYPE", "CALLS", "ERRORS", "P50", "P95", "P99", "HEALTH", "EVIDENCE"}}
 	paints := colours{}
 	for _, n := range m.Nodes {
 		rows = append(rows, []string{paint(paints.of(n.ID), clean(n.ID)), n.Type, calls(n.Calls, n.Before, n.Change), errorsOf(n.Errors, n.Calls),
-			millis(n.P50, n.Calls), millis(n.P95, n.Calls), millis(n.P99, n.Calls), health(n.Health)})
+			millis(n.P50, n.Calls), millis(n.P95, n.Calls), millis(n.P99, n.Calls), health(n.Health), n.Evidence})
 	}
 	c.table(rows, 2, 3, 4, 5, 6)
+	c.showReasons(m.Nodes)
 	if len(m.Edges) > 0 {
 		c.printf("\n")
-		rows = [][]string{{"CALLER", "", "CALLED", "PROTOCOL", "CALLS", "ERRORS", "P50", "P95", "P99", "EVIDENCE"}}
+		rows = [][]string{{"CALLER", "", "CALLED", "PROTOCOL", "CALLS", "ERRORS", "P50", "P95", "P99", "HEALTH", "EVIDENCE"}}
 		for _, e := range m.Edges {
 			rows = append(rows, []string{paint(paints.of(e.Source), clean(e.Source)), "→", paint(paints.of(e.Target), clean(e.Target)), clean(e.Protocol),
-				calls(e.Calls, e.Before, e.Change), errorsOf(e.Errors, e.Calls), millis(e.P50, e.Calls), millis(e.P95, e.Calls), millis(e.P99, e.Calls), e.Evidence})
+				calls(e.Calls, e.Before, e.Change), errorsOf(e.Errors, e.Calls), millis(e.P50, e.Calls), millis(e.P95, e.Calls), millis(e.P99, e.Calls), health(e.Health), e.Evidence})
 		}
 		c.table(rows, 4, 5, 6, 7, 8)
 	}
@@ -97,6 +99,32 @@ func (c *Client) showMap(m *servicemap.Map) {
 	for _, w := range m.Warnings {
 		c.printf("%s %s\n", paint(warnStyle, "warning"), clean(w))
 	}
+}
+
+// showReasons says why nodes are not well, and what was wrong and is over.
+func (c *Client) showReasons(nodes []servicemap.Node) {
+	rows := [][]string{{"WHY", "", "SINCE", ""}}
+	for _, n := range nodes {
+		for _, r := range n.Reasons {
+			rows = append(rows, []string{clean(n.ID), health(r.Health), since(r.Since, r.Until), clean(r.Text)})
+		}
+	}
+	if len(rows) > 1 {
+		c.printf("\n")
+		c.table(rows)
+	}
+}
+
+// since shows when something began, and when it ended if it did.
+func since(from, until *time.Time) string {
+	const layout = "01-02 15:04:05"
+	switch {
+	case from == nil:
+		return "-"
+	case until != nil:
+		return from.Local().Format(layout) + " to " + until.Local().Format(layout)
+	}
+	return from.Local().Format(layout)
 }
 
 // calls shows how many there are, and how many there were.

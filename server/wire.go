@@ -155,7 +155,7 @@ func (s *Server) makeQueries(context.Context) error {
 	s.query = &queries{
 		logql:   logql.New(q.LogQL, records, s.log, s.reg),
 		traceql: traceql.New(q.TraceQL, records, s.log, s.reg),
-		maps:    servicemap.New(q.ServiceMap, records),
+		maps:    servicemap.New(q.ServiceMap, records).WithMetrics(s.samples),
 	}
 	s.query.stories = correlate.New(q.Correlate, records, correlate.PrometheusExemplars(s.exemplars))
 	s.query.native = native.Engines{
@@ -190,6 +190,10 @@ func (s *Server) makeQueries(context.Context) error {
 }
 
 func (s *Server) exemplars(tenant string) (promstorage.ExemplarQueryable, error) {
+	return s.stores.metrics.Tenant(tenant)
+}
+
+func (s *Server) samples(tenant string) (promstorage.Queryable, error) {
 	return s.stores.metrics.Tenant(tenant)
 }
 

@@ -2,6 +2,7 @@ package servicemap
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -84,6 +85,15 @@ func (b *builder) build() {
 // spans reports whether a node is a service that sends spans.
 func (b *builder) spans(i int32) bool { return b.t.Senders[i] }
 
+// traced returns the nodes that spans tell of.
+func (b *builder) traced() map[int32]bool {
+	out := maps.Clone(b.t.Present)
+	for k := range b.edges {
+		out[k.source], out[k.target] = true, true
+	}
+	return out
+}
+
 // resolve returns the service that an outside host is, where its name is a
 // service's: as it is, or as Kubernetes names services.
 func (b *builder) resolve(i int32) int32 {
@@ -109,11 +119,15 @@ func (b *builder) resolve(i int32) int32 {
 // result puts the map together, sorted.
 func (b *builder) result(more []Edge) *Map {
 	m := &Map{Nodes: make([]Node, 0, len(b.nodes)), Edges: make([]Edge, 0, len(b.edges)), Partial: len(b.warnings) > 0, Warnings: b.warnings}
+	traced := b.traced()
 	for i, t := range b.nodes {
 		of := b.names.Node(i)
 		n := Node{ID: of.ID, Type: of.Type, Calls: int(t.Calls), Errors: int(t.Errors), Health: b.cfg.health(int(t.Calls), int(t.Errors))}
 		n.P50, n.P95, n.P99 = percentiles(t)
 		n.EstimatedCalls = estimate(t)
+		if n.Evidence = EvidenceLogs; traced[i] {
+			n.Evidence = EvidenceSpans
+		}
 		m.Nodes = append(m.Nodes, n)
 	}
 	for k, t := range b.edges {

@@ -21,7 +21,7 @@ func (m *Map) compare(before *Map) {
 		}
 	}
 	for _, b := range nodes {
-		m.Nodes = append(m.Nodes, Node{ID: b.ID, Type: b.Type, Health: HealthUnknown, Change: ChangeRemoved, Before: &Figures{b.Calls, b.Errors, b.P50, b.P95, b.P99}})
+		m.Nodes = append(m.Nodes, Node{ID: b.ID, Type: b.Type, Evidence: b.Evidence, Health: HealthUnknown, Change: ChangeRemoved, Before: &Figures{b.Calls, b.Errors, b.P50, b.P95, b.P99}})
 	}
 	type key struct{ source, target, protocol, evidence string }
 	edges := map[key]*Edge{}
@@ -40,7 +40,7 @@ func (m *Map) compare(before *Map) {
 		}
 	}
 	for _, b := range edges {
-		m.Edges = append(m.Edges, Edge{Source: b.Source, Target: b.Target, Protocol: b.Protocol, Evidence: b.Evidence, Change: ChangeRemoved,
+		m.Edges = append(m.Edges, Edge{Source: b.Source, Target: b.Target, Protocol: b.Protocol, Evidence: b.Evidence, Health: HealthUnknown, Change: ChangeRemoved,
 			SampleTraceIDs: b.SampleTraceIDs, Before: &Figures{b.Calls, b.Errors, b.P50, b.P95, b.P99}})
 	}
 	if before.Partial {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clewhq/clew/correlation/kubernetes"
+	"github.com/clewhq/clew/query/servicemap/health"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 	"github.com/clewhq/clew/telemetry/calls"
@@ -16,21 +18,27 @@ import (
 type Engine struct {
 	cfg    Config
 	reader storage.Reader
+	health *health.Judge
 }
 
 // New returns an engine over reader.
-func New(cfg Config, reader storage.Reader) *Engine { return &Engine{cfg: cfg, reader: reader} }
+func New(cfg Config, reader storage.Reader) *Engine {
+	return &Engine{cfg: cfg, reader: reader, health: health.New(cfg.Health, reader, nil)}
+}
 
 // Config returns what the engine was made with.
 func (e *Engine) Config() Config { return e.cfg }
 
 // Map returns the map of q's spans.
 func (e *Engine) Map(ctx context.Context, q Query) (*Map, error) {
-	m, err := e.mapOf(ctx, q)
-	if err != nil || q.BeforeTo == 0 {
+	m, known, err := e.mapOf(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.judge(ctx, q, m, known); err != nil || q.BeforeTo == 0 {
 		return m, err
 	}
-	before, err := e.mapOf(ctx, Query{Tenant: q.Tenant, From: q.BeforeFrom, To: q.BeforeTo})
+	before, _, err := e.mapOf(ctx, Query{Tenant: q.Tenant, From: q.BeforeFrom, To: q.BeforeTo})
 	if err != nil {
 		return nil, err
 	}
@@ -38,27 +46,30 @@ func (e *Engine) Map(ctx context.Context, q Query) (*Map, error) {
 	return m, nil
 }
 
-// mapOf is Map of one range.
-func (e *Engine) mapOf(ctx context.Context, q Query) (*Map, error) {
+// mapOf is Map of one range, without its nodes' health beyond their errors, and
+// the services that log.
+func (e *Engine) mapOf(ctx context.Context, q Query) (*Map, map[string]bool, error) {
 	t, warnings, err := e.totals(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b := newBuilder(t, e.cfg)
 	b.warnings = warnings
 	logs, err := e.reader.Streams(ctx, q.Tenant, telemetry.Logs, q.From, q.To)
 	if err != nil {
-		return nil, fmt.Errorf("list log streams: %w", err)
+		return nil, nil, fmt.Errorf("list log streams: %w", err)
 	}
 	for _, s := range logs {
-		b.known[calls.ServiceOf(s.Stream)] = true
+		if !kubernetes.OnlyEvents(s.Stream) {
+			b.known[calls.ServiceOf(s.Stream)] = true
+		}
 	}
 	b.build()
 	edges, err := e.logEdges(ctx, q, b)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return b.result(edges), nil
+	return b.result(edges), b.known, nil
 }
 
 // Dependencies returns how often each service called each other one directly,

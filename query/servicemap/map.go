@@ -1,5 +1,7 @@
 package servicemap
 
+import "github.com/clewhq/clew/query/servicemap/health"
+
 // Map is who calls whom, as the API says it.
 type Map struct {
 	Nodes    []Node   `json:"nodes"`
@@ -20,6 +22,13 @@ type Node struct {
 	P95    float64 `json:"p95_ms"`
 	P99    float64 `json:"p99_ms"`
 	Health string  `json:"health"`
+	// Evidence is the best that the node is known from: spans, logs, metrics.
+	Evidence string `json:"evidence"`
+	// Reasons say why it is not well, the worst first, and what was wrong
+	// within the range and is over.
+	Reasons []health.Reason `json:"reasons,omitempty"`
+	// Dependencies are what its own health check says of what it needs.
+	Dependencies []health.Dependency `json:"dependencies,omitempty"`
 	// EstimatedCalls is how many calls there were where the spans say that they
 	// were sampled; Calls is how many of them are stored.
 	EstimatedCalls float64 `json:"estimated_calls,omitempty"`
@@ -42,6 +51,10 @@ type Edge struct {
 	P99            float64  `json:"p99_ms"`
 	Evidence       string   `json:"evidence"`
 	SampleTraceIDs []string `json:"sample_trace_ids"`
+	// Health is how the calls are, and Reasons what their source says of their
+	// target.
+	Health  string          `json:"health"`
+	Reasons []health.Reason `json:"reasons,omitempty"`
 	// EstimatedCalls, Before and Change: see Node.
 	EstimatedCalls float64  `json:"estimated_calls,omitempty"`
 	Before         *Figures `json:"before,omitempty"`
@@ -82,18 +95,19 @@ const (
 	ReasonPeer = "peer_unknown"
 )
 
-// What an edge is known from.
+// What a node or an edge is known from.
 const (
-	EvidenceSpans = "spans"
-	EvidenceLogs  = "logs"
+	EvidenceSpans   = "spans"
+	EvidenceLogs    = "logs"
+	EvidenceMetrics = "metrics"
 )
 
 // The states of a node.
 const (
-	HealthOK       = "ok"
-	HealthDegraded = "degraded"
-	HealthDown     = "down"
-	HealthUnknown  = "unknown"
+	HealthOK       = health.OK
+	HealthDegraded = health.Degraded
+	HealthDown     = health.Down
+	HealthUnknown  = health.Unknown
 )
 
 // Dependency is how often one service called another one.

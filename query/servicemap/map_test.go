@@ -262,10 +262,10 @@ func TestDependencies(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	b, err := json.Marshal(mapOf(t, storeOf(spec{id: "1", service: "a", kind: server, end: 3}), whole))
-	want := `{"nodes":[{"id":"a","type":"service","calls":1,"errors":0,"p50_ms":3,"p95_ms":3,"p99_ms":3,"health":"ok"},` +
-		`{"id":"user","type":"user","calls":0,"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0,"health":"unknown"}],` +
+	want := `{"nodes":[{"id":"a","type":"service","calls":1,"errors":0,"p50_ms":3,"p95_ms":3,"p99_ms":3,"health":"ok","evidence":"spans"},` +
+		`{"id":"user","type":"user","calls":0,"errors":0,"p50_ms":0,"p95_ms":0,"p99_ms":0,"health":"unknown","evidence":"spans"}],` +
 		`"edges":[{"source":"user","target":"a","protocol":"unknown","calls":1,"errors":0,"p50_ms":3,"p95_ms":3,"p99_ms":3,"evidence":"spans",` +
-		`"sample_trace_ids":["0000000000000000000000000000000a"]}],"partial":false}`
+		`"sample_trace_ids":["0000000000000000000000000000000a"],"health":"ok"}],"partial":false}`
 	if err != nil || string(b) != want {
 		t.Errorf("got %s, %v", b, err)
 	}

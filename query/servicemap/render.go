@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/clewhq/clew/query/servicemap/health"
 )
 
 // shapes are Graphviz's shapes and Mermaid's brackets, by the type of a node.
@@ -21,29 +23,59 @@ func (m *Map) DOT() string {
 		if shape == "" {
 			shape = dotShapes[TypeService]
 		}
-		fmt.Fprintf(&b, "  %s [shape=%s%s];\n", dotQuote(n.ID), shape, dotStyle(n.Change, n.Health == HealthDown || n.Health == HealthDegraded, false))
+		fmt.Fprintf(&b, "  %s [shape=%s%s%s];\n", dotQuote(n.ID), shape, dotStyle(n.Change, n.Health, n.Evidence == EvidenceMetrics), dotTip(n.Reasons))
 	}
 	for _, e := range m.Edges {
-		fmt.Fprintf(&b, "  %s -> %s [label=%s%s];\n", dotQuote(e.Source), dotQuote(e.Target), dotQuote(e.label()), dotStyle(e.Change, e.Errors > 0, e.Evidence == EvidenceLogs))
+		state := e.Health
+		if e.Errors > 0 {
+			state = health.Worse(state, HealthDegraded)
+		}
+		fmt.Fprintf(&b, "  %s -> %s [label=%s%s%s];\n", dotQuote(e.Source), dotQuote(e.Target), dotQuote(e.label()), dotStyle(e.Change, state, e.Evidence == EvidenceLogs), dotTip(e.Reasons))
 	}
 	b.WriteString("}\n")
 	return b.String()
 }
 
-func dotStyle(change string, bad, fromLogs bool) string {
+// stateColours are those of what is not well.
+var stateColours = map[string]string{HealthDown: "red", HealthDegraded: "orange"}
+
+// dotStyle draws what is not known from spans dashed.
+func dotStyle(change, state string, dashed bool) string {
+	colour, line := stateColours[state], ""
 	switch {
 	case change == ChangeRemoved:
-		return ", color=gray, style=dotted"
-	case bad && fromLogs:
-		return ", color=red, style=dashed"
-	case bad:
-		return ", color=red"
-	case change == ChangeAdded:
-		return ", color=green"
-	case fromLogs:
-		return ", style=dashed"
+		colour, line = "gray", "dotted"
+	case dashed:
+		line = "dashed"
 	}
-	return ""
+	if colour == "" && change == ChangeAdded {
+		colour = "green"
+	}
+	out := ""
+	if colour != "" {
+		out += ", color=" + colour
+	}
+	if line != "" {
+		out += ", style=" + line
+	}
+	return out
+}
+
+// dotTip says why something is not well, where a picture can.
+func dotTip(reasons []health.Reason) string {
+	if len(reasons) == 0 {
+		return ""
+	}
+	return ", tooltip=" + dotQuote(inWords(reasons))
+}
+
+// inWords joins the texts of reasons.
+func inWords(reasons []health.Reason) string {
+	texts := make([]string, len(reasons))
+	for i, r := range reasons {
+		texts[i] = r.Text
+	}
+	return strings.Join(texts, "; ")
 }
 
 // oneLine makes a name that senders chose harmless in a text of lines.
@@ -80,6 +112,17 @@ func (m *Map) Mermaid() string {
 		}
 		fmt.Fprintf(&b, "  %s %s|%s| %s\n", ids[e.Source], arrow, mermaidQuote(e.label()), ids[e.Target])
 	}
+	for _, state := range []string{HealthDown, HealthDegraded} {
+		var unwell []string
+		for _, n := range m.Nodes {
+			if n.Health == state {
+				unwell = append(unwell, ids[n.ID])
+			}
+		}
+		if len(unwell) > 0 {
+			fmt.Fprintf(&b, "  classDef %s stroke:%s,stroke-width:3px\n  class %s %s\n", state, stateColours[state], strings.Join(unwell, ","), state)
+		}
+	}
 	return b.String()
 }
 
@@ -114,14 +157,20 @@ type NodeGraph struct {
 
 // GraphNode is a row of the frame of nodes, by the names of the panel's fields.
 type GraphNode struct {
-	ID            string  `json:"id"`
-	Title         string  `json:"title"`
-	SubTitle      string  `json:"subtitle"`
-	MainStat      string  `json:"mainstat"`
-	SecondaryStat string  `json:"secondarystat"`
+	ID            string `json:"id"`
+	Title         string `json:"title"`
+	SubTitle      string `json:"subtitle"`
+	MainStat      string `json:"mainstat"`
+	SecondaryStat string `json:"secondarystat"`
+	// The arcs are parts of the circle: the share of calls that failed, and the
+	// rest in the colour of the node's health, where one that is down is all
+	// failed.
 	ArcOK         float64 `json:"arc__ok"`
+	ArcDegraded   float64 `json:"arc__degraded"`
 	ArcFailed     float64 `json:"arc__failed"`
+	ArcUnknown    float64 `json:"arc__unknown"`
 	DetailHealth  string  `json:"detail__health"`
+	DetailReasons string  `json:"detail__reasons"`
 	DetailCalls   int     `json:"detail__calls"`
 	DetailErrors  int     `json:"detail__errors"`
 }
@@ -142,12 +191,11 @@ type GraphEdge struct {
 func (m *Map) NodeGraph() *NodeGraph {
 	g := &NodeGraph{Nodes: []GraphNode{}, Edges: []GraphEdge{}}
 	for _, n := range m.Nodes {
-		failed := 0.0
-		if n.Calls > 0 {
-			failed = float64(n.Errors) / float64(n.Calls)
-		}
-		g.Nodes = append(g.Nodes, GraphNode{ID: n.ID, Title: n.ID, SubTitle: n.Type, MainStat: plural(n.Calls, "call"),
-			SecondaryStat: milliseconds(n.P95), ArcOK: 1 - failed, ArcFailed: failed, DetailHealth: n.Health, DetailCalls: n.Calls, DetailErrors: n.Errors})
+		row := GraphNode{ID: n.ID, Title: n.ID, SubTitle: n.Type, MainStat: plural(n.Calls, "call"),
+			SecondaryStat: milliseconds(n.P95), DetailHealth: n.Health, DetailCalls: n.Calls, DetailErrors: n.Errors}
+		row.DetailReasons = inWords(n.Reasons)
+		row.arcs(n.Health, float64(n.Errors)/float64(max(n.Calls, 1)))
+		g.Nodes = append(g.Nodes, row)
 	}
 	for _, e := range m.Edges {
 		row := GraphEdge{ID: e.Source + " > " + e.Target + " > " + e.Protocol + " > " + e.Evidence, Source: e.Source, Target: e.Target, MainStat: e.label(),
@@ -158,6 +206,21 @@ func (m *Map) NodeGraph() *NodeGraph {
 		g.Edges = append(g.Edges, row)
 	}
 	return g
+}
+
+// arcs divides the circle.
+func (n *GraphNode) arcs(state string, failed float64) {
+	n.ArcFailed = failed
+	switch rest := 1 - failed; state {
+	case HealthDown:
+		n.ArcFailed = 1
+	case HealthDegraded:
+		n.ArcDegraded = rest
+	case HealthUnknown:
+		n.ArcUnknown = rest
+	default:
+		n.ArcOK = rest
+	}
 }
 
 func milliseconds(ms float64) string {
