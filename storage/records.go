@@ -39,9 +39,11 @@ type WriteResult struct {
 // assume that it may or may not come back after a restart. A batch whose
 // context ends while it waits for the disk may have been stored.
 //
-// The store keeps the batch: neither its bytes nor its records may be changed
-// after the call, whatever it returned. An empty batch is a no-op. Both
-// methods are safe for concurrent use; concurrent batches share an fsync.
+// The store keeps the batch's bytes and streams, which may not be changed after
+// the call, whatever it returned. The list of records, and the lists in them,
+// are the caller's again when the call returns: it may decode the next request
+// into their memory. An empty batch is a no-op. Both methods are safe for
+// concurrent use; concurrent batches share an fsync.
 type Writer interface {
 	WriteLogs(ctx context.Context, tenant string, b *telemetry.LogBatch) (WriteResult, error)
 	WriteSpans(ctx context.Context, tenant string, b *telemetry.SpanBatch) (WriteResult, error)

@@ -255,7 +255,7 @@ func (s *Span) Duration() time.Duration {
 
 // LogBatch is one request of log records. Raw is the OTLP protobuf
 // ExportLogsServiceRequest that decodes to exactly Logs, and which their
-// strings may point into; neither may be changed once the batch was handed on.
+// strings may point into; it may not be changed once the batch was handed on.
 type LogBatch struct {
 	Raw  []byte
 	Logs []Log

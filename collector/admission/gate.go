@@ -72,7 +72,9 @@ func (g *Gate) Take(ctx context.Context, records, bytes int) error {
 // Logs admits the records of raw, an ExportLogsServiceRequest that the gate
 // then owns. It returns when what it admitted is durable.
 func (g *Gate) Logs(ctx context.Context, protocol string, raw []byte) (Outcome, error) {
-	batch, problems, err := otlp.CheckLogs(raw)
+	decoder := otlp.NewDecoder()
+	defer decoder.Release()
+	batch, problems, err := decoder.Logs(raw)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -151,7 +153,9 @@ func (g *Gate) admitLogs(tenant string, b *telemetry.LogBatch, out *Outcome) (_ 
 
 // Spans admits the spans of raw, an ExportTraceServiceRequest; see Logs.
 func (g *Gate) Spans(ctx context.Context, protocol string, raw []byte) (Outcome, error) {
-	batch, problems, err := otlp.CheckSpans(raw)
+	decoder := otlp.NewDecoder()
+	defer decoder.Release()
+	batch, problems, err := decoder.Spans(raw)
 	if err != nil {
 		return Outcome{}, err
 	}

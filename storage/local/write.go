@@ -71,7 +71,8 @@ func write[T any](ctx context.Context, s *Store, sig *signal[T], name string, ra
 // writeAhead takes the batch from here to its acknowledgement. It or the
 // committer ends the flight, exactly once.
 func writeAhead[T any](ctx context.Context, s *Store, sig *signal[T], rec wal.Record, rows []T, flight *dedup.Flight) error {
-	bytes := estimate(rec.Data, len(rows))
+	n := len(rows) // rows are the caller's when it has its answer, which may be before the log's
+	bytes := estimate(rec.Data, n)
 	if err := s.admit(ctx, bytes); err != nil {
 		flight.End(rec.Received, err)
 		return err
@@ -88,7 +89,7 @@ func writeAhead[T any](ctx context.Context, s *Store, sig *signal[T], rec wal.Re
 	err = s.wal.Append(ctx, rec, func(_ wal.Position, err error) {
 		if err = s.disk.wrote(err); err == nil {
 			insert(s, sig, rec.Tenant, run)
-			s.metrics.acknowledged(sig.kind.Signal, len(rows))
+			s.metrics.acknowledged(sig.kind.Signal, n)
 		} else {
 			s.budget.give(bytes)
 		}

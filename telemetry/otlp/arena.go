@@ -14,6 +14,7 @@ type arena[T any] struct {
 	stack []T
 	chunk []T
 	size  int
+	taken int // elements that were taken, of all chunks
 }
 
 // mark returns where a list begins.
@@ -35,5 +36,26 @@ func (a *arena[T]) take(mark int) []T {
 	from := len(a.chunk)
 	a.chunk = append(a.chunk, a.stack[mark:]...)
 	a.stack = a.stack[:mark] // what lies above goes with the decoder
+	a.taken += n
 	return a.chunk[from:len(a.chunk):len(a.chunk)]
+}
+
+// reset takes back everything that was handed out. The next request finds one
+// chunk that would have been enough for this one, of at most so many elements.
+func (a *arena[T]) reset(most int) {
+	if a.taken > cap(a.chunk) && cap(a.chunk) < most || cap(a.chunk) > most {
+		a.chunk = make([]T, 0, min(a.taken, most))
+	}
+	if cap(a.stack) > most {
+		a.stack = nil
+	}
+	// Neither may keep alive what the request's elements pointed to.
+	a.chunk, a.stack = emptied(a.chunk), emptied(a.stack[:cap(a.stack)])
+	a.taken = 0
+}
+
+// emptied clears s and returns it without elements.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+	colmetrics "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
 
 	"github.com/clewhq/clew/telemetry/otlp"
 )
@@ -40,12 +41,19 @@ func TestCheckMetrics(t *testing.T) {
 	}
 }
 
-// FuzzCheckMetrics: it ends, and never panics.
+// FuzzCheckMetrics: it never panics, and finds nothing wrong with a request
+// that pdata and protobuf's own library take.
 func FuzzCheckMetrics(f *testing.F) {
 	raw, err := pmetricotlp.NewExportRequestFromMetrics(newDice(3).metrics()).MarshalProto()
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(raw)
-	f.Fuzz(func(_ *testing.T, raw []byte) { _ = otlp.CheckMetrics(raw) })
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		err := otlp.CheckMetrics(raw)
+		valid := pmetricotlp.NewExportRequest().UnmarshalProto(raw) == nil && isProto(raw, &colmetrics.ExportMetricsServiceRequest{})
+		if valid && err != nil && !overLimit(&raw, err) {
+			t.Fatalf("a valid request: %v", err)
+		}
+	})
 }

@@ -2,8 +2,6 @@ package otlp
 
 import (
 	"fmt"
-	"slices"
-	"unsafe"
 
 	"github.com/clewhq/clew/telemetry"
 )
@@ -19,30 +17,15 @@ const (
 
 // DecodeLogs reads an ExportLogsServiceRequest. The batch keeps raw and its
 // strings point into it, with the bytes they came with, valid UTF-8 or not.
-// Records of equal resource and scope share a Stream. A trace or span ID of a
-// wrong length is left out; CheckLogs tells of it.
+// Records of equal resource and scope share a Stream, which does not point into
+// raw. A trace or span ID of a wrong length is left out; CheckLogs tells of it.
 func DecodeLogs(raw []byte) (*telemetry.LogBatch, error) {
 	b, _, err := CheckLogs(raw)
 	return b, err
 }
 
 // CheckLogs is DecodeLogs that also tells what was wrong with single records.
-func CheckLogs(raw []byte) (*telemetry.LogBatch, []Problem, error) {
-	d := newDecoder(raw)
-	n := d.count()
-	if err := d.charge(n*int(unsafe.Sizeof(telemetry.Log{})), 0); err != nil {
-		return nil, nil, err
-	}
-	logs := make([]telemetry.Log, 0, n)
-	err := d.walk(logPath, func(r reader, s *telemetry.Stream) error {
-		logs = append(logs, telemetry.Log{Stream: s})
-		return d.log(r, &logs[len(logs)-1], len(logs)-1)
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return &telemetry.LogBatch{Raw: raw, Logs: logs}, d.problems, nil
-}
+func CheckLogs(raw []byte) (*telemetry.LogBatch, []Problem, error) { return new(Decoder).Logs(raw) }
 
 // DecodeSpans reads an ExportTraceServiceRequest; see DecodeLogs.
 func DecodeSpans(raw []byte) (*telemetry.SpanBatch, error) {
@@ -51,22 +34,7 @@ func DecodeSpans(raw []byte) (*telemetry.SpanBatch, error) {
 }
 
 // CheckSpans is DecodeSpans that also tells what was wrong with single spans.
-func CheckSpans(raw []byte) (*telemetry.SpanBatch, []Problem, error) {
-	d := newDecoder(raw)
-	n := d.count()
-	if err := d.charge(n*int(unsafe.Sizeof(telemetry.Span{})), 0); err != nil {
-		return nil, nil, err
-	}
-	spans := make([]telemetry.Span, 0, n)
-	err := d.walk(spanPath, func(r reader, s *telemetry.Stream) error {
-		spans = append(spans, telemetry.Span{Stream: s})
-		return d.span(r, &spans[len(spans)-1], len(spans)-1)
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return &telemetry.SpanBatch{Raw: raw, Spans: spans}, d.problems, nil
-}
+func CheckSpans(raw []byte) (*telemetry.SpanBatch, []Problem, error) { return new(Decoder).Spans(raw) }
 
 // path is what the three levels above a record are called.
 type path struct{ resource, scope, record string }
@@ -84,12 +52,13 @@ type decoder struct {
 	values   arena[telemetry.Value]
 	events   arena[telemetry.Event]
 	links    arena[telemetry.Link]
-	streams  map[telemetry.StreamID]*telemetry.Stream
+	streams  streamCache
 	problems []Problem
 }
 
-func newDecoder(raw []byte) *decoder {
-	return &decoder{raw: raw, budget: memoryBase + memoryRatio*len(raw)}
+// begin makes ready for a request.
+func (d *decoder) begin(raw []byte) {
+	d.raw, d.budget, d.problems = raw, memoryBase+memoryRatio*len(raw), nil
 }
 
 // charge takes n bytes of the budget for what stands at offset.
@@ -171,20 +140,20 @@ func (d *decoder) walk(p path, record func(reader, *telemetry.Stream) error) err
 // resourceRecords walks one ResourceLogs or ResourceSpans: first for the
 // resource, which may stand behind the records, then for the records.
 func (d *decoder) resourceRecords(r reader, p path, record func(reader, *telemetry.Stream) error) error {
-	var res telemetry.Resource
-	if err := d.resourceHead(r, p, &res); err != nil {
+	res, err := d.resource(r, p)
+	if err != nil {
 		return err
 	}
 	i := -1
 	return eachMessage(r, 2, func(sub reader) error {
 		i++
-		return inElement(d.scopeRecords(sub, p, &res, record), p.scope, i)
+		return inElement(d.scopeRecords(sub, p, res, record), p.scope, i)
 	})
 }
 
 func (d *decoder) scopeRecords(r reader, p path, res *telemetry.Resource, record func(reader, *telemetry.Stream) error) error {
-	var scope telemetry.Scope
-	if err := d.scopeHead(r, p, &scope); err != nil {
+	scope, err := d.scope(r, p)
+	if err != nil {
 		return err
 	}
 	var s *telemetry.Stream
@@ -192,23 +161,10 @@ func (d *decoder) scopeRecords(r reader, p path, res *telemetry.Resource, record
 	return eachMessage(r, 2, func(sub reader) error {
 		i++
 		if s == nil {
-			s = d.stream(res, &scope)
+			if s, err = d.stream(res, scope, r.pos); err != nil {
+				return err
+			}
 		}
 		return inElement(record(sub, s), p.record, i)
 	})
-}
-
-// stream returns the request's one Stream of res and scope.
-func (d *decoder) stream(res *telemetry.Resource, scope *telemetry.Scope) *telemetry.Stream {
-	s := telemetry.NewStream(*res, *scope)
-	if known, ok := d.streams[s.ID]; ok {
-		return known
-	}
-	// A stream may be kept for long: not with what shares its piece of memory.
-	s.Resource.Attrs, s.Scope.Attrs = slices.Clone(s.Resource.Attrs), slices.Clone(s.Scope.Attrs)
-	if d.streams == nil {
-		d.streams = make(map[telemetry.StreamID]*telemetry.Stream)
-	}
-	d.streams[s.ID] = s
-	return s
 }

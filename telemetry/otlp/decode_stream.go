@@ -7,64 +7,79 @@ var (
 	scopeFields    = []string{1: "name", 2: "version", 3: "attributes", 4: "dropped_attributes_count"}
 )
 
-// resourceHead reads what a ResourceLogs or ResourceSpans holds beside its
-// scopes, and checks that these have the right wire type.
-func (d *decoder) resourceHead(r reader, p path, res *telemetry.Resource) error {
+// head is what a message that holds records, or scopes with records, has beside
+// those in field 2.
+type head struct {
+	first string // what field 1 is called
+	inner string // what field 2 is called
+}
+
+// gather appends the fields of r beside those in field 2, as they came. So much
+// tells one resource or scope from another, and is all there is to decode of it.
+func (h head) gather(dst []byte, r reader) ([]byte, error) {
+	for r.more() {
+		start := r.pos
+		num, wire, err := r.field()
+		if err != nil {
+			return nil, err
+		}
+		if num == 2 {
+			_, err = r.message(wire)
+		} else if err = r.skip(wire); err == nil {
+			dst = append(dst, r.buf[start:r.pos]...)
+		}
+		if err != nil {
+			return nil, h.in(err, num)
+		}
+	}
+	return dst, nil
+}
+
+// each calls first for every field 1 of r, and returns the schema's URL.
+func (h head) each(r reader, first func(reader) error) (schemaURL string, err error) {
 	for r.more() {
 		num, wire, err := r.field()
 		if err != nil {
-			return err
+			return "", err
 		}
 		switch num {
 		case 1:
 			var sub reader
 			if sub, err = r.message(wire); err == nil {
-				err = d.resource(sub, res)
+				err = first(sub)
 			}
-		case 2:
-			_, err = r.message(wire)
 		case 3:
-			res.SchemaURL, err = r.text(wire)
+			schemaURL, err = r.text(wire)
 		default:
 			err = r.skip(wire)
 		}
 		if err != nil {
-			return inField(err, []string{1: "resource", 2: p.scope, 3: "schema_url"}, num)
+			return "", h.in(err, num)
 		}
 	}
-	return nil
+	return schemaURL, nil
+}
+
+func (h head) in(err error, num int) error {
+	return inField(err, []string{1: h.first, 2: h.inner, 3: "schema_url"}, num)
+}
+
+// resourceHead reads what a ResourceLogs or ResourceSpans holds beside its
+// scopes.
+func (d *decoder) resourceHead(r reader, h head, res *telemetry.Resource) (err error) {
+	res.SchemaURL, err = h.each(r, func(sub reader) error { return d.resourceFields(sub, res) })
+	return err
 }
 
 // scopeHead is resourceHead for a ScopeLogs or ScopeSpans.
-func (d *decoder) scopeHead(r reader, p path, scope *telemetry.Scope) error {
-	for r.more() {
-		num, wire, err := r.field()
-		if err != nil {
-			return err
-		}
-		switch num {
-		case 1:
-			var sub reader
-			if sub, err = r.message(wire); err == nil {
-				err = d.scope(sub, scope)
-			}
-		case 2:
-			_, err = r.message(wire)
-		case 3:
-			scope.SchemaURL, err = r.text(wire)
-		default:
-			err = r.skip(wire)
-		}
-		if err != nil {
-			return inField(err, []string{1: "scope", 2: p.record, 3: "schema_url"}, num)
-		}
-	}
-	return nil
+func (d *decoder) scopeHead(r reader, h head, scope *telemetry.Scope) (err error) {
+	scope.SchemaURL, err = h.each(r, func(sub reader) error { return d.scopeFields(sub, scope) })
+	return err
 }
 
-// resource adds the fields of r to res: a message field that comes twice is
-// merged, as protobuf wants it.
-func (d *decoder) resource(r reader, res *telemetry.Resource) error {
+// resourceFields adds the fields of r to res: a message field that comes twice
+// is merged, as protobuf wants it.
+func (d *decoder) resourceFields(r reader, res *telemetry.Resource) error {
 	mark := d.attrs.mark()
 	for r.more() {
 		num, wire, err := r.field()
@@ -86,7 +101,8 @@ func (d *decoder) resource(r reader, res *telemetry.Resource) error {
 	return nil
 }
 
-func (d *decoder) scope(r reader, scope *telemetry.Scope) error {
+// scopeFields: see resourceFields.
+func (d *decoder) scopeFields(r reader, scope *telemetry.Scope) error {
 	mark := d.attrs.mark()
 	for r.more() {
 		num, wire, err := r.field()

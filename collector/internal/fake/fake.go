@@ -67,7 +67,7 @@ func (r *Records) WriteLogs(_ context.Context, tenant string, b *telemetry.LogBa
 	if diff := cmp.Diff(b.Logs, again.Logs, compare); diff != "" {
 		return storage.WriteResult{}, fmt.Errorf("the batch's bytes hold something else: %s", diff)
 	}
-	r.logs[tenant] = append(r.logs[tenant], b.Logs...)
+	r.logs[tenant] = append(r.logs[tenant], again.Logs...) // the batch's are the caller's
 	return storage.WriteResult{}, nil
 }
 
@@ -86,7 +86,7 @@ func (r *Records) WriteSpans(_ context.Context, tenant string, b *telemetry.Span
 	if diff := cmp.Diff(b.Spans, again.Spans, compare); diff != "" {
 		return storage.WriteResult{}, fmt.Errorf("the batch's bytes hold something else: %s", diff)
 	}
-	r.spans[tenant] = append(r.spans[tenant], b.Spans...)
+	r.spans[tenant] = append(r.spans[tenant], again.Spans...)
 	return storage.WriteResult{}, nil
 }
 
