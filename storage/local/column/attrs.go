@@ -12,7 +12,7 @@ const maxAttrs = 1 << 25
 
 // AppendAttrs appends a column of attribute lists. A list is a shape (its keys
 // in their order) and values; every key's values stand together.
-func AppendAttrs(dst []byte, lists []telemetry.Attrs) []byte {
+func AppendAttrs(dst []byte, t *Table, lists []telemetry.Attrs) []byte {
 	e := attrEncoder{keys: map[string]int{}, shapes: map[string]int{}}
 	refs := make([]int64, len(lists))
 	for i, l := range lists {
@@ -28,7 +28,7 @@ func AppendAttrs(dst []byte, lists []telemetry.Attrs) []byte {
 	}
 	dst = AppendInts(dst, refs)
 	for _, vals := range e.values {
-		dst = AppendValues(dst, vals)
+		dst = AppendValues(dst, t, vals)
 	}
 	return dst
 }

@@ -57,7 +57,7 @@ func TestInts(t *testing.T) {
 func TestIDs(t *testing.T) {
 	a, b := [16]byte{1}, [16]byte{2}
 	ids := [][16]byte{{}, a, a, a, b, {}, a, b, b}
-	cur := column.NewCursor(column.AppendIDs(nil, ids))
+	cur := cursorOf(idColumn(ids))
 	read := column.ReadIDs[[16]byte](cur, len(ids))
 	got := read.All()
 	if cur.Err() != nil || cur.Len() != 0 {
@@ -83,8 +83,8 @@ func TestParents(t *testing.T) {
 	if cur.Err() != nil || cur.Len() != 0 {
 		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
 	}
-	traceIDs := column.ReadIDs[[16]byte](column.NewCursor(column.AppendIDs(nil, traces)), len(traces))
-	spanIDs := column.ReadIDs[[8]byte](column.NewCursor(column.AppendIDs(nil, spans)), len(spans))
+	traceIDs := column.ReadIDs[[16]byte](cursorOf(idColumn(traces)), len(traces))
+	spanIDs := column.ReadIDs[[8]byte](cursorOf(idColumn(spans)), len(spans))
 	for _, sel := range [][]int{{0, 1, 2, 3, 4, 5, 6}, {2}, {1, 3}, {6}} {
 		column.SelectParents(&read, &spanIDs, &traceIDs, sel, func(i int, got [8]byte) {
 			if want := parents[sel[i]]; got != want {
@@ -101,7 +101,7 @@ func TestStrings(t *testing.T) {
 		few = append(few, []string{"info", "", "error"}[i%3])
 	}
 	for name, vals := range map[string][]string{"empty": nil, "one": {"a"}, "distinct": distinct, "few": few} {
-		b := column.AppendStrings(nil, vals)
+		b := column.AppendStrings(nil, column.NewTable(), vals)
 		cur := column.NewCursor(b)
 		got := cur.Strings(len(vals))
 		if cur.Err() != nil || cur.Len() != 0 {
@@ -113,7 +113,7 @@ func TestStrings(t *testing.T) {
 			}
 		}
 	}
-	if n := len(column.AppendStrings(nil, few)); n > 300 {
+	if n := len(column.AppendStrings(nil, column.NewTable(), few)); n > 300 {
 		t.Errorf("three strings 200 times take %d bytes", n)
 	}
 }
@@ -133,7 +133,7 @@ func values() []telemetry.Value {
 
 func TestValues(t *testing.T) {
 	vals := values()
-	cur := column.NewCursor(column.AppendValues(nil, vals))
+	cur := column.NewCursor(column.AppendValues(nil, column.NewTable(), vals))
 	got := cur.Values(len(vals))
 	if cur.Err() != nil || cur.Len() != 0 {
 		t.Fatalf("%v, %d bytes left", cur.Err(), cur.Len())
@@ -175,7 +175,7 @@ func TestAttrs(t *testing.T) {
 		}
 		lists = append(lists, l)
 	}
-	cur := column.NewCursor(column.AppendAttrs(nil, lists))
+	cur := column.NewCursor(column.AppendAttrs(nil, column.NewTable(), lists))
 	read := cur.Attrs(len(lists))
 	got := selectAll(&read, len(lists))
 	if cur.Err() != nil || cur.Len() != 0 {
@@ -225,15 +225,18 @@ func decode(b []byte, n int) {
 		func(c *column.Cursor) { c.AttrList() },
 		func(c *column.Cursor) { v := column.ReadIDs[[16]byte](c, n); v.All() },
 		func(c *column.Cursor) {
-			ids := column.ReadIDs[[8]byte](column.NewCursor(column.AppendIDs(nil, make([][8]byte, n))), n)
+			ids := column.ReadIDs[[8]byte](cursorOf(idColumn(make([][8]byte, n))), n)
 			v := column.ReadParents[[8]byte](c, n)
 			column.SelectParents(&v, &ids, &ids, rows(n), func(int, [8]byte) {})
 		},
 	} {
 		f(column.NewCursor(b))
+		pool := &column.Pool{Fetch: func() ([]byte, []byte, column.Pools, error) {
+			return make([]byte, 16*9), make([]byte, 8*9), column.Pools{Own: true}, nil
+		}}
 		mem := column.Memory{Keep: true}
 		for range 2 {
-			f(column.CursorIn(b, &mem))
+			f(column.CursorIn(b, &mem).In(pool))
 			mem.Reset()
 		}
 	}
@@ -245,12 +248,12 @@ func TestDamage(t *testing.T) {
 	attrs := []telemetry.Attrs{{{Key: "k", Value: vals[2]}, {Key: "l", Value: vals[10]}}, nil, {{Key: "k", Value: vals[5]}}}
 	for _, b := range [][]byte{
 		column.AppendInts(nil, []int64{1, 1, 1, 5, 6, 7}),
-		column.AppendStrings(nil, []string{"a", "b", "a", "a", "b", "b"}),
-		column.AppendStrings(nil, []string{"a", "bc", "def", "g", "h", "i"}),
-		column.AppendValues(nil, vals),
-		column.AppendAttrs(nil, attrs),
-		column.AppendStrings(nil, texts(rand.New(rand.NewPCG(7, 8)), 40)),
-		column.AppendIDs(nil, [][16]byte{{1}, {2}, {1}, {3}, {}, {2}}),
+		column.AppendStrings(nil, column.NewTable(), []string{"a", "b", "a", "a", "b", "b"}),
+		column.AppendStrings(nil, column.NewTable(), []string{"a", "bc", "def", "g", "h", "i"}),
+		column.AppendValues(nil, column.NewTable(), vals),
+		column.AppendAttrs(nil, column.NewTable(), attrs),
+		column.AppendStrings(nil, column.NewTable(), texts(rand.New(rand.NewPCG(7, 8)), 40)),
+		column.AppendIDs(nil, column.NewTable(), [][16]byte{{1}, {2}, {1}, {3}, {}, {2}}),
 	} {
 		for i := range b {
 			for _, flip := range []byte{1, 0x80, 0xff} {
@@ -265,9 +268,9 @@ func TestDamage(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(column.AppendValues(nil, values()), uint16(len(values())))
-	f.Add(column.AppendAttrs(nil, []telemetry.Attrs{{{Key: "k", Value: telemetry.Int(1)}}, nil}), uint16(2))
-	f.Add(column.AppendStrings(nil, []string{"a", "b", "a", "a"}), uint16(4))
+	f.Add(column.AppendValues(nil, column.NewTable(), values()), uint16(len(values())))
+	f.Add(column.AppendAttrs(nil, column.NewTable(), []telemetry.Attrs{{{Key: "k", Value: telemetry.Int(1)}}, nil}), uint16(2))
+	f.Add(column.AppendStrings(nil, column.NewTable(), []string{"a", "b", "a", "a"}), uint16(4))
 	f.Fuzz(func(t *testing.T, b []byte, n uint16) { decode(b, int(n)) })
 }
 

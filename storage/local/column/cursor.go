@@ -16,6 +16,8 @@ type Cursor struct {
 	b   []byte
 	err error
 	mem *Memory // nil for none
+	// pool is what columns of IDs refer to; nil where there are none.
+	pool *Pool
 }
 
 // NewCursor returns a cursor over b. Strings read from it point into b.
@@ -24,6 +26,12 @@ func NewCursor(b []byte) *Cursor { return &Cursor{b: b} }
 // CursorIn returns a cursor over b whose columns are read in the memory of m,
 // which decides what becomes of their texts.
 func CursorIn(b []byte, m *Memory) *Cursor { return &Cursor{b: b, mem: m} }
+
+// In makes p what the columns that the cursor reads have their IDs from.
+func (c *Cursor) In(p *Pool) *Cursor {
+	c.pool = p
+	return c
+}
 
 // Err returns the first error.
 func (c *Cursor) Err() error { return c.err }

@@ -1,33 +1,35 @@
 package column
 
-import "unsafe"
+import (
+	"encoding/binary"
+	"unsafe"
+)
 
-// An ID in a column is a reference first. Records of one request stand near
-// each other, so most IDs repeat one that came shortly before, and in blocks
-// of spans, which are sorted by trace, most parents stand a few rows higher as
-// a span of their own.
+// An ID in a column is a reference to the pool of its block. Records of one
+// request stand near each other, so most IDs are the next one of the pool or
+// one that came shortly before, and in blocks of spans, which are sorted by
+// trace, most parents stand a few rows higher as a span of their own.
 const (
 	idZero = iota // no ID
 	idSame        // as in the row above
-	idNew         // the bytes follow
-	idRow         // idRow+k: the reference list's k-th entry of this group
+	idNext        // the one behind the highest that the column had so far
+	idElse        // idElse+2k: k before the highest; idElse+2k-1: k+1 behind it
 )
 
-// idBack+k is the ID that was given as the k-th before the last one given.
+// Of parents, which are given in place, the codes above idSame are others.
 const (
-	idBack    = 3
-	maxIDBack = 250 // references stay within a byte
+	idNew = 2 // the bytes follow
+	idRow = 3 // idRow+k: the k-th row of the group
 )
 
 // ID is what an ID column holds.
 type ID interface{ ~[8]byte | ~[16]byte }
 
-// AppendIDs appends a column of IDs.
-func AppendIDs[T ID](dst []byte, ids []T) []byte {
+// AppendIDs appends a column of IDs of the block that t is at.
+func AppendIDs[T ID](dst []byte, t *Table, ids []T) []byte {
 	refs := make([]int64, len(ids))
 	var zero, prev T
-	var given []T
-	place := make(map[T]int, 64) // in given
+	first, highest := int64(0), int64(0)
 	for i, id := range ids {
 		switch {
 		case id == zero:
@@ -35,39 +37,49 @@ func AppendIDs[T ID](dst []byte, ids []T) []byte {
 		case i > 0 && id == prev:
 			refs[i] = idSame
 		default:
-			if at, ok := place[id]; ok && len(given)-1-at <= maxIDBack {
-				refs[i] = idBack + int64(len(given)-1-at)
-				break
+			at := use(t, &id)
+			if first == 0 {
+				first, highest = at, at-1
 			}
-			refs[i] = idNew
-			place[id] = len(given)
-			given = append(given, id)
+			refs[i] = stepTo(at - highest)
+			highest = max(highest, at)
 		}
 		prev = id
 	}
-	return appendLiterals(AppendInts(dst, refs), given)
+	return AppendInts(binary.AppendUvarint(dst, uint64(first)), refs)
 }
 
-func appendLiterals[T ID](dst []byte, lits []T) []byte {
-	for i := range lits {
-		dst = append(dst, bytesOf(&lits[i])...)
+// stepTo returns the reference to the ID that is d behind the highest.
+func stepTo(d int64) int64 {
+	switch {
+	case d == 1:
+		return idNext
+	case d <= 0:
+		return idElse - 2*d
 	}
-	return dst
+	return idElse + 2*d - 3
+}
+
+// stepOf is what stepTo is called with for a reference from idElse on.
+func stepOf(ref int64) int64 {
+	if ref%2 == idElse%2 {
+		return (idElse - ref) / 2
+	}
+	return (ref - idElse + 3) / 2
 }
 
 // bytesOf returns the memory of an ID, whatever named type it is.
 func bytesOf[T ID](id *T) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(id)), len(*id)) }
 
-// IDs is a column of IDs that is being read. Every ID can be read without those
-// before it but a few: see idMarks.
+// IDs is a column of IDs that is being read.
 type IDs[T ID] struct {
-	refs  refs
-	given []byte
-	marks []uint32
-	// next is the row behind the last one that At was asked for, count and
-	// prev what a mark says, of this row.
-	next        int
-	count, prev uint32
+	c    *Cursor
+	refs refs
+	// at is where the pool has the ID of each row, plus one; 0 for none. It is
+	// worked out as far as it is needed: for the first done rows.
+	at      []uint32
+	done    int
+	highest int64
 }
 
 // refs are the references of a column: bytes, where they fit in such.
@@ -93,126 +105,95 @@ func (r *refs) at(i int) int64 {
 	return int64(r.small[i])
 }
 
-// idStep is how many rows stand between two marks. A mark is how many IDs were
-// given before its row, and the place of the ID above it among those given,
-// plus one; 0 for none.
-const idStep = 64
-
 // ReadIDs reads n IDs of a column.
-func ReadIDs[T ID](c *Cursor, n int) (v IDs[T]) {
-	var zero T
-	r := c.refs(n)
-	marks := c.mem.uint32s((n + idStep - 1) / idStep * 2)
-	count, bad := 0, -1
-	if r.wide != nil {
-		count, bad = markIDs(r.wide, marks)
+func ReadIDs[T ID](c *Cursor, n int) IDs[T] {
+	first := c.Uvarint()
+	if first > maxPool {
+		c.Fail("ID %d of a pool", first)
+	}
+	return IDs[T]{c: c, refs: c.refs(n), highest: int64(first) - 1}
+}
+
+// maxPool bounds the IDs of a pool.
+const maxPool = 1 << 30
+
+// place returns where the pool has the ID of a row, plus one.
+func (v *IDs[T]) place(row int) uint32 {
+	if row >= v.done {
+		v.placeTo(row + 1)
+	}
+	return v.at[row]
+}
+
+// placeTo works out where the pool has the IDs of the rows before end.
+func (v *IDs[T]) placeTo(end int) {
+	if v.at == nil {
+		v.at = v.c.mem.uint32s(v.refs.len())
+	}
+	bad := -1
+	if v.refs.wide != nil {
+		v.highest, bad = placeIDs(v.at[:end], v.refs.wide[:end], v.done, v.highest)
 	} else {
-		count, bad = markIDs(r.small, marks)
+		v.highest, bad = placeIDs(v.at[:end], v.refs.small[:end], v.done, v.highest)
 	}
 	if bad >= 0 {
-		c.Fail("ID reference %d in row %d", r.at(bad), bad)
+		v.c.Fail("ID reference %d in row %d", v.refs.at(bad), bad)
 	}
-	given := c.Bytes(count * len(zero))
-	if c.err != nil {
-		return v
-	}
-	return IDs[T]{refs: r, given: given, marks: marks}
+	v.done = end
 }
 
-// markIDs sets the marks and counts the IDs that are given; bad is the row of a
-// reference that cannot be, -1 for none.
-func markIDs[R byte | int64](refs []R, marks []uint32) (count, bad int) {
+// placeIDs sets out, from a row on, to the places that the references mean; bad
+// is the row of one that cannot be, -1 for none.
+func placeIDs[R byte | int64](out []uint32, refs []R, from int, before int64) (highest int64, bad int) {
 	prev := uint32(0)
-	for i, ref := range refs {
-		if i%idStep == 0 {
-			marks[i/idStep*2], marks[i/idStep*2+1] = uint32(count), prev
-		}
-		switch {
-		case ref == idSame && i > 0:
-		case ref == idNew:
-			count++
-			prev = uint32(count)
-		case ref == idZero:
+	if from > 0 {
+		prev = out[from-1]
+	}
+	highest = before
+	for i := from; i < len(refs); i++ {
+		switch ref := refs[i]; ref {
+		case idZero:
 			prev = 0
-		case ref < idBack || int64(ref)-idBack >= int64(count):
-			return count, i
+		case idSame:
+		case idNext:
+			highest++
+			prev = uint32(highest)
 		default:
-			prev = uint32(count - int(ref-idBack))
+			at := highest + stepOf(int64(ref))
+			if at <= 0 || at > maxPool {
+				return highest, i
+			}
+			prev, highest = uint32(at), max(highest, at)
 		}
+		out[i] = prev
 	}
-	return count, -1
+	return highest, -1
 }
 
-// selectIDs calls set for every row of sel, which ascend, with its place in sel
-// and that of its ID among those given, plus one.
-func selectIDs[R byte | int64](refs []R, marks []uint32, sel []int, set func(i int, at uint32)) {
-	row, count, prev := 0, uint32(0), uint32(0)
-	for i, want := range sel {
-		if mark := want / idStep; mark*idStep > row {
-			row, count, prev = mark*idStep, marks[2*mark], marks[2*mark+1]
-		}
-		for ; row <= want; row++ {
-			count, prev = stepID(refs[row], count, prev)
-		}
-		set(i, prev)
-	}
-}
-
-// stepID goes on by a row: see idStep.
-func stepID[R byte | int64](ref R, count, prev uint32) (uint32, uint32) {
-	switch ref {
-	case idZero:
-		return count, 0
-	case idSame:
-		return count, prev
-	case idNew:
-		return count + 1, count + 1
-	}
-	return count, count - uint32(ref-idBack)
-}
-
-// Select calls set for every row of sel, which ascend, with its place in sel
-// and its ID.
+// Select calls set for every row of sel, with its place in sel and its ID.
 func (v *IDs[T]) Select(sel []int, set func(i int, id T)) {
-	get := func(i int, at uint32) { set(i, v.given1(at)) }
-	switch {
-	case v.refs.wide != nil:
-		selectIDs(v.refs.wide, v.marks, sel, get)
-	case v.refs.small != nil:
-		selectIDs(v.refs.small, v.marks, sel, get)
+	if v.refs.len() == 0 {
+		return // damaged
 	}
-}
-
-// given1 returns an ID by its place among those given plus one, none for 0.
-func (v *IDs[T]) given1(at uint32) (id T) {
-	if at > 0 {
-		id = idAt[T](v.given, int(at)-1)
+	for i, row := range sel {
+		set(i, pooled[T](v.c, v.place(row)))
 	}
-	return id
 }
 
 // At returns the ID of a row.
 func (v *IDs[T]) At(row int) (id T) {
-	if row >= v.refs.len() {
-		return id
+	if row < v.refs.len() {
+		id = pooled[T](v.c, v.place(row))
 	}
-	if mark := row / idStep; v.next > row || v.next < mark*idStep {
-		v.next, v.count, v.prev = mark*idStep, v.marks[2*mark], v.marks[2*mark+1]
-	}
-	for ; v.next <= row; v.next++ {
-		v.count, v.prev = stepID(v.refs.at(v.next), v.count, v.prev)
-	}
-	return v.given1(v.prev)
+	return id
 }
 
 // All returns all IDs.
 func (v *IDs[T]) All() []T {
 	out := make([]T, v.refs.len())
-	sel := make([]int, len(out))
-	for i := range sel {
-		sel[i] = i
+	for i := range out {
+		out[i] = v.At(i)
 	}
-	v.Select(sel, func(i int, id T) { out[i] = id })
 	return out
 }
 
@@ -220,20 +201,29 @@ func (v *IDs[T]) All() []T {
 // run that is known to start at start goes on at least to the row known.
 func (v *IDs[T]) groupStart(row, known, start int) int {
 	for ; row > 0; row-- {
-		switch ref := v.refs.at(row); {
+		switch {
 		case row == known:
 			return start
-		case ref == idSame, ref == idZero && v.refs.at(row-1) == idZero:
-		case v.At(row) != v.At(row-1):
+		case v.place(row) != v.place(row-1):
 			return row
 		}
 	}
 	return 0
 }
 
+// idStep is how many rows stand between two marks of a column of parents.
+const idStep = 64
+
 func idAt[T ID](b []byte, i int) (id T) {
 	copy(bytesOf(&id), b[i*len(id):])
 	return id
+}
+
+func appendLiterals[T ID](dst []byte, lits []T) []byte {
+	for i := range lits {
+		dst = append(dst, bytesOf(&lits[i])...)
+	}
+	return dst
 }
 
 // AppendParents appends a column of IDs most of which stand in the column

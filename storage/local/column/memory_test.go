@@ -31,8 +31,10 @@ func TestMemory(t *testing.T) {
 		for i := range lists {
 			lists[i] = telemetry.Attrs{{Key: fmt.Sprintf("key.%d", i%(n+1)), Value: vals[i]}}
 		}
-		b := column.AppendAttrs(column.AppendValues(nil, vals), lists)
-		c := column.CursorIn(b, &mem)
+		b, pool := inTable(func(dst []byte, t *column.Table) []byte {
+			return column.AppendAttrs(column.AppendValues(dst, t, vals), t, lists)
+		})
+		c := column.CursorIn(b, &mem).In(pool)
 		read := c.Values(len(vals))
 		from := c.Attrs(len(vals))
 		// Back and forth: twice in order, then from the end.
@@ -75,7 +77,9 @@ func TestSparse(t *testing.T) {
 		texts[i] = fmt.Sprintf("%s of user %d", strings.Repeat("x", i%300), i)
 	}
 	for _, order := range [][]int{{999, 0, 500, 501, 499, 64, 63, 128, 3}, {1, 2, 700}} {
-		cur := column.NewCursor(column.AppendStrings(column.AppendIDs(nil, ids), texts))
+		cur := cursorOf(func(dst []byte, t *column.Table) []byte {
+			return column.AppendStrings(column.AppendIDs(dst, t, ids), t, texts)
+		})
 		gotIDs := column.ReadIDs[[16]byte](cur, n)
 		gotTexts := cur.Strings(n)
 		for range 3 {

@@ -83,6 +83,8 @@ func takes(kind, c byte) bool {
 		return class&charHex != 0
 	case varUUID:
 		return class&charHex != 0 || c == '-'
+	case varULID:
+		return class&charULID != 0
 	case varStrings:
 		return class&charAlnum != 0 || c == '-'
 	}
@@ -101,17 +103,18 @@ func takesAll(kind byte, lit string) bool {
 
 // StandsWhole reports whether a literal, where it stands in strings of a
 // column, stands in the column's bytes as it is: letters and digits are not
-// parted, and one with a letter behind f is in no number or ID.
+// parted, and one that has a letter no hex ID has, and one no ULID has, is in no
+// number or ID.
 func StandsWhole(lit string) bool {
-	plain := false
+	all := uint8(charHex | charULID)
 	for i := range len(lit) {
 		class := chars[lit[i]]
 		if class&charAlnum == 0 {
 			return false
 		}
-		plain = plain || class&charHex == 0
+		all &= class
 	}
-	return plain
+	return all == 0
 }
 
 // AreTexts reports whether a column of values, of which b is all, is of

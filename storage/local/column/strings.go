@@ -16,18 +16,18 @@ const (
 
 // AppendStrings appends a column of strings. Where at most half of them are
 // distinct they stand in a dictionary; texts that differ in their numbers and
-// IDs only are taken apart.
-func AppendStrings(dst []byte, vals []string) []byte {
+// IDs only are taken apart, and the IDs are of the block that t is at.
+func AppendStrings(dst []byte, t *Table, vals []string) []byte {
 	if dict, refs := dictionary(vals); dict != nil {
 		dst = append(dst, stringsDict)
 		dst = binary.AppendUvarint(dst, uint64(len(dict)))
-		return AppendInts(appendDistinct(dst, dict), refs)
+		return AppendInts(appendDistinct(dst, t, dict), refs)
 	}
-	return appendDistinct(dst, vals)
+	return appendDistinct(dst, t, vals)
 }
 
-func appendDistinct(dst []byte, vals []string) []byte {
-	if out, ok := appendTemplates(dst, vals); ok {
+func appendDistinct(dst []byte, t *Table, vals []string) []byte {
+	if out, ok := appendTemplates(dst, t, vals); ok {
 		return out
 	}
 	return appendPlain(dst, vals)

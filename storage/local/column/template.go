@@ -41,7 +41,7 @@ type shape struct {
 const whole = 0
 
 // appendTemplates reports false where templates don't make vals shorter.
-func appendTemplates(dst []byte, vals []string) ([]byte, bool) {
+func appendTemplates(dst []byte, t *Table, vals []string) ([]byte, bool) {
 	if len(vals) < minTemplateRows {
 		return dst, false
 	}
@@ -55,7 +55,7 @@ func appendTemplates(dst []byte, vals []string) ([]byte, bool) {
 		return dst, false
 	}
 	start := len(dst)
-	dst = e.append(append(dst, stringsTemplates))
+	dst = e.append(append(dst, stringsTemplates), t)
 	if 10*(len(dst)-start) > 9*plain {
 		return dst[:start], false
 	}
@@ -119,7 +119,7 @@ func (e *templateEncoder) settle() (rows int) {
 	return rows
 }
 
-func (e *templateEncoder) append(dst []byte) []byte {
+func (e *templateEncoder) append(dst []byte, t *Table) []byte {
 	columns := e.columns()
 	refs := make([]int64, len(e.of))
 	count := 1
@@ -144,13 +144,12 @@ func (e *templateEncoder) append(dst []byte) []byte {
 		}
 		vars = vars[:0]
 		for j := range s.vars {
-			vars = appendVariable(vars, s.kinds[j], columns[at+j])
+			vars = appendVariable(vars, t, s.kinds[j], columns[at+j])
 		}
 		at += s.vars
 		dst = append(binary.AppendUvarint(dst, uint64(len(vars))), vars...)
 	}
-	wide, narrow := e.ids(refs)
-	return AppendIDs(AppendIDs(dst, wide), narrow)
+	return dst
 }
 
 // columns returns the texts that are written whole and then the values of all
@@ -230,31 +229,7 @@ func (e *templateEncoder) appendPieces(dst []byte, s *shape) []byte {
 	return dst
 }
 
-// ids returns the values that are IDs, in the order of the rows: an ID that
-// comes again in the next lines costs little there.
-func (e *templateEncoder) ids(refs []int64) (wide [][16]byte, narrow [][8]byte) {
-	for i, at := range e.of {
-		if refs[i] == whole {
-			continue
-		}
-		for j, kind := range e.shape[at].kinds {
-			v := e.vars[e.from[i]+j]
-			switch kind {
-			case varUUID, varHex32:
-				var id [16]byte
-				packHex(id[:], v)
-				wide = append(wide, id)
-			case varHex16:
-				var id [8]byte
-				packHex(id[:], v)
-				narrow = append(narrow, id)
-			}
-		}
-	}
-	return wide, narrow
-}
-
-func appendVariable(dst []byte, kind byte, vals []string) []byte {
+func appendVariable(dst []byte, t *Table, kind byte, vals []string) []byte {
 	switch kind {
 	case varStrings:
 		return appendNested(dst, vals)
@@ -267,8 +242,21 @@ func appendVariable(dst []byte, kind byte, vals []string) []byte {
 			nums[i] = number(v)
 		}
 		return AppendInts(dst, nums)
+	case varHex16:
+		return AppendIDs(dst, t, packed[[narrowLen]byte](vals, packHex))
+	case varULID:
+		return AppendIDs(dst, t, packed[[wideLen]byte](vals, packULID))
 	}
-	return dst // it stands among the IDs
+	return AppendIDs(dst, t, packed[[wideLen]byte](vals, packHex))
+}
+
+// packed returns the IDs that texts are of.
+func packed[T ID](vals []string, pack func(dst []byte, s string)) []T {
+	out := make([]T, len(vals))
+	for i, v := range vals {
+		pack(bytesOf(&out[i]), v)
+	}
+	return out
 }
 
 // appendNested appends a column of strings that has no templates.

@@ -11,38 +11,35 @@ type templates struct {
 	list []template
 	refs refs
 	pos  place
-	// What follows tells where the variables of any text stand, once they were
-	// asked for back and forth: rank counts, for each text, those of the same
-	// template before it; wide and narrow the IDs before it.
-	rank, wides, narrows []uint32
-
-	back      int // how often place went back
-	wideIDs   IDs[[16]byte]
-	narrowIDs IDs[[8]byte]
-	buf       []byte
+	// rank counts, for each text, those of the same template before it: there
+	// its variables stand. It is worked out where texts are asked for back and
+	// forth.
+	rank []uint32
+	back int // how often place went back
+	buf  []byte
 }
 
 // place is a text, and what stands before it.
 type place struct {
-	at           int
-	counts       []uint32 // texts by template
-	wide, narrow uint32   // IDs
+	at     int
+	counts []uint32 // texts by template
 }
 
 type template struct {
-	pieces       []string // one more than variables
-	kinds        []byte   // of the variables
-	wide, narrow uint32   // how many of its variables are IDs
-	rows         int
-	whole        bool   // for texts that were not taken apart
-	columns      []byte // of the variables
-	vars         []variable
+	pieces  []string // one more than variables
+	kinds   []byte   // of the variables
+	rows    int
+	whole   bool   // for texts that were not taken apart
+	columns []byte // of the variables
+	vars    []variable
 }
 
 type variable struct {
-	width int
-	ints  Ints
-	strs  Strings
+	width  int
+	ints   Ints
+	strs   Strings
+	wide   IDs[[wideLen]byte]
+	narrow IDs[[narrowLen]byte]
 }
 
 // templates reads n texts.
@@ -59,12 +56,13 @@ func (c *Cursor) templates(n int) *templates {
 	if c.err != nil {
 		return v
 	}
-	wide, narrow := v.count()
+	for ref, n := range c.countRefs(&v.refs, len(v.list), "template") {
+		v.list[ref].rows = n
+	}
 	v.list[whole].vars = []variable{c.variable(varStrings, v.list[whole].rows)}
 	for i := range v.list[1:] {
 		v.list[1+i].columns = c.Bytes(c.Count(1))
 	}
-	v.wideIDs, v.narrowIDs = ReadIDs[[16]byte](c, wide), ReadIDs[[8]byte](c, narrow)
 	return v
 }
 
@@ -78,13 +76,7 @@ func (c *Cursor) template(t *template, pieces []string) []string {
 	}
 	t.pieces = pieces[start:len(pieces):len(pieces)]
 	for _, kind := range t.kinds {
-		switch kind {
-		case varUUID, varHex32:
-			t.wide++
-		case varHex16:
-			t.narrow++
-		case varStrings, varInts, varPadded:
-		default:
+		if kind >= varKinds {
 			c.Fail("variable kind %d is unknown", kind)
 		}
 	}
@@ -97,7 +89,7 @@ func (v *templates) variables(t *template) []variable {
 	if t.vars != nil {
 		return t.vars
 	}
-	inner := CursorIn(t.columns, v.c.mem)
+	inner := CursorIn(t.columns, v.c.mem).In(v.c.pool)
 	vars := v.c.mem.variablesOf(len(t.kinds))
 	for i, kind := range t.kinds {
 		vars[i] = inner.variable(kind, t.rows)
@@ -110,34 +102,19 @@ func (v *templates) variables(t *template) []variable {
 		// Nothing more is read of them.
 		vars = make([]variable, len(t.kinds))
 		for i := range vars {
-			vars[i] = variable{ints: Ints{n: t.rows}, strs: Strings{c: inner, n: t.rows}}
+			vars[i] = variable{
+				ints: Ints{n: t.rows}, strs: Strings{c: inner, n: t.rows},
+				wide: IDs[[wideLen]byte]{c: inner}, narrow: IDs[[narrowLen]byte]{c: inner},
+			}
 		}
 	}
 	t.vars = vars
 	return vars
 }
 
-// maxIDs bounds the IDs in the texts of one column, against damaged counts.
-const maxIDs = 1 << 24
-
-// count counts the texts of each template and the IDs in all of them.
-func (v *templates) count() (wide, narrow int) {
-	for ref, n := range v.c.countRefs(&v.refs, len(v.list), "template") {
-		t := &v.list[ref]
-		t.rows = n
-		wide += n * int(t.wide)
-		narrow += n * int(t.narrow)
-	}
-	if wide > maxIDs || narrow > maxIDs {
-		v.c.Fail("more than %d IDs in texts", maxIDs)
-		return 0, 0
-	}
-	return wide, narrow
-}
-
 // locate returns where the variables of text i stand: its rank among those of
-// its template, and how many IDs are before it. Going forward it counts on.
-func (v *templates) locate(i int) (rank, wide, narrow int) {
+// its template. Going forward it counts on.
+func (v *templates) locate(i int) int {
 	if i < v.pos.at && v.rank == nil {
 		if v.back++; v.back > maxBack {
 			v.locateAll()
@@ -145,13 +122,13 @@ func (v *templates) locate(i int) (rank, wide, narrow int) {
 		v.begin()
 	}
 	if v.rank != nil {
-		return int(v.rank[i]), int(v.wides[i]), int(v.narrows[i])
+		return int(v.rank[i])
 	}
 	if v.pos.counts == nil {
 		v.begin()
 	}
 	v.forward(i)
-	return int(v.pos.counts[v.refs.at(i)]), int(v.pos.wide), int(v.pos.narrow)
+	return int(v.pos.counts[v.refs.at(i)])
 }
 
 // begin puts the place before the first text.
@@ -168,30 +145,24 @@ func (v *templates) forward(i int) {
 	if small := v.refs.small; small != nil {
 		for _, ref := range small[v.pos.at:i] {
 			v.pos.counts[ref]++
-			v.pos.wide += v.list[ref].wide
-			v.pos.narrow += v.list[ref].narrow
 		}
 		v.pos.at = i
 		return
 	}
 	for ; v.pos.at < i; v.pos.at++ {
-		ref := v.refs.at(v.pos.at)
-		v.pos.counts[ref]++
-		v.pos.wide += v.list[ref].wide
-		v.pos.narrow += v.list[ref].narrow
+		v.pos.counts[v.refs.at(v.pos.at)]++
 	}
 }
 
 // locateAll works out the places of all texts.
 func (v *templates) locateAll() {
-	n := v.refs.len()
-	rank, wides, narrows := v.c.mem.uint32s(n), v.c.mem.uint32s(n), v.c.mem.uint32s(n)
+	rank := v.c.mem.uint32s(v.refs.len())
 	v.begin()
-	for i := range n {
+	for i := range rank {
 		v.forward(i)
-		rank[i], wides[i], narrows[i] = v.pos.counts[v.refs.at(i)], v.pos.wide, v.pos.narrow
+		rank[i] = v.pos.counts[v.refs.at(i)]
 	}
-	v.rank, v.wides, v.narrows = rank, wides, narrows
+	v.rank = rank
 }
 
 func (c *Cursor) variable(kind byte, n int) (v variable) {
@@ -209,6 +180,10 @@ func (c *Cursor) variable(kind byte, n int) (v variable) {
 		v.ints = c.Ints(n)
 	case varInts:
 		v.ints = c.Ints(n)
+	case varHex16:
+		v.narrow = ReadIDs[[narrowLen]byte](c, n)
+	case varUUID, varHex32, varULID:
+		v.wide = ReadIDs[[wideLen]byte](c, n)
 	}
 	return v
 }
@@ -216,8 +191,7 @@ func (c *Cursor) variable(kind byte, n int) (v variable) {
 // at returns text i, to be kept.
 func (v *templates) at(i int) string {
 	if t := &v.list[v.refs.at(i)]; t.whole {
-		rank, _, _ := v.locate(i)
-		return t.vars[0].strs.At(rank)
+		return t.vars[0].strs.At(v.locate(i))
 	}
 	s := v.peek(i)
 	if v.c.mem == nil || !v.c.mem.Keep {
@@ -235,7 +209,7 @@ func (v *templates) peek(i int) string {
 // append appends text i.
 func (v *templates) append(dst []byte, i int) []byte {
 	t := &v.list[v.refs.at(i)]
-	rank, wide, narrow := v.locate(i)
+	rank := v.locate(i)
 	vars := v.variables(t)
 	for j, kind := range t.kinds {
 		dst = append(dst, t.pieces[j]...)
@@ -248,17 +222,17 @@ func (v *templates) append(dst []byte, i int) []byte {
 		case varPadded:
 			dst = appendPadded(dst, x.ints.At(rank), x.width)
 		case varUUID:
-			id := v.wideIDs.At(wide)
+			id := x.wide.At(rank)
 			dst = appendUUID(dst, &id)
-			wide++
 		case varHex32:
-			id := v.wideIDs.At(wide)
+			id := x.wide.At(rank)
 			dst = appendHex(dst, id[:])
-			wide++
 		case varHex16:
-			id := v.narrowIDs.At(narrow)
+			id := x.narrow.At(rank)
 			dst = appendHex(dst, id[:])
-			narrow++
+		case varULID:
+			id := x.wide.At(rank)
+			dst = appendULID(dst, &id)
 		}
 	}
 	return append(dst, t.pieces[len(t.kinds)]...)

@@ -1,5 +1,7 @@
 package column
 
+import "encoding/binary"
+
 // A text is taken apart into constant pieces and variables: the runs of ASCII
 // letters and digits that have a digit, and UUIDs. So a variable never stands
 // next to another one, nor next to a letter or digit.
@@ -7,18 +9,22 @@ package column
 const (
 	charAlnum = 1 << iota
 	charDigit
-	charHex // 0-9 and a-f
+	charHex  // 0-9 and a-f
+	charULID // 0-9 and A-Z but I, L, O and U
 )
 
 var chars = func() (t [256]uint8) {
 	for c := '0'; c <= '9'; c++ {
-		t[c] = charAlnum | charDigit | charHex
+		t[c] = charAlnum | charDigit | charHex | charULID
 	}
 	for c := 'a'; c <= 'z'; c++ {
 		t[c], t[c-'a'+'A'] = charAlnum, charAlnum
 	}
 	for c := 'a'; c <= 'f'; c++ {
 		t[c] |= charHex
+	}
+	for _, c := range ulidDigits {
+		t[c] |= charULID
 	}
 	return t
 }()
@@ -74,6 +80,7 @@ const (
 	varUUID    // in lower case
 	varHex32   // in lower case
 	varHex16
+	varULID // in upper case
 	varKinds
 )
 
@@ -91,6 +98,11 @@ func kindsOf(s string) (kinds uint8) {
 	case 32:
 		if isHex(s) {
 			return 1 << varHex32
+		}
+		return 0
+	case ulidLen:
+		if isULID(s) {
+			return 1 << varULID
 		}
 		return 0
 	case 16:
@@ -176,6 +188,52 @@ func appendUUID(dst []byte, b *[16]byte) []byte {
 		}
 		dst = appendHex(dst, b[from:to])
 		from = to
+	}
+	return dst
+}
+
+const (
+	ulidLen    = 26
+	ulidDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+)
+
+// isULID reports whether s, of this length, is 128 bits in the digits of ULIDs.
+func isULID(s string) bool {
+	for i := range len(s) {
+		if chars[s[i]]&charULID == 0 {
+			return false
+		}
+	}
+	return s[0] <= '7'
+}
+
+var ulidValues = func() (t [256]byte) {
+	for i, c := range ulidDigits {
+		t[c] = byte(i)
+	}
+	return t
+}()
+
+// packULID puts the 128 bits of a ULID into dst: 26 digits of 5 bits, of which
+// the first has 3.
+func packULID(dst []byte, s string) {
+	var high, low uint64
+	for i := range len(s) {
+		high = high<<5 | low>>59
+		low = low<<5 | uint64(ulidValues[s[i]])
+	}
+	binary.BigEndian.PutUint64(dst, high)
+	binary.BigEndian.PutUint64(dst[8:], low)
+}
+
+func appendULID(dst []byte, b *[wideLen]byte) []byte {
+	high, low := binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
+	start := len(dst)
+	dst = append(dst, make([]byte, ulidLen)...)
+	for i := len(dst) - 1; i >= start; i-- {
+		dst[i] = ulidDigits[low&31]
+		low = low>>5 | high<<59
+		high >>= 5
 	}
 	return dst
 }

@@ -15,7 +15,7 @@ const maxDepth = 20000
 
 // AppendValues appends a column of values: their kinds, then the strings, the
 // numbers and the rest, each as a column of its own.
-func AppendValues(dst []byte, vals []telemetry.Value) []byte {
+func AppendValues(dst []byte, t *Table, vals []telemetry.Value) []byte {
 	kinds := make([]int64, len(vals))
 	var strs, rest []string
 	var ints, doubles []int64
@@ -37,14 +37,14 @@ func AppendValues(dst []byte, vals []telemetry.Value) []byte {
 	}
 	dst = AppendInts(dst, kinds)
 	if len(strs) > 0 {
-		dst = AppendStrings(dst, strs)
+		dst = AppendStrings(dst, t, strs)
 	}
 	if len(ints) > 0 {
 		dst = AppendInts(dst, ints)
 	}
 	dst = appendDoubles(dst, doubles)
 	if len(rest) > 0 {
-		dst = AppendStrings(dst, rest)
+		dst = AppendStrings(dst, t, rest)
 	}
 	return dst
 }

@@ -14,8 +14,12 @@ import (
 type Codec[T any] struct {
 	Kind *record.Kind[T]
 	// encode returns the columns of a block's rows by chunk, nil for those the
-	// signal doesn't have. streams are the rows' stream numbers.
-	encode func(rows []*T, streams []int64) [chunkCount][]byte
+	// signal doesn't have. streams are the rows' stream numbers, the IDs go to
+	// the table.
+	encode func(rows []*T, streams []int64, t *column.Table) [chunkCount][]byte
+	// alone: hardly any ID of a block stands in another one, so each has a
+	// table of its own and is read without looking elsewhere.
+	alone bool
 	// zone is what the block index says of a stream's rows; the highest counts.
 	zone func(*T) byte
 	// lowest is the zone that a stream needs to hold a row that q selects.
@@ -80,20 +84,20 @@ func ints[T any](dst []byte, rows []*T, get func(*T) int64) []byte {
 	return column.AppendInts(dst, vals)
 }
 
-func texts[T any](dst []byte, rows []*T, get func(*T) string) []byte {
+func texts[T any](dst []byte, t *column.Table, rows []*T, get func(*T) string) []byte {
 	vals := make([]string, len(rows))
 	for i, r := range rows {
 		vals[i] = get(r)
 	}
-	return column.AppendStrings(dst, vals)
+	return column.AppendStrings(dst, t, vals)
 }
 
-func attrs[T any](dst []byte, rows []*T, get func(*T) telemetry.Attrs) []byte {
+func attrs[T any](dst []byte, t *column.Table, rows []*T, get func(*T) telemetry.Attrs) []byte {
 	vals := make([]telemetry.Attrs, len(rows))
 	for i, r := range rows {
 		vals[i] = get(r)
 	}
-	return column.AppendAttrs(dst, vals)
+	return column.AppendAttrs(dst, t, vals)
 }
 
 // ended returns the cursor's error, or one where bytes are left over.

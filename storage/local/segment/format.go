@@ -12,7 +12,7 @@ import (
 )
 
 // Version is the format that this code writes. It is the only one it reads.
-const Version = 4
+const Version = 5
 
 // Magic starts and ends every segment.
 var Magic = [8]byte{'C', 'L', 'E', 'W', 'S', 'E', 'G', '\n'}
@@ -61,6 +61,8 @@ const (
 	chunkSpan   // spans: kind, status, name
 	chunkEvents // spans: events and links
 	chunkRest
+	chunkPool  // where the table has the IDs that the columns refer to
+	chunkGiven // the IDs that the block gives its table; see pool.go for both
 	chunkCount
 )
 
@@ -69,7 +71,7 @@ const (
 func (c chunkID) column() storage.Columns {
 	return [chunkCount]storage.Columns{
 		0, 0, storage.ColSeverity, storage.ColBody, storage.ColAttrs,
-		storage.ColSpan, storage.ColEvents, storage.ColRest,
+		storage.ColSpan, storage.ColEvents, storage.ColRest, 0, 0,
 	}[c]
 }
 
@@ -110,7 +112,11 @@ type block struct {
 	// tokens bounds the ID-shaped runs of letters and digits in the bodies.
 	tokens tokenBounds
 	keys   []int // those of the records' attributes, as places in the list of keys
-	chunks []chunk
+	// back is how many blocks before this one the table of its IDs begins,
+	// before what the blocks between gave it, given what this one gives.
+	back          int
+	before, given column.Given
+	chunks        []chunk
 }
 
 // blockStream is a stream that has rows in a block. Its zone is the highest
@@ -135,6 +141,8 @@ func (b *block) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(b.tokens.hex))
 	dst = binary.AppendUvarint(dst, uint64(b.tokens.mixed))
 	dst = appendAscending(dst, b.keys)
+	dst = binary.AppendUvarint(dst, uint64(b.back))
+	dst = binary.AppendUvarint(dst, uint64(b.given.Wide))
 	dst = binary.AppendUvarint(dst, uint64(len(b.chunks)))
 	for _, c := range b.chunks {
 		packed := byte(0)
@@ -195,6 +203,8 @@ func readBlock(c *column.Cursor, first, streams, keys int) (b block) {
 	}
 	b.tokens.hex, b.tokens.mixed = int(c.Uvarint()), int(c.Uvarint())
 	b.keys = readAscending(c, keys)
+	b.back = int(c.Uvarint())
+	wide := int(c.Uvarint())
 	b.chunks = make([]chunk, c.Count(8))
 	for i := range b.chunks {
 		ch := &b.chunks[i]
@@ -205,6 +215,7 @@ func readBlock(c *column.Cursor, first, streams, keys int) (b block) {
 			c.Fail("chunk of %d bytes", ch.raw)
 		}
 	}
+	b.readGiven(c, wide)
 	if b.rows <= 0 || b.rows > maxBlockRows {
 		c.Fail("block of %d rows", b.rows)
 	}

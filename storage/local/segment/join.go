@@ -59,7 +59,7 @@ type joiner[T any] struct {
 	foot   footer
 	table  *streamBuilder
 	keys   keyList
-	index  []byte
+	given  tableWriter
 	blocks int
 	next   int // number of the first row of the next block
 	ids    []joinedIDs
@@ -77,8 +77,9 @@ func (j *joiner[T]) join(ctx context.Context, inputs []*Reader[T]) error {
 			return err
 		}
 	}
+	j.given.endTable(j.out)
 	j.foot.streams = j.out.section(j.table.append(nil))
-	j.foot.blocks = j.out.section(append(binary.AppendUvarint(j.keys.append(nil), uint64(j.blocks)), j.index...))
+	j.foot.blocks = j.out.section(append(binary.AppendUvarint(j.keys.append(nil), uint64(j.blocks)), j.given.index...))
 	if err := joinIDs(j.out, &j.foot, j.ids); err != nil {
 		return err
 	}
@@ -127,7 +128,10 @@ func (j *joiner[T]) add(ctx context.Context, r *Reader[T]) error {
 
 // block copies a block and makes its entry in the index.
 func (j *joiner[T]) block(r *Reader[T], b *block, numbers, keys []int) error {
-	out := block{rows: b.rows, min: b.min, max: b.max, tokens: b.tokens}
+	if b.back == 0 {
+		j.given.endTable(j.out)
+	}
+	out := block{rows: b.rows, min: b.min, max: b.max, tokens: b.tokens, given: b.given}
 	same := true
 	for _, s := range b.streams {
 		same = same && numbers[s.number] == s.number
@@ -138,14 +142,23 @@ func (j *joiner[T]) block(r *Reader[T], b *block, numbers, keys []int) error {
 		out.keys = append(out.keys, keys[k])
 	}
 	slices.Sort(out.keys)
+	ids := j.given.ids
 	for i := range b.chunks {
+		if c := &b.chunks[i]; c.id == chunkGiven {
+			given, err := r.readChunk(nil, b, c)
+			if err != nil {
+				return err
+			}
+			ids = append(ids, given...)
+			continue
+		}
 		c, err := j.copyChunk(r, b, &b.chunks[i], numbers, same)
 		if err != nil {
 			return err
 		}
 		out.chunks = append(out.chunks, c)
 	}
-	j.index = out.append(j.index)
+	j.given.hold(out, ids)
 	j.blocks++
 	return j.out.flushIfBig()
 }

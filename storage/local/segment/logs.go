@@ -31,7 +31,7 @@ var Logs = &Codec[log]{
 // anySeverity is the zone of records that cannot be skipped by severity.
 const anySeverity = 255
 
-func encodeLogs(rows []*log, streams []int64) (out [chunkCount][]byte) {
+func encodeLogs(rows []*log, streams []int64, t *column.Table) (out [chunkCount][]byte) {
 	traces := make([]telemetry.TraceID, len(rows))
 	spans := make([]telemetry.SpanID, len(rows))
 	bodies := make([]telemetry.Value, len(rows))
@@ -39,17 +39,17 @@ func encodeLogs(rows []*log, streams []int64) (out [chunkCount][]byte) {
 		traces[i], spans[i], bodies[i] = l.TraceID, l.SpanID, l.Body
 	}
 	out[chunkTime] = ints(column.AppendInts(nil, streams), rows, func(l *log) int64 { return l.Time })
-	out[chunkIDs] = column.AppendIDs(column.AppendIDs(nil, traces), spans)
+	out[chunkIDs] = column.AppendIDs(column.AppendIDs(nil, t, traces), t, spans)
 
 	sev := ints(nil, rows, func(l *log) int64 { return int64(l.Severity) })
-	out[chunkSeverity] = texts(sev, rows, func(l *log) string { return l.SeverityText })
-	out[chunkBody] = column.AppendValues(nil, bodies)
-	out[chunkAttrs] = attrs(nil, rows, func(l *log) telemetry.Attrs { return l.Attrs })
+	out[chunkSeverity] = texts(sev, t, rows, func(l *log) string { return l.SeverityText })
+	out[chunkBody] = column.AppendValues(nil, t, bodies)
+	out[chunkAttrs] = attrs(nil, t, rows, func(l *log) telemetry.Attrs { return l.Attrs })
 
 	rest := appendObserved(nil, rows)
 	rest = ints(rest, rows, func(l *log) int64 { return int64(l.Flags) })
 	rest = ints(rest, rows, func(l *log) int64 { return int64(l.Dropped) })
-	out[chunkRest] = texts(rest, rows, func(l *log) string { return l.EventName })
+	out[chunkRest] = texts(rest, t, rows, func(l *log) string { return l.EventName })
 	return out
 }
 

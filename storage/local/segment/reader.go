@@ -112,6 +112,11 @@ func (r *Reader[T]) loadIndex() error {
 		// Every block begins a unit of the ID index.
 		first += (bl.rows + r.foot.unit - 1) / r.foot.unit * r.foot.unit
 		rows += int64(bl.rows)
+		if n := len(r.blocks); n == 0 {
+			bl.follow(c, nil)
+		} else {
+			bl.follow(c, &r.blocks[n-1])
+		}
 		r.tokens = tokenBounds{max(r.tokens.hex, bl.tokens.hex), max(r.tokens.mixed, bl.tokens.mixed)}
 		r.blocks = append(r.blocks, bl)
 	}
@@ -125,7 +130,10 @@ func (r *Reader[T]) loadIndex() error {
 }
 
 // Close closes the file. What was read stays valid.
-func (r *Reader[T]) Close() error { return r.file.Close() }
+func (r *Reader[T]) Close() error {
+	tables.drop(r)
+	return r.file.Close()
+}
 
 // Streams returns what the segment holds of each stream, in no order.
 func (r *Reader[T]) Streams() []StreamStats { return r.streams }
@@ -201,12 +209,11 @@ func (r *Reader[T]) IndexOffset() int64 { return r.foot.streams.offset }
 // Prefetch has the file fetch a part whole, where reading it column by column
 // would wait for each of them. Whatever fails fails when it is read.
 func (r *Reader[T]) Prefetch(p Part) {
-	from, to := r.size, int64(0)
-	for _, c := range r.blocks[p.Block].chunks {
-		from, to = min(from, c.offset), max(to, c.offset+c.length)
+	if from, length, ok := r.blocks[p.Block].extent(); ok {
+		_ = r.file.Prefetch(from, length)
 	}
-	if from < to {
-		_ = r.file.Prefetch(from, to-from)
+	if t := tablePlace(r.tableBlocks(p.Block)); t.length > 0 {
+		_ = r.file.Prefetch(t.offset, t.length)
 	}
 }
 

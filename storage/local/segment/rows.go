@@ -15,12 +15,14 @@ import (
 type Rows[T any] struct {
 	r       *Reader[T]
 	block   *block
+	number  int // of the block
 	stats   *storage.ReadStats
 	streams column.Ints
 	times   column.Ints
 	cols    columns[T]
 	raws    [chunkCount][]byte
 	cursors [chunkCount]*column.Cursor
+	pool    column.Pool
 	sel     []int // the rows' numbers in the block, in the order of Take
 	scratch *scratch
 	whole   []byte // all chunks as they stand in the file from wholeAt on; nil for one by one
@@ -57,7 +59,8 @@ func (w *Rows[T]) Release() {
 func (r *Reader[T]) readIn(q *record.Query[T], p Part, s *scratch) (*Rows[T], error) {
 	s.mem.Reset()
 	b := &r.blocks[p.Block]
-	w := &Rows[T]{r: r, block: b, stats: q.Stats, cols: r.codec.columns(), scratch: s}
+	w := &Rows[T]{r: r, block: b, number: p.Block, stats: q.Stats, cols: r.codec.columns(), scratch: s}
+	w.pool.Fetch = w.fetchIDs
 	if p.units != nil {
 		w.readWhole()
 	}
@@ -92,14 +95,11 @@ func (r *Reader[T]) readIn(q *record.Query[T], p Part, s *scratch) (*Rows[T], er
 // needs them all. Where that fails each is read when it is needed.
 func (w *Rows[T]) readWhole() {
 	const most = 4 << 20
-	from, to, sum := w.r.size, int64(0), int64(0)
-	for _, c := range w.block.chunks {
-		from, to, sum = min(from, c.offset), max(to, c.offset+c.length), sum+c.length
-	}
-	if from < 0 || to-from != sum || sum > most {
+	from, length, ok := w.block.extent()
+	if !ok || length > most {
 		return
 	}
-	b, err := w.r.readInto(w.scratch.mem.Bytes(int(sum)), place{offset: from, length: sum}, "block", false)
+	b, err := w.r.readInto(w.scratch.mem.Bytes(int(length)), place{offset: from, length: length}, "block", false)
 	if err == nil {
 		w.whole, w.wholeAt = b, from
 	}
@@ -126,7 +126,7 @@ func (w *Rows[T]) need(id chunkID) error {
 	if err != nil {
 		return err
 	}
-	c := column.CursorIn(raw, &w.scratch.mem)
+	c := column.CursorIn(raw, &w.scratch.mem).In(&w.pool)
 	if id == chunkTime {
 		w.streams, w.times = c.Ints(w.block.rows), c.Ints(w.block.rows)
 	}
@@ -141,6 +141,9 @@ func (w *Rows[T]) need(id chunkID) error {
 // healthy returns the error of a column that turned out wrong when its values
 // were looked at.
 func (w *Rows[T]) healthy() error {
+	if err := w.pool.Err(); err != nil {
+		return err
+	}
 	for id, c := range w.cursors {
 		if c != nil && c.Err() != nil {
 			return w.r.badChunk(w.block, chunkID(id), c.Err())
@@ -297,7 +300,7 @@ func (w *Rows[T]) make(sel []int, cols storage.Columns) ([]T, error) {
 	for i, row := range sel {
 		w.r.codec.set(&rows[i], w.r.streams[w.streams.At(row)].Stream, w.times.At(row))
 	}
-	for id := range chunkCount {
+	for id := range chunkPool {
 		if c := id.column(); c != 0 && c&cols == 0 || w.block.chunk(id) == nil {
 			continue
 		}
@@ -359,7 +362,7 @@ func (w *Rows[T]) chunk(id chunkID) ([]byte, error) {
 	if w.stats != nil {
 		w.stats.Bytes += c.length
 	}
-	if w.whole != nil {
+	if at := c.offset - w.wholeAt; w.whole != nil && at >= 0 && at+c.length <= int64(len(w.whole)) {
 		return w.chunkOfWhole(c)
 	}
 	if !c.packed {

@@ -14,6 +14,7 @@ type span = telemetry.Span
 var Spans = &Codec[span]{
 	Kind:    record.Spans,
 	encode:  encodeSpans,
+	alone:   true,
 	zone:    func(s *span) byte { return zoneOf(int64(s.Duration())) },
 	lowest:  func(q *record.Query[span]) byte { return zoneOf(int64(q.MinDuration)) },
 	columns: func() columns[span] { return &spanColumns{} },
@@ -21,7 +22,7 @@ var Spans = &Codec[span]{
 	sums:    func(rules calls.Rules) summer[span] { return callsum.NewBuilder(rules) },
 }
 
-func encodeSpans(rows []*span, streams []int64) (out [chunkCount][]byte) {
+func encodeSpans(rows []*span, streams []int64, t *column.Table) (out [chunkCount][]byte) {
 	traces := make([]telemetry.TraceID, len(rows))
 	ids := make([]telemetry.SpanID, len(rows))
 	parents := make([]telemetry.SpanID, len(rows))
@@ -30,25 +31,25 @@ func encodeSpans(rows []*span, streams []int64) (out [chunkCount][]byte) {
 	}
 	times := ints(column.AppendInts(nil, streams), rows, func(s *span) int64 { return s.Start })
 	out[chunkTime] = ints(times, rows, func(s *span) int64 { return s.End - s.Start })
-	out[chunkIDs] = column.AppendIDs(column.AppendIDs(nil, traces), ids)
+	out[chunkIDs] = column.AppendIDs(column.AppendIDs(nil, t, traces), t, ids)
 	out[chunkIDs] = column.AppendParents(out[chunkIDs], parents, ids, column.Groups(traces))
 
 	b := ints(nil, rows, func(s *span) int64 { return int64(s.Kind) })
 	b = ints(b, rows, func(s *span) int64 { return int64(s.Status) })
-	b = texts(b, rows, func(s *span) string { return s.StatusMessage })
-	out[chunkSpan] = texts(b, rows, func(s *span) string { return s.Name })
-	out[chunkAttrs] = attrs(nil, rows, func(s *span) telemetry.Attrs { return s.Attrs })
-	out[chunkEvents] = appendLinks(appendEvents(nil, rows), rows)
+	b = texts(b, t, rows, func(s *span) string { return s.StatusMessage })
+	out[chunkSpan] = texts(b, t, rows, func(s *span) string { return s.Name })
+	out[chunkAttrs] = attrs(nil, t, rows, func(s *span) telemetry.Attrs { return s.Attrs })
+	out[chunkEvents] = appendLinks(appendEvents(nil, t, rows), t, rows)
 
 	rest := ints(nil, rows, func(s *span) int64 { return int64(s.Flags) })
 	rest = ints(rest, rows, func(s *span) int64 { return int64(s.Dropped) })
-	out[chunkRest] = texts(rest, rows, func(s *span) string { return s.TraceState })
+	out[chunkRest] = texts(rest, t, rows, func(s *span) string { return s.TraceState })
 	return out
 }
 
 // appendEvents writes how many events each row has, then the columns of all
 // events together.
-func appendEvents(dst []byte, rows []*span) []byte {
+func appendEvents(dst []byte, t *column.Table, rows []*span) []byte {
 	dst = ints(dst, rows, func(s *span) int64 { return int64(s.DroppedEvents) })
 	dst = ints(dst, rows, func(s *span) int64 { return int64(len(s.Events)) })
 	var events []*telemetry.Event
@@ -60,12 +61,12 @@ func appendEvents(dst []byte, rows []*span) []byte {
 		}
 	}
 	dst = column.AppendInts(dst, after)
-	dst = texts(dst, events, func(e *telemetry.Event) string { return e.Name })
+	dst = texts(dst, t, events, func(e *telemetry.Event) string { return e.Name })
 	dst = ints(dst, events, func(e *telemetry.Event) int64 { return int64(e.Dropped) })
-	return attrs(dst, events, func(e *telemetry.Event) telemetry.Attrs { return e.Attrs })
+	return attrs(dst, t, events, func(e *telemetry.Event) telemetry.Attrs { return e.Attrs })
 }
 
-func appendLinks(dst []byte, rows []*span) []byte {
+func appendLinks(dst []byte, t *column.Table, rows []*span) []byte {
 	dst = ints(dst, rows, func(s *span) int64 { return int64(s.DroppedLinks) })
 	dst = ints(dst, rows, func(s *span) int64 { return int64(len(s.Links)) })
 	var links []*telemetry.Link
@@ -78,10 +79,10 @@ func appendLinks(dst []byte, rows []*span) []byte {
 			traces, ids = append(traces, l.TraceID), append(ids, l.SpanID)
 		}
 	}
-	dst = column.AppendIDs(dst, traces)
-	dst = column.AppendIDs(dst, ids)
-	dst = texts(dst, links, func(l *telemetry.Link) string { return l.TraceState })
+	dst = column.AppendIDs(dst, t, traces)
+	dst = column.AppendIDs(dst, t, ids)
+	dst = texts(dst, t, links, func(l *telemetry.Link) string { return l.TraceState })
 	dst = ints(dst, links, func(l *telemetry.Link) int64 { return int64(l.Flags) })
 	dst = ints(dst, links, func(l *telemetry.Link) int64 { return int64(l.Dropped) })
-	return attrs(dst, links, func(l *telemetry.Link) telemetry.Attrs { return l.Attrs })
+	return attrs(dst, t, links, func(l *telemetry.Link) telemetry.Attrs { return l.Attrs })
 }

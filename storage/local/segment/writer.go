@@ -46,7 +46,7 @@ type Writer[T any] struct {
 	keys    keyList
 	ids     idBuilder
 	hashes  []uint64 // of the row at hand
-	index   []byte
+	given   tableWriter
 	blocks  int
 	tokens  tokenBounds // of the block at hand
 	sums    summer[T]   // nil for a signal without calls
@@ -59,7 +59,7 @@ func Create[T any](fs vfs.FS, path string, codec *Codec[T], opts Options) (*Writ
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer[T]{codec: codec, opts: opts, out: out, table: newStreamBuilder()}
+	w := &Writer[T]{codec: codec, opts: opts, out: out, table: newStreamBuilder(), given: tableWriter{table: column.NewTable()}}
 	if codec.sums != nil {
 		w.sums, w.parts = codec.sums(opts.Calls), []callPart{{}}
 	}
@@ -118,7 +118,7 @@ func (w *Writer[T]) endBlock() error {
 	for _, s := range slices.Sorted(maps.Keys(zones)) {
 		b.streams = append(b.streams, blockStream{s, zones[s]})
 	}
-	for id, raw := range w.codec.encode(w.rows, w.streams) {
+	for id, raw := range w.codec.encode(w.rows, w.streams, w.given.table) {
 		if raw == nil {
 			continue
 		}
@@ -131,7 +131,9 @@ func (w *Writer[T]) endBlock() error {
 		}
 		b.chunks = append(b.chunks, c)
 	}
-	w.index = b.append(w.index)
+	if err := w.given.endBlock(w.out, b, w.codec.alone); err != nil {
+		return err
+	}
 	w.blocks++
 	w.rows, w.streams, w.bytes, w.tokens = w.rows[:0], w.streams[:0], 0, tokenBounds{}
 	w.ids.endUnit()
@@ -177,8 +179,9 @@ func (w *Writer[T]) finish() error {
 			return err
 		}
 	}
+	w.given.endTable(w.out)
 	w.foot.streams = w.out.section(w.table.append(nil))
-	w.foot.blocks = w.out.section(append(binary.AppendUvarint(w.keys.append(nil), uint64(w.blocks)), w.index...))
+	w.foot.blocks = w.out.section(append(binary.AppendUvarint(w.keys.append(nil), uint64(w.blocks)), w.given.index...))
 	if err := w.ids.write(w.out, &w.foot); err != nil {
 		return err
 	}
