@@ -197,8 +197,10 @@ func (w *walker) entry(parent string, a *telemetry.Attr) {
 // value tells the IDs inside a value of no known key.
 func (w *walker) value(key string, v telemetry.Value) {
 	switch v.Kind() {
-	case telemetry.KindString:
-		scan(uncoloured(v.Str()), true, w)
+	case telemetry.KindString, telemetry.KindBytes:
+		if text, ok := v.AsText(); ok {
+			scan(uncoloured(text), true, w)
+		}
 	case telemetry.KindArray:
 		for _, e := range v.List() {
 			w.value(key, e)
@@ -220,21 +222,11 @@ func (w *walker) named(kind Kind, v telemetry.Value) {
 			w.emit(v.Text(), kind)
 		}
 	case telemetry.KindBytes:
-		w.rawBytes(kind, v.Str())
+		w.rawBytes(kind, v)
 	case telemetry.KindArray:
 		for _, e := range v.List() {
 			w.named(kind, e)
 		}
-	}
-}
-
-// rawBytes tells a trace or span ID that was sent as bytes.
-func (w *walker) rawBytes(kind Kind, b string) {
-	switch {
-	case kind == TraceID && len(b) == len(telemetry.TraceID{}):
-		w.trace(telemetry.TraceID([]byte(b)))
-	case kind == SpanID && len(b) == len(telemetry.SpanID{}):
-		w.spanID(telemetry.SpanID([]byte(b)))
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 //	Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f...   X-Amzn-Trace-Id
 //	105445aa7843bc8bf206b12000100000/1;o=1                        X-Cloud-Trace-Context
 //	projects/shop/traces/4bf92f3577b34da6a3ce929d0e0e4736         Google Cloud's logs
+//	1-5759e988-bd862e3fe1be46a994272793@53995c3f42cd8ad8          X-Ray's logs
+//	0x4bf92f3577b34da6a3ce929d0e0e4736                            OpenTelemetry's Python and console
 //	11803532876627986230                                          Datadog, in decimal, of 64 bits or 128
 //	S/kvNXezTaajzpKdDg5HNg==                                      protobuf's JSON, in base64
 //	4bf92f3577b34da6a3ce929d0e0e4736, a3ce929d0e0e4736            the ID alone
@@ -35,6 +37,8 @@ func ParseContext(v string) (trace telemetry.TraceID, span telemetry.SpanID, ok 
 		trace, ok = traceOf(v)
 	case strings.Contains(v, "Root="):
 		return xrayContext(v)
+	case len(v) > xrayLen && v[xrayLen] == '@' && isXRay(v[:xrayLen]):
+		return pairOf(v[2:10]+v[11:xrayLen], v[xrayLen+1:])
 	case isXRay(v):
 		trace, ok = traceOf(v[2:10] + v[11:])
 	case isTraceparentLike(v):
@@ -73,6 +77,9 @@ func upTo(s string, sep byte) string {
 // left out at most, or Datadog's decimal.
 func traceOf(v string) (telemetry.TraceID, bool) {
 	var t telemetry.TraceID
+	if isPointer(v) && len(v) == len("0x")+traceDigits {
+		v = v[len("0x"):]
+	}
 	switch n := len(v); {
 	case n == traceDigits, n == spanDigits, n == traceDigits-1 || n == traceDigits-2, n == spanDigits-1 && !allDigits(v):
 		if !allHex(v) {
@@ -94,6 +101,9 @@ func traceOf(v string) (telemetry.TraceID, bool) {
 // spanOf reads a span ID alone: see traceOf.
 func spanOf(v string) (telemetry.SpanID, bool) {
 	var s telemetry.SpanID
+	if isPointer(v) && len(v) == len("0x")+spanDigits {
+		v = v[len("0x"):]
+	}
 	if len(v) == spanDigits || len(v) == spanDigits-1 && !allDigits(v) {
 		if !allHex(v) {
 			return s, false

@@ -1,7 +1,9 @@
 package correlation
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -43,8 +45,8 @@ const maxJoinText = 16 << 10
 //   - for an ID without a key or a layout that says what it is (a digest in a
 //     message, a UUID),
 //   - for keys that name another one's trace: parent_trace_id, linkedTraceId,
-//   - for a trace that stands in the query of a URL: who asks for a trace is
-//     not part of it.
+//   - for a trace that stands in the query of a URL, or in the condition of an
+//     SQL statement: who asks for a trace is not part of it.
 func FindContext(l *telemetry.Log) (Context, bool) {
 	var c candidates
 	for i := range l.Attrs {
@@ -60,6 +62,10 @@ func FindContext(l *telemetry.Log) (Context, bool) {
 	case telemetry.KindMap:
 		for _, a := range l.Body.Map() {
 			c.attr("", &a, 0)
+		}
+	case telemetry.KindBytes:
+		if text, ok := l.Body.AsText(); ok {
+			c.text(text)
 		}
 	default:
 		return Context{}, false
@@ -97,6 +103,7 @@ func (c *candidates) best() (Context, bool) {
 
 func (c *candidates) addTrace(t telemetry.TraceID, source string, depth int) {
 	switch {
+	case t == allOnes: // as zeroes, it means none
 	case c.traces == 0 || depth < c.traceDepth:
 		c.trace, c.source, c.traceDepth, c.traces = t, source, depth, 1
 	case depth > c.traceDepth || t == c.trace:
@@ -108,6 +115,9 @@ func (c *candidates) addTrace(t telemetry.TraceID, source string, depth int) {
 		c.traces++
 	}
 }
+
+// allOnes is what some programs put where they have no trace.
+var allOnes = telemetry.TraceID(bytes.Repeat([]byte{0xff}, len(telemetry.TraceID{})))
 
 // sameHalf reports whether one of two IDs is the lower half of the other one,
 // as Datadog's beside OpenTelemetry's.
@@ -139,12 +149,26 @@ func (c *candidates) attr(parent string, a *telemetry.Attr, depth int) {
 		if a.Value.Int() > 0 && mayName(a.Key) {
 			c.keyed(parent, a.Key, a.Value.Text(), depth)
 		}
+	case telemetry.KindBytes:
+		c.bytes(parent, a, depth)
+	case telemetry.KindArray: // a header, of which requests may have several
+		if list := a.Value.List(); len(list) == 1 && list[0].Kind() == telemetry.KindString {
+			c.keyed(parent, a.Key, list[0].Str(), depth)
+		}
 	case telemetry.KindMap:
 		if depth < maxJoinDepth {
 			for _, e := range a.Value.Map() {
 				c.attr(a.Key, &e, depth+1)
 			}
 		}
+	}
+}
+
+// bytes takes a trace or span ID that was sent as bytes.
+func (c *candidates) bytes(parent string, a *telemetry.Attr, depth int) {
+	switch b := a.Value.Str(); len(b) {
+	case len(telemetry.TraceID{}), len(telemetry.SpanID{}):
+		c.keyed(parent, a.Key, hex.EncodeToString([]byte(b)), depth)
 	}
 }
 
@@ -211,7 +235,7 @@ var othersWords = map[string]bool{
 	"parent": true, "link": true, "linked": true, "links": true, "prev": true, "previous": true, "orig": true, "origin": true, "original": true,
 	"originating": true, "other": true, "remote": true, "related": true, "cause": true, "caused": true, "child": true, "upstream": true,
 	"downstream": true, "source": true, "target": true, "producer": true, "exemplar": true, "failed": true, "last": true, "first": true, "next": true,
-	"from": true, "to": true, "ref": true, "reference": true, "follows": true,
+	"from": true, "to": true, "ref": true, "reference": true, "follows": true, "stack": true,
 }
 
 // contextKey tells whether a key names the record's own trace or span.

@@ -13,7 +13,7 @@ func (c *candidates) pairAt(text string, at, n int, depth *depthOf) {
 		end++
 	}
 	key := text[start:end]
-	if len(key) > maxKey || inURL(text, start) {
+	if len(key) > maxKey || inURL(text, start) || inCondition(text, start) {
 		return
 	}
 	i := end
@@ -24,7 +24,7 @@ func (c *candidates) pairAt(text string, at, n int, depth *depthOf) {
 	for spaces := 0; i < len(text) && text[i] == ' ' && spaces < 2; spaces++ {
 		i++
 	}
-	if i >= len(text) || class[text[i]]&clAssign == 0 {
+	if i >= len(text) || class[text[i]]&clAssign == 0 || text[i] == '[' || text[i] == '>' && !opensElement(text, start) {
 		return
 	}
 	if key == "trace" || key == "span" {
@@ -34,6 +34,9 @@ func (c *candidates) pairAt(text string, at, n int, depth *depthOf) {
 		return
 	}
 	value, _ := valueAt(text, i+1)
+	if value == "" {
+		value = inObject(text, i+1, `"w3c"`) // Kong's, one for every kind of header
+	}
 	parent := ""
 	if len(value) <= spanDigits && allDigits(value) && ofDatadog(text, start) {
 		parent = "dd"
@@ -70,13 +73,7 @@ func (c *candidates) plainKey(text, key string, assign, depth int) {
 	value, _ := valueAt(text, assign+1)
 	switch {
 	case i < len(text) && text[i] == '{':
-		object := upTo(text[i:min(len(text), i+maxObject)], '}')
-		if at := strings.Index(object, `"id"`); at >= 0 {
-			if colon := strings.IndexByte(object[at:], ':'); colon >= 0 {
-				value, _ = valueAt(object, at+colon+1)
-				c.keyed(key, "id", value, depth)
-			}
-		}
+		c.keyed(key, "id", inObject(text, i, `"id"`), depth)
 	case key == "trace" && strings.HasPrefix(value, "projects/"), key == "trace" && len(value) == traceDigits:
 		c.keyed("", "trace_id", value, depth)
 	case key == "span" && len(value) == spanDigits:
@@ -84,9 +81,45 @@ func (c *candidates) plainKey(text, key string, assign, depth int) {
 	}
 }
 
+// inObject returns the value of a key, in its quotes, of the object that stands
+// at i, behind spaces at most, "" where there is none.
+func inObject(text string, i int, key string) string {
+	object := strings.TrimLeft(text[i:min(len(text), i+maxObject)], " ")
+	if !strings.HasPrefix(object, "{") {
+		return ""
+	}
+	object = upTo(object, '}')
+	at := strings.Index(object, key)
+	if at < 0 {
+		return ""
+	}
+	colon := strings.IndexByte(object[at:], ':')
+	if colon < 0 {
+		return ""
+	}
+	value, _ := valueAt(object, at+colon+1)
+	return value
+}
+
 // inURL reports whether a key at start is a parameter of a URL.
 func inURL(text string, start int) bool {
 	return start > 0 && (text[start-1] == '?' || text[start-1] == '&')
+}
+
+// inCondition reports whether a key at start is a column in a condition of
+// SQL: WHERE trace_id = '...', AND t.trace_id = '...'.
+func inCondition(text string, start int) bool {
+	before := text[:start]
+	if len(before) == 0 || before[len(before)-1] != ' ' && before[len(before)-1] != '(' {
+		return false
+	}
+	before = strings.TrimRight(before, " (\"`")
+	word := before[strings.LastIndexByte(before, ' ')+1:]
+	switch word {
+	case "AND", "OR", "ON", "NOT":
+		return true
+	}
+	return strings.EqualFold(word, "where")
 }
 
 // depthOf tells how many objects of a JSON text are open at a place, asked
@@ -122,6 +155,7 @@ func (d *depthOf) at(i int) int {
 //	[checkout,4bf92f35...,00f067aa...]  [4bf92f35...-00f067aa...]   Spring
 //	"00-4bf92f35...-00f067aa...-01"                              traceparent, in access logs
 //	"Root=1-5759e988-bd862e3fe1be46a994272793"                      load balancers of AWS
+//	NR-LINKING|guid|host|4bf92f35...|00f067aa...|name|              New Relic's agents
 func (c *candidates) layouts(text string) {
 	for at := 0; ; at++ {
 		i := strings.IndexByte(text[at:], '[')
@@ -143,11 +177,39 @@ func (c *candidates) layouts(text string) {
 			at++
 		}
 	}
-	if i := strings.Index(text, `"Root=1-`); i >= 0 {
-		if t, s, ok := ParseContext(quotedAt(text, i+1, '"')); ok {
+	if i := strings.Index(text, "Root=1-"); i >= 0 {
+		if t, s, ok := ParseContext(quotedAt(text, quoteBefore(text, i)+1, '"')); ok {
 			c.addTrace(t, "X-Amzn-Trace-Id", 0)
 			c.addSpan(s, 0)
 		}
+	}
+	if i := strings.Index(text, newRelic); i >= 0 {
+		c.newRelic(text[i+len(newRelic):])
+	}
+}
+
+// quoteBefore returns where the quotes open in which X-Ray's Root stands, behind
+// a Self at most; the text's end where it is not quoted.
+func quoteBefore(text string, root int) int {
+	i := strings.LastIndexByte(text[:root], '"')
+	if between := text[i+1 : root]; i < 0 || between != "" && !strings.HasPrefix(between, "Self=1-") {
+		return len(text) - 1
+	}
+	return i
+}
+
+// newRelic begins what New Relic's agents append to lines: the entity, the
+// host, the trace, the span.
+const newRelic = "NR-LINKING|"
+
+func (c *candidates) newRelic(text string) {
+	parts := strings.SplitN(text, "|", 5)
+	if len(parts) < 5 || len(parts[2]) != traceDigits {
+		return
+	}
+	if t, s, ok := pairOf(parts[2], parts[3]); ok {
+		c.addTrace(t, "NR-LINKING", 0)
+		c.addSpan(s, 0)
 	}
 }
 

@@ -7,13 +7,17 @@ import "strings"
 //
 //	request_id=42   "orderId": "A-17"   \"order.id\":17   X-Request-Id: 8f3a
 //	request{id=42}  "order":{"id":17}   'session_id' => 'x'
+//	<requestId>42</requestId>           [unique_id "Y@lBbX8AAQEAAF-jJLwAAAAA"]
 //
 // A plain word after a colon is prose ("user id: unknown to us"), unless it is
-// quoted or holds a digit.
+// quoted or holds a digit, or is no word at all.
 //
 // Where the text is a part of a URL, %3D and %3A stand for the two.
 func scanPair(text string, at int, f finder) bool {
 	behind := at + 1
+	if text[at] == '[' {
+		return scanQuotedPair(text, behind, f)
+	}
 	if text[at] == '%' {
 		if !isEscaped(text, at, '=') && !isEscaped(text, at, ':') {
 			return true
@@ -34,8 +38,11 @@ func scanPair(text string, at int, f finder) bool {
 		return true
 	}
 	start := keyStart(text, end)
+	if text[at] == '>' && !opensElement(text, start) {
+		return true
+	}
 	kind, ok := KindOf(text[start:end])
-	if !ok && end-start == 2 {
+	if !ok && end-start <= len("w3c") {
 		kind, ok = kindOf(keyBefore(text, start), text[start:end])
 	}
 	if !ok {
@@ -45,10 +52,48 @@ func scanPair(text string, at int, f finder) bool {
 	if text[at] == '%' {
 		value = upTo(value, '%')
 	}
-	if isTrivial(value) || text[at] == ':' && !quotedKey && !quotedValue && !hasDigit(value) {
+	if text[at] == '>' && (behind+len(value) >= len(text) || text[behind+len(value)] != '<') {
 		return true
 	}
+	if isTrivial(value) || text[at] == ':' && !quotedKey && !quotedValue && !hasDigit(value) && !isJumble(value) {
+		return true
+	}
+	if isAsked(text, start, kind) {
+		kind = Token
+	}
 	return f.pair(kind, value)
+}
+
+// isAsked reports whether the key at start says what somebody looks for, which
+// is no part of what they do: a trace in a URL, and what a condition of SQL
+// compares. Such an ID is found, and leads nowhere.
+func isAsked(text string, start int, kind Kind) bool {
+	return kind.Joins() && inCondition(text, start) || kind == TraceID && inURL(text, start)
+}
+
+// opensElement reports whether a key at start is the name of an element of XML,
+// behind its space at most: <requestId>, <ns:requestId>.
+func opensElement(text string, start int) bool {
+	return start > 0 && (text[start-1] == '<' || text[start-1] == ':' && strings.LastIndexByte(text[max(0, start-maxPrefix):start], '<') >= 0)
+}
+
+// isQuotedPair reports whether a key, a space and a quoted value stand at i, as
+// behind the brackets of Apache's errors.
+func isQuotedPair(text string, i int) bool {
+	for i < len(text) && isKeyByte(text[i]) {
+		i++
+	}
+	return i+2 < len(text) && text[i] == ' ' && text[i+1] == '"'
+}
+
+func scanQuotedPair(text string, start int, f finder) bool {
+	end := start
+	for isKeyByte(text[end]) {
+		end++
+	}
+	kind, ok := KindOf(text[start:end])
+	value, _ := valueAt(text, end)
+	return !ok || isTrivial(value) || f.pair(kind, value)
 }
 
 // escapeLen is the length of %3D.
@@ -147,6 +192,13 @@ func endsValue(c byte) bool {
 		return true
 	}
 	return false
+}
+
+// isJumble reports whether a value without a digit is none of a language: some
+// random IDs have none.
+func isJumble(s string) bool {
+	n := count(s)
+	return len(s) >= minMixed && n.lower >= 2 && n.upper*4 >= len(s) && n.classTurns >= 4
 }
 
 func hasDigit(s string) bool {

@@ -134,7 +134,7 @@ func isTail(s string, known int) bool {
 		return len(s) >= digits && (known > 0 || !isDate(s)) && !isZero(s)
 	case len(s) < mixed:
 		return known > 0 && len(s) >= knownShort && n.digits*2 >= len(s) && !isVersion(s)
-	case n.hex == len(s), n.digits*3 > len(s):
+	case n.hex == len(s), n.digits*3 > len(s) && (known > 0 || !isAlgorithm(s, n)):
 		return true
 	case known > 0:
 		return len(s) >= unknownMixed && !isNumberedWord(s, n)
@@ -151,6 +151,12 @@ func isVersion(s string) bool {
 // isNumberedWord knows service2 and worker12: a word and its number.
 func isNumberedWord(s string, n counts) bool {
 	return n.lower > 0 && n.digitTurns == 1 && n.digits <= 2 && class[s[0]]&clDigit == 0
+}
+
+// isAlgorithm knows sha256 of hmac-sha256: a word that ends with a number of
+// bits.
+func isAlgorithm(s string, n counts) bool {
+	return n.digitTurns == 1 && n.digits <= 3 && class[s[0]]&clDigit == 0
 }
 
 // isChain decides on several segments after a prefix. Unless the prefix says

@@ -8,7 +8,7 @@ const (
 	clLower
 	clUpper
 	clDash   // - and _
-	clAssign // = and :, which may stand between a key and its value, and % of their escapes
+	clAssign // = and :, which may stand between a key and its value, % of their escapes, > behind an element's name, [ before a key
 	clNoULID // letters that a ULID does without
 )
 
@@ -30,7 +30,9 @@ var class = func() (t [256]uint8) {
 		t[c-'a'+'A'] |= clHex
 	}
 	t['-'], t['_'] = clDash, clDash
-	t['='], t[':'], t['%'] = clAssign, clAssign, clAssign
+	for _, c := range "=:%>[" {
+		t[c] = clAssign
+	}
 	for _, c := range "iloILOuU" {
 		t[c] |= clNoULID
 	}
@@ -72,6 +74,11 @@ func scan(text string, pairs bool, f finder) {
 			seen |= c
 			i++
 		}
+		if i-start == traceDigits && i < len(text) && text[i] == '.' {
+			if end := segmentedEnd(text, start, i); end > i && !f.token(text[start:end], formAsIs) {
+				return
+			}
+		}
 		if mayBeID(seen, i-start) && !classify(text[unescape(text, start, i):i], f) {
 			return
 		}
@@ -82,14 +89,42 @@ func scan(text string, pairs bool, f finder) {
 // before a = or : by the two bytes there: those of times and addresses.
 func (l *lexicon) mayPair(text string, at int) bool {
 	switch {
+	case text[at] == '[':
+		return isQuotedPair(text, at+1)
 	case at < 2:
 		return false
+	case text[at] == '>':
+		return class[text[at-1]]&clRun != 0 && l.mayEnd(text[at-2:at])
 	case text[at] == '%' || text[at-1] == '2' && text[at-2] == '2':
 		return true // escapes in a URL: %22
 	case class[text[at-1]]&clRun != 0:
 		return l.mayEnd(text[at-2 : at])
 	}
 	return text[at-1] == ' ' || isQuote(text[at-1])
+}
+
+// segmentedEnd returns where an ID of SkyWalking ends whose first part is
+// text[start:end], or end: hex of a process, a thread, a time and a number.
+// Its first part alone is that of all traces of the process.
+func segmentedEnd(text string, start, end int) int {
+	if !allHex(text[start:end]) {
+		return end
+	}
+	thread := digitsEnd(text, end+1)
+	if thread == end+1 || thread >= len(text) || text[thread] != '.' {
+		return end
+	}
+	if last := digitsEnd(text, thread+1); last-thread > minDecimalID && (last == len(text) || class[text[last]]&clRun == 0) {
+		return last
+	}
+	return end
+}
+
+func digitsEnd(text string, i int) int {
+	for i < len(text) && class[text[i]]&clDigit != 0 {
+		i++
+	}
+	return i
 }
 
 // mayBeID rules out most runs by their length and the classes seen in them:

@@ -221,7 +221,7 @@ func isSolid(s string, n counts) bool {
 		return (n.digits > 0 && n.letters() > 0 || len(s) >= traceDigits) && !isZero(s)
 	}
 	if s[0] == '0' && s[1]|0x20 == 'x' && n.hex == len(s)-1 {
-		return len(s) >= minPointer+2 && !isZero(s[2:])
+		return len(s) >= minPointer+2 && !isZero(s[2:min(len(s), 6)])
 	}
 	if n.digits == 0 || n.letters() == 0 || len(s) > maxMixed || isCompactTime(s) {
 		return false

@@ -1,6 +1,9 @@
 package correlation
 
-import "sync/atomic"
+import (
+	"strings"
+	"sync/atomic"
+)
 
 // vocabulary holds the keys that carry an ID, in lower case and without what
 // separates their words. A longer key carries the ID that its last words name:
@@ -8,6 +11,7 @@ import "sync/atomic"
 // are all "requestid".
 var vocabulary = map[string]Kind{
 	"traceid":             TraceID,
+	"traceidw3c":          TraceID, // {"trace_id": {"w3c": ...}} of Kong
 	"traceparent":         TraceID,
 	"tracecontext":        TraceID,
 	"b3":                  TraceID,
@@ -24,6 +28,7 @@ var vocabulary = map[string]Kind{
 	"requestguid":         RequestID,
 	"requestuuid":         RequestID,
 	"invocationid":        RequestID,
+	"systemdinvocationid": none,
 	"uniqueid":            RequestID,
 	"auditid":             RequestID,
 	"cfray":               RequestID,
@@ -70,6 +75,13 @@ var vocabulary = map[string]Kind{
 	"googleapiscomspanid": SpanID,
 }
 
+// none is the kind of what is named like an ID of the vocabulary and is none of
+// a request: a unit of systemd has one invocation for as long as it runs.
+const none Kind = ""
+
+// journaldInvocation ends the fields of journald that say the same.
+const journaldInvocation = "INVOCATION_ID"
+
 // lex is the vocabulary that this process goes by: see Config.Apply.
 var lex atomic.Pointer[lexicon]
 
@@ -101,7 +113,7 @@ func kindOf(parent, key string) (Kind, bool) {
 	kinds := lex.Load().kinds
 	for i := range w.count {
 		if k, ok := kinds[string(w.text[w.starts[i]:w.len])]; ok {
-			return k, true
+			return k, k != none && !strings.HasSuffix(key, journaldInvocation)
 		}
 	}
 	return "", false
@@ -150,7 +162,7 @@ const maxValue = 256
 // isTrivial reports whether the value of a key of the vocabulary says that
 // there is no ID.
 func isTrivial(v string) bool {
-	if v == "" || len(v) > maxValue {
+	if v == "" || len(v) > maxValue || isPlaceholder(v) {
 		return true
 	}
 	if len(v) <= len("undefined") {
@@ -164,7 +176,7 @@ func isTrivial(v string) bool {
 		}
 		switch string(buf[:len(v)]) {
 		case "null", "nil", "none", "undefined", "unknown", "n/a", "na", "nan", "empty", "missing", "true", "false",
-			"(null)", "<nil>", "(none)", "<null>", "anonymous":
+			"(null)", "<nil>", "(none)", "<null>", "anonymous", "unset", "not set", "not-set", "not_set", "-1":
 			return true
 		}
 	}
@@ -177,6 +189,20 @@ func isTrivial(v string) bool {
 		}
 	}
 	return true // nothing but zeroes, dashes and other signs
+}
+
+// isPlaceholder knows what a layout leaves where nothing was put in: $request_id,
+// ${requestId}, %X{traceId}, {{trace_id}}.
+func isPlaceholder(v string) bool {
+	switch v[0] {
+	case '$':
+		return len(v) > 1 && class[v[1]]&clDigit == 0
+	case '%':
+		return strings.HasPrefix(v, "%X") || strings.HasPrefix(v, "%{")
+	case '{':
+		return strings.HasPrefix(v, "{{")
+	}
+	return false
 }
 
 func hasNewline(s string) bool {

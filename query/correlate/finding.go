@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
@@ -23,18 +24,27 @@ type finding struct {
 	g       *gather
 	hop     int
 	guarded bool
-	reach   reach
-	ids     []string
-	logs    []telemetry.Log
-	spans   []telemetry.Span
-	found   map[string]*idInfo
-	kinds   map[correlation.Kind]int
-	traces  map[telemetry.TraceID]bool
+	// counted says that the ID may be one of a counter that every process has
+	// for itself: see admitCounted.
+	counted bool
+	// within, where set, is the only service whose records are taken.
+	within string
+	reach  reach
+	ids    []string
+	logs   []telemetry.Log
+	spans  []telemetry.Span
+	found  map[string]*idInfo
+	kinds  map[correlation.Kind]int
+	traces map[telemetry.TraceID]bool
 }
 
 func (f *finding) read(ctx context.Context) error {
 	g := f.g
-	spans := storage.SpanQuery{Tenant: g.q.Tenant, From: g.q.From, To: g.q.To, IDs: f.ids, Stats: &g.stats}
+	from, to := g.q.From, g.q.To
+	if f.counted {
+		from, to = g.around(time.Duration(g.cfg.Nearby))
+	}
+	spans := storage.SpanQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: f.ids, Stats: &g.stats}
 	for batch, err := range g.reader.Spans(ctx, spans) {
 		if err != nil {
 			return fmt.Errorf("read spans: %w", err)
@@ -45,7 +55,7 @@ func (f *finding) read(ctx context.Context) error {
 			}
 		}
 	}
-	logs := storage.LogQuery{Tenant: g.q.Tenant, From: g.q.From, To: g.q.To, IDs: f.ids, Stats: &g.stats}
+	logs := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: f.ids, Stats: &g.stats}
 	for batch, err := range g.reader.Logs(ctx, logs) {
 		if err != nil {
 			return fmt.Errorf("read logs: %w", err)
@@ -61,8 +71,8 @@ func (f *finding) read(ctx context.Context) error {
 
 func (f *finding) addSpan(s *telemetry.Span) error {
 	f.g.scratch = correlation.AppendSpan(f.g.scratch[:0], s)
-	if !f.takes() {
-		return nil
+	if err := f.admitCounted(s.TraceID); err != nil || !f.isWithin(s.Stream) || !f.takes() {
+		return err
 	}
 	if err := f.admit(s.TraceID); err != nil {
 		return err
@@ -74,8 +84,8 @@ func (f *finding) addSpan(s *telemetry.Span) error {
 
 func (f *finding) addLog(l *telemetry.Log) error {
 	f.g.scratch = correlation.AppendLog(f.g.scratch[:0], l)
-	if !f.takes() {
-		return nil
+	if err := f.admitCounted(l.TraceID); err != nil || !f.isWithin(l.Stream) || !f.takes() {
+		return err
 	}
 	if err := f.admit(l.TraceID); err != nil {
 		return err
@@ -101,7 +111,7 @@ func (f *finding) takes() bool {
 // admit holds the bounds.
 func (f *finding) admit(t telemetry.TraceID) error {
 	g := f.g
-	if !t.IsZero() && f.guarded {
+	if !t.IsZero() && f.guarded && !f.counted {
 		f.traces[t] = true
 		if len(f.traces) > g.cfg.MaxTraces {
 			return fmt.Errorf("%w than %d traces", errJoinsTooMuch, g.cfg.MaxTraces)
@@ -112,6 +122,22 @@ func (f *finding) admit(t telemetry.TraceID) error {
 			return fmt.Errorf("%w than %d records", errJoinsTooMuch, g.cfg.MaxRecords)
 		}
 		return fmt.Errorf("%w: more than %d carry the ID", errFull, g.cfg.MaxRecords)
+	}
+	return nil
+}
+
+func (f *finding) isWithin(s *telemetry.Stream) bool { return f.within == "" || service(s) == f.within }
+
+// admitCounted refuses an ID that a counter may have made as soon as records of
+// two traces carry it, those of the story itself included: then it is one.
+func (f *finding) admitCounted(t telemetry.TraceID) error {
+	if !f.counted || t.IsZero() {
+		return nil
+	}
+	half := telemetry.TraceID{} // by which Datadog's and OpenTelemetry's are the same
+	copy(half[len(half)/2:], t[len(t)/2:])
+	if f.traces[half] = true; len(f.traces) > 1 {
+		return fmt.Errorf("%w than one trace, as short as it is", errJoinsTooMuch)
 	}
 	return nil
 }

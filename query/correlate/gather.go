@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/storage"
@@ -189,6 +191,12 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 	if guarded && !isShaped(ids[0]) {
 		f.reach = reachKin
 	}
+	if info := g.ids[ids[0]]; guarded && info.Kind.Joins() && correlation.IsCounted(info.Value) {
+		f.counted = true
+		if f.reach == reachKin { // a number alone: other services count, too
+			f.within = info.at.service
+		}
+	}
 	f.ids = g.withCases(ids)
 	if !guarded {
 		f.ids = g.withHalves(f.ids)
@@ -209,6 +217,23 @@ func (g *gather) look(ctx context.Context, ids []string, hop int, guarded bool) 
 		g.taken[id] = f.reach
 	}
 	return nil
+}
+
+// around returns the bounds of a look-up of records so near to those that were
+// found.
+func (g *gather) around(near time.Duration) (from, to int64) {
+	from, to = math.MaxInt64, 0
+	for i := range g.spans {
+		from, to = min(from, g.spans[i].Start), max(to, g.spans[i].End)
+	}
+	for i := range g.logs {
+		from, to = min(from, g.logs[i].Time), max(to, g.logs[i].Time)
+	}
+	from, to = max(from-int64(near), g.q.From), to+int64(near)+1
+	if g.q.To != 0 {
+		to = min(to, g.q.To)
+	}
+	return from, to
 }
 
 // withCases adds what else a prefixed ID is written as.

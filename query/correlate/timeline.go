@@ -102,7 +102,7 @@ func eventEntry(s *telemetry.Span, ev *telemetry.Event, resource map[string]any)
 
 func logEntry(l *telemetry.Log, resource map[string]any) Entry {
 	e := Entry{
-		Time: at(l.Time), Type: TypeLog, Service: service(l.Stream), Severity: severityOf(l), Text: l.Body.Text(), TraceID: l.TraceID.String(),
+		Time: at(l.Time), Type: TypeLog, Service: service(l.Stream), Severity: severityOf(l), Text: bodyText(l.Body), TraceID: l.TraceID.String(),
 		SpanID: l.SpanID.String(), Attributes: l.Attrs.Any(), Resource: resource,
 	}
 	if l.TraceID.IsZero() {
@@ -148,4 +148,12 @@ func severityOf(l *telemetry.Log) string {
 		return l.SeverityText
 	}
 	return sev.String()
+}
+
+// bodyText is what a body says: bytes that are text are shown as such.
+func bodyText(v telemetry.Value) string {
+	if text, ok := v.AsText(); ok {
+		return text
+	}
+	return v.Text()
 }
