@@ -43,8 +43,27 @@ type Config struct {
 	// QueueCapacity is how many alerts wait for each Alertmanager; the oldest
 	// are dropped.
 	QueueCapacity int `yaml:"queue_capacity"`
-	// SendTimeout ends a request to an Alertmanager.
+	// SendTimeout ends one try of a request to an Alertmanager.
 	SendTimeout model.Duration `yaml:"send_timeout"`
+	// Retries is how often alerts that an Alertmanager did not take are sent
+	// again at once. Those that fire still are sent again after ResendDelay in
+	// any case.
+	Retries int `yaml:"retries"`
+	// RetryBackoff is the first pause between tries; it doubles, with jitter, up
+	// to RetryBackoffMax.
+	RetryBackoff model.Duration `yaml:"retry_backoff"`
+	// RetryBackoffMax is the longest pause between two tries.
+	RetryBackoffMax model.Duration `yaml:"retry_backoff_max"`
+	// RetryFor bounds all tries together.
+	RetryFor model.Duration `yaml:"retry_for"`
+	// BreakerFailures is how many of the last BreakerRequests to an Alertmanager
+	// must fail for its circuit breaker to open.
+	BreakerFailures uint `yaml:"breaker_failures"`
+	// BreakerRequests is how many requests the breaker looks back on.
+	BreakerRequests uint `yaml:"breaker_requests"`
+	// BreakerDelay is how long an open breaker refuses requests before it lets
+	// one through to try.
+	BreakerDelay model.Duration `yaml:"breaker_delay"`
 }
 
 // DefaultConfig returns Prometheus's own timing, with faster evaluation.
@@ -61,6 +80,13 @@ func DefaultConfig() Config {
 		ForGracePeriod:     model.Duration(10 * time.Minute),
 		QueueCapacity:      10_000,
 		SendTimeout:        model.Duration(10 * time.Second),
+		Retries:            3,
+		RetryBackoff:       model.Duration(200 * time.Millisecond),
+		RetryBackoffMax:    model.Duration(5 * time.Second),
+		RetryFor:           model.Duration(20 * time.Second),
+		BreakerFailures:    8,
+		BreakerRequests:    16,
+		BreakerDelay:       model.Duration(5 * time.Second),
 	}
 }
 
@@ -87,6 +113,13 @@ func (c Config) Validate() error {
 	bad(c.ForGracePeriod < 0, "for_grace_period: want 0s or more, got %s", c.ForGracePeriod)
 	bad(c.QueueCapacity < 1, "queue_capacity: want 1 or more, got %d", c.QueueCapacity)
 	bad(c.SendTimeout <= 0, "send_timeout: want more than 0s, got %s", c.SendTimeout)
+	bad(c.Retries < 0, "retries: want 0 or more, got %d", c.Retries)
+	bad(c.RetryBackoff <= 0, "retry_backoff: want more than 0s, got %s", c.RetryBackoff)
+	bad(c.RetryBackoffMax <= c.RetryBackoff, "retry_backoff_max: want more than retry_backoff (%s), got %s", c.RetryBackoff, c.RetryBackoffMax)
+	bad(c.RetryFor <= 0, "retry_for: want more than 0s, got %s", c.RetryFor)
+	bad(c.BreakerFailures < 1, "breaker_failures: want 1 or more, got %d", c.BreakerFailures)
+	bad(c.BreakerRequests < c.BreakerFailures, "breaker_requests: want at least breaker_failures (%d), got %d", c.BreakerFailures, c.BreakerRequests)
+	bad(c.BreakerDelay <= 0, "breaker_delay: want more than 0s, got %s", c.BreakerDelay)
 	return errors.Join(errs...)
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
 
+	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/storage"
 )
 
@@ -275,6 +276,9 @@ func (m *Manager) Errors() map[string]error {
 
 // Endpoints returns the Alertmanagers and how they have answered.
 func (m *Manager) Endpoints() []Endpoint { return m.notify.list() }
+
+// Switches are the circuit breakers of the Alertmanagers, by name.
+func (m *Manager) Switches() map[string]guard.Switch { return m.notify.switches() }
 
 // Alertmanagers returns the addresses to which alerts are sent.
 func (m *Manager) Alertmanagers() []*url.URL { return m.notify.Alertmanagers() }

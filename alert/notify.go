@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/prometheus/notifier"
 	"github.com/prometheus/prometheus/rules"
 
+	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/internal/tenant"
 )
 
@@ -35,8 +36,10 @@ type Endpoint struct {
 	Connected bool
 	// Average is how long requests took lately.
 	Average time.Duration
-	// LastError is what was wrong with the last request that failed.
+	// LastError is what was wrong with the last request, "" where nothing was.
 	LastError string
+	// Breaker is the state of the circuit breaker: closed, open or half_open.
+	Breaker string
 }
 
 // notifications sends alerts to all Alertmanagers.
@@ -45,15 +48,14 @@ type notifications struct {
 	targets chan map[string][]*targetgroup.Group
 	wg      sync.WaitGroup
 
-	mu        sync.Mutex
-	endpoints map[string]*Endpoint // by address
-	addresses []string             // in the order of the configuration
+	ways      map[string]*way // by address
+	addresses []string        // in the order of the configuration
 }
 
 func newNotifications(cfg Config, reg prometheus.Registerer, log *slog.Logger) (*notifications, error) {
 	n := &notifications{
-		targets:   make(chan map[string][]*targetgroup.Group, 1),
-		endpoints: map[string]*Endpoint{},
+		targets: make(chan map[string][]*targetgroup.Group, 1),
+		ways:    map[string]*way{},
 	}
 	n.Manager = notifier.NewManager(&notifier.Options{
 		QueueCapacity:   cfg.QueueCapacity,
@@ -68,13 +70,13 @@ func newNotifications(cfg Config, reg prometheus.Registerer, log *slog.Logger) (
 	}}
 	targets := map[string][]*targetgroup.Group{}
 	for i, address := range cfg.Alertmanagers {
-		am, target, err := alertmanager(address, cfg.SendTimeout)
+		am, target, err := alertmanager(address, cfg.RetryFor+cfg.SendTimeout)
 		if err != nil {
 			return nil, err
 		}
 		conf.AlertingConfig.AlertmanagerConfigs = append(conf.AlertingConfig.AlertmanagerConfigs, am)
 		key := am.Scheme + "://" + target
-		n.endpoints[key] = &Endpoint{Address: key}
+		n.ways[key] = newWay(i+1, cfg, reg, log)
 		n.addresses = append(n.addresses, key)
 		targets[fmt.Sprintf("config-%d", i)] = []*targetgroup.Group{{
 			Source: key, Targets: []model.LabelSet{{model.AddressLabel: model.LabelValue(target)}},
@@ -116,38 +118,29 @@ func (n *notifications) stop() {
 	n.wg.Wait()
 }
 
-// do sends a request to an Alertmanager and remembers how that went.
+// do sends a request to an Alertmanager, the way that leads there.
 func (n *notifications) do(ctx context.Context, client *http.Client, req *http.Request) (*http.Response, error) {
-	began := time.Now()
-	resp, err := client.Do(req.WithContext(ctx))
-	took := time.Since(began)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	e := n.endpoints[req.URL.Scheme+"://"+req.URL.Host]
-	if e == nil {
-		return resp, err
+	w := n.ways[req.URL.Scheme+"://"+req.URL.Host]
+	if w == nil {
+		return client.Do(req.WithContext(ctx))
 	}
-	if e.Average == 0 {
-		e.Average = took
-	}
-	e.Average += (took - e.Average) / 10
-	e.Contacted, e.Connected = true, err == nil && resp.StatusCode/100 == 2
-	switch {
-	case err != nil:
-		e.LastError = err.Error()
-	case !e.Connected:
-		e.LastError = "answered " + resp.Status
-	}
-	return resp, err
+	return w.send(ctx, client, req)
 }
 
-// list returns a copy of what is known of the Alertmanagers.
+// list returns what is known of the Alertmanagers.
 func (n *notifications) list() []Endpoint {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	out := make([]Endpoint, 0, len(n.addresses))
 	for _, address := range n.addresses {
-		out = append(out, *n.endpoints[address])
+		out = append(out, n.ways[address].endpoint(address))
+	}
+	return out
+}
+
+// switches are the circuit breakers, by name.
+func (n *notifications) switches() map[string]guard.Switch {
+	out := make(map[string]guard.Switch, len(n.ways))
+	for i, address := range n.addresses {
+		out[wayName(i+1)] = n.ways[address].guard
 	}
 	return out
 }

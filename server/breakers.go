@@ -3,33 +3,64 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
-)
+	"slices"
+	"strings"
 
-// switched is a circuit breaker that an operator can open and close.
-type switched interface {
-	TripBreaker(why string)
-	ResetBreaker()
-}
+	"github.com/clewhq/clew/internal/guard"
+	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/metrics/remote"
+)
 
 // maxBreakerBody bounds what an operator says.
 const maxBreakerBody = 4 << 10
 
+// switches are the circuit breakers of this process, by name.
+func (s *Server) switches() map[string]guard.Switch {
+	known := map[string]guard.Switch{}
+	if s.stores.elastic != nil {
+		known[cluster.Name] = s.stores.elastic.Switch()
+	}
+	if s.stores.remote != nil {
+		known[remote.Name] = s.stores.remote.Switch()
+	}
+	if m := s.alerts.Load(); m != nil {
+		maps.Copy(known, m.Switches())
+	}
+	return known
+}
+
+// listBreakers is GET /api/v1/circuit-breakers: their names and states.
+func (s *Server) listBreakers(w http.ResponseWriter, _ *http.Request) {
+	known := s.switches()
+	out := make([]breakerState, 0, len(known))
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		out = append(out, breakerState{name, known[name].State()})
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+type breakerState struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // closed, open or half_open
+}
+
 // breakers is PUT /api/v1/circuit-breakers/{name}: an operator opens a breaker
 // by hand, which then stays open, or closes it. GET /api/v1/health shows it.
 func (s *Server) breakers(w http.ResponseWriter, r *http.Request) {
-	known := map[string]switched{}
-	if s.stores.elastic != nil {
-		known["elasticsearch"] = s.stores.elastic
-	}
-	switchBreaker(known, w, r)
+	switchBreaker(s.switches(), w, r)
 }
 
-func switchBreaker(known map[string]switched, w http.ResponseWriter, r *http.Request) {
+func switchBreaker(known map[string]guard.Switch, w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	b, ok := known[name]
 	if !ok {
-		writeError(w, http.StatusNotFound, fmt.Sprintf("no circuit breaker %q here; with storage.backend: elasticsearch there is one named elasticsearch", name))
+		has := "there are none: what this process calls is asked for by storage.backend, storage.metrics.backend and alert.alertmanagers"
+		if len(known) > 0 {
+			has = "there are: " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+		}
+		writeError(w, http.StatusNotFound, fmt.Sprintf("no circuit breaker %q here; %s", name, has))
 		return
 	}
 	var in struct {
@@ -48,12 +79,12 @@ func switchBreaker(known map[string]switched, w http.ResponseWriter, r *http.Req
 		if in.Reason != "" {
 			why += ": " + in.Reason
 		}
-		b.TripBreaker(why)
+		b.Trip(why)
 	case "closed":
-		b.ResetBreaker()
+		b.Reset()
 	default:
 		writeError(w, http.StatusBadRequest, fmt.Sprintf("state is %q, want open or closed", in.State))
 		return
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"name": name, "state": in.State})
+	writeJSON(w, http.StatusOK, breakerState{name, b.State()})
 }

@@ -5,18 +5,26 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/clewhq/clew/internal/guard"
 )
 
 type toggled struct{ why string }
 
-func (t *toggled) TripBreaker(why string) { t.why = why }
-func (t *toggled) ResetBreaker()          { t.why = "" }
+func (t *toggled) Trip(why string) { t.why = why }
+func (t *toggled) Reset()          { t.why = "" }
+func (t *toggled) State() string {
+	if t.why != "" {
+		return guard.Open
+	}
+	return guard.Closed
+}
 
 func TestBreakersByHand(t *testing.T) {
 	b := &toggled{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /api/v1/circuit-breakers/{name}", func(w http.ResponseWriter, r *http.Request) {
-		switchBreaker(map[string]switched{"elasticsearch": b}, w, r)
+		switchBreaker(map[string]guard.Switch{"elasticsearch": b}, w, r)
 	})
 	for _, c := range []struct {
 		name, body string
@@ -28,7 +36,7 @@ func TestBreakersByHand(t *testing.T) {
 		{"elasticsearch", `{"state":"half"}`, 400, "want open or closed", "opened by hand: upgrade"},
 		{"elasticsearch", `{"sate":"open"}`, 400, "unknown field", "opened by hand: upgrade"},
 		{"elasticsearch", `open`, 400, "no JSON object", "opened by hand: upgrade"},
-		{"other", `{"state":"open"}`, 404, "no circuit breaker", "opened by hand: upgrade"},
+		{"other", `{"state":"open"}`, 404, "there are: elasticsearch", "opened by hand: upgrade"},
 		{"elasticsearch", `{"state":"closed"}`, 200, `"state":"closed"`, ""},
 		{"elasticsearch", `{"state":"open"}`, 200, `"state":"open"`, "opened by hand"},
 	} {

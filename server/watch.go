@@ -9,6 +9,7 @@ import (
 	promstorage "github.com/prometheus/prometheus/storage"
 
 	"github.com/clewhq/clew/alert"
+	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/server/config"
 	"github.com/clewhq/clew/storage"
@@ -132,9 +133,9 @@ func remoteHealth(r remote.Remote) Dependency {
 // behindBreaker is the status of what is called through a circuit breaker.
 func behindBreaker(state, lastError string) string {
 	switch {
-	case state == "open":
+	case state == guard.Open:
 		return "down"
-	case state == "half_open" || lastError != "":
+	case state == guard.HalfOpen || lastError != "":
 		return "degraded"
 	}
 	return "ok"
@@ -157,11 +158,14 @@ func objectsHealth(h object.Health) Dependency {
 // are rare, and nothing is wrong so far.
 func alertmanagerHealth(e alert.Endpoint, expected time.Duration) Dependency {
 	d := Dependency{
-		Name: e.Address, Type: "alertmanager", Status: "ok", Connected: e.Connected, CircuitBreaker: "closed", LastError: e.LastError,
+		Name: e.Address, Type: "alertmanager", Status: "ok", Connected: e.Connected, CircuitBreaker: e.Breaker, LastError: e.LastError,
 		ResponseTime: ResponseTime{Average: milliseconds(e.Average), Expected: milliseconds(expected)},
 	}
-	if e.Contacted && !e.Connected {
+	switch {
+	case e.Contacted && !e.Connected, e.Breaker == guard.Open:
 		d.Status = "down"
+	case e.Breaker == guard.HalfOpen:
+		d.Status = "degraded"
 	}
 	return d
 }

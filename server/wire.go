@@ -222,6 +222,7 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	})
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /api/v1/health", s.watch.health.serve)
+	mux.HandleFunc("GET /api/v1/circuit-breakers", s.listBreakers)
 	mux.HandleFunc("PUT /api/v1/circuit-breakers/{name}", s.breakers)
 	mux.HandleFunc("GET /api/v1/status", s.watch.intake.serve)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))

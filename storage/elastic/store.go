@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/internal/inflight"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
@@ -177,12 +178,10 @@ func (s *Store) Remote() Remote {
 	return r
 }
 
-// TripBreaker stops all calls to Elasticsearch until ResetBreaker: requests
-// wait in the write-ahead log, queries fail.
-func (s *Store) TripBreaker(why string) { s.es.Trip(why) }
-
-// ResetBreaker lets calls to Elasticsearch through again.
-func (s *Store) ResetBreaker() { s.es.Reset() }
+// Switch is the circuit breaker of Elasticsearch, for an operator: while it is
+// open nothing is called, requests wait in the write-ahead log, and queries
+// fail.
+func (s *Store) Switch() guard.Switch { return s.es.Switch() }
 
 // Close implements storage.Store. What waits in the write-ahead log stays
 // there for the next start.

@@ -11,18 +11,14 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8"
 	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/budget"
-	"github.com/failsafe-go/failsafe-go/bulkhead"
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	"github.com/failsafe-go/failsafe-go/timeout"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/clewhq/clew/internal/guard"
 )
 
 // Deps is what a Client needs from outside.
@@ -39,17 +35,13 @@ type Client struct {
 	cfg     Config
 	retry   failsafe.Executor[[]byte]
 	once    failsafe.Executor[[]byte]
-	queries bulkhead.Bulkhead[[]byte]
-	breaker circuitbreaker.CircuitBreaker[[]byte]
-	log     *slog.Logger
+	guard   *guard.Guard[[]byte]
 	metrics *metrics
 	closer  func()
-
-	average atomic.Int64 // of a request's time, nanoseconds
-	mu      sync.Mutex
-	lastErr string
-	held    string // why an operator has opened the breaker, "" where nobody has
 }
+
+// Name is what operators call the cluster in the API of circuit breakers.
+const Name = "elasticsearch"
 
 // Request is one call.
 type Request struct {
@@ -83,35 +75,25 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{es: es, cfg: cfg, metrics: m, closer: closer, log: deps.Logger}
-	c.queries = bulkhead.New[[]byte](cfg.QueryConcurrency)
-	c.breaker = c.newBreaker()
+	c := &Client{es: es, cfg: cfg, metrics: m, closer: closer}
+	c.guard = guard.New(guard.Config{
+		Name:     Name,
+		Failures: cfg.BreakerFailures, Requests: cfg.BreakerRequests, Delay: time.Duration(cfg.BreakerDelay),
+		Retries: cfg.Retries, Backoff: time.Duration(cfg.RetryBackoff), BackoffMax: time.Duration(cfg.RetryBackoffMax),
+		RetryFor: time.Duration(cfg.RetryFor), RetryBudget: cfg.RetryBudget,
+		Concurrency: cfg.QueryConcurrency, Wait: time.Duration(cfg.QueryWait),
+	}, guard.Deps{Logger: deps.Logger, Registerer: deps.Registerer}, guard.Outcomes[[]byte]{
+		Broken:  func(_ []byte, err error) bool { return broken(err) },
+		Passing: func(_ []byte, err error) bool { return Passing(err) },
+	})
 	limit := timeout.New[[]byte](time.Duration(cfg.RequestTimeout))
-	c.once = failsafe.With[[]byte](c.breaker, limit)
-	// The pause doubles with each try; a part of it is left to chance, so that
-	// many clients do not come back at the same moment.
-	retry := retrypolicy.NewBuilder[[]byte]().
-		HandleIf(func(_ []byte, err error) bool { return retryable(err) }).
-		WithBackoff(time.Duration(cfg.RetryBackoff), time.Duration(cfg.RetryBackoffMax)).
-		WithJitterFactor(retryJitter).
-		WithMaxRetries(cfg.Retries).
-		WithMaxDuration(time.Duration(cfg.RetryFor)).
-		WithBudget(budget.NewBuilder().WithMaxRate(cfg.RetryBudget).WithMinConcurrency(minRetries).Build()).
-		OnRetry(func(failsafe.ExecutionEvent[[]byte]) { m.retries.Inc() }).
-		ReturnLastFailure().
-		Build()
-	c.retry = failsafe.With[[]byte](retry, c.breaker, limit)
+	c.once = failsafe.With(c.guard.Breaker(), limit)
+	c.retry = failsafe.With(c.guard.Retry(), c.guard.Breaker(), limit)
 	return c, nil
 }
 
-const (
-	// retryJitter is how much of a pause is left to chance.
-	retryJitter = 0.2
-	// minRetries may be under way whatever the budget says.
-	minRetries = 3
-	// idleConnections to each node are kept for the next request.
-	idleConnections = 16
-)
+// idleConnections to each node are kept for the next request.
+const idleConnections = 16
 
 func newClient(cfg Config, deps Deps) (*elasticsearch.BaseClient, func(), error) {
 	conf := elasticsearch.Config{
@@ -140,17 +122,19 @@ func newClient(cfg Config, deps Deps) (*elasticsearch.BaseClient, func(), error)
 }
 
 // Average is how long the last requests took, on average.
-func (c *Client) Average() time.Duration { return time.Duration(c.average.Load()) }
+func (c *Client) Average() time.Duration { return c.guard.Average() }
 
 // Expected is how long a request may take before it counts as lost.
 func (c *Client) Expected() time.Duration { return time.Duration(c.cfg.RequestTimeout) }
 
 // LastError is why the last request failed, "" where it did not.
-func (c *Client) LastError() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.lastErr
-}
+func (c *Client) LastError() string { return c.guard.LastError() }
+
+// Breaker is the state of the circuit breaker: closed, open or half_open.
+func (c *Client) Breaker() string { return c.guard.State() }
+
+// Switch is the circuit breaker, for an operator.
+func (c *Client) Switch() guard.Switch { return c.guard }
 
 // closeLimit bounds the wait for the client's own goroutines, which end at once.
 const closeLimit = 5 * time.Second
@@ -170,12 +154,11 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 	if r.Once {
 		run = c.once
 	}
-	if err := c.admit(ctx, r); err != nil {
+	leave, err := c.admit(ctx, r)
+	if err != nil {
 		return nil, err
 	}
-	if r.Reads {
-		defer c.queries.ReleasePermit()
-	}
+	defer leave()
 	body, err := run.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[[]byte]) ([]byte, error) {
 		return c.try(e.Context(), r)
 	})
@@ -189,21 +172,19 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 }
 
 // admit refuses what an operator has stopped, and waits for a place among the
-// queries.
-func (c *Client) admit(ctx context.Context, r Request) error {
-	if why := c.heldBy(); why != "" {
-		return explain(fmt.Errorf("%w: %s", circuitbreaker.ErrOpen, why))
+// queries, which leave gives back.
+func (c *Client) admit(ctx context.Context, r Request) (leave func(), err error) {
+	if err := c.guard.Check(); err != nil {
+		return nil, explain(err)
 	}
 	if !r.Reads {
-		return nil
+		return func() {}, nil
 	}
-	err := c.queries.AcquirePermitWithMaxWait(ctx, time.Duration(c.cfg.QueryWait))
-	if errors.Is(err, bulkhead.ErrFull) {
-		c.metrics.full.Inc()
-		return fmt.Errorf("%d requests of queries to Elasticsearch are under way, and none has ended within %s: ask again later, or set storage.elasticsearch.query_concurrency: %w",
-			c.cfg.QueryConcurrency, c.cfg.QueryWait, err)
+	leave, err = c.guard.Enter(ctx)
+	if errors.Is(err, guard.ErrFull) {
+		return nil, fmt.Errorf("requests of queries to Elasticsearch, ask again later, or set storage.elasticsearch.query_concurrency: %w", err)
 	}
-	return err
+	return leave, err
 }
 
 func (c *Client) try(ctx context.Context, r Request) ([]byte, error) {
@@ -211,15 +192,13 @@ func (c *Client) try(ctx context.Context, r Request) ([]byte, error) {
 	body, err := c.send(ctx, r)
 	took := time.Since(start)
 	c.metrics.observe(r, err, took)
-	old := c.average.Load() // remembers about the last sixteen
-	c.average.Store(old + (int64(took)-old)/16)
+	c.guard.Took(took)
 	if err == nil || Status(err) != 0 && !Passing(err) || ctx.Err() == nil || errors.Is(context.Cause(ctx), timeout.ErrExceeded) {
-		c.mu.Lock()
-		c.lastErr = ""
+		problem := ""
 		if err != nil && Passing(err) {
-			c.lastErr = err.Error()
+			problem = err.Error()
 		}
-		c.mu.Unlock()
+		c.guard.Ended(problem)
 	}
 	return body, err
 }

@@ -8,8 +8,9 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/timeout"
+
+	"github.com/clewhq/clew/internal/guard"
 )
 
 // Error is an answer of Elasticsearch that is not a success.
@@ -121,11 +122,7 @@ func PassingStatus(status int) bool {
 }
 
 // IsOpen reports whether err is the circuit breaker's.
-func IsOpen(err error) bool { return errors.Is(err, circuitbreaker.ErrOpen) }
-
-// retryable is what is worth another try within the same call. An open breaker
-// is told at once.
-func retryable(err error) bool { return Passing(err) && !IsOpen(err) }
+func IsOpen(err error) bool { return guard.IsOpen(err) }
 
 // broken is what the breaker counts as a failure of the cluster. That it has
 // too much to do is none: it answers.

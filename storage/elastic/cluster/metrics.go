@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -11,9 +10,6 @@ import (
 
 type metrics struct {
 	requests *prometheus.HistogramVec
-	retries  prometheus.Counter
-	breaker  *prometheus.CounterVec
-	full     prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -22,20 +18,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "clew_elasticsearch_request_duration_seconds", Help: "Time of a try of a request to Elasticsearch, by what it asks and how it ended.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
 		}, []string{"operation", "status"}),
-		retries: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "clew_elasticsearch_retries_total", Help: "Requests to Elasticsearch that were sent again.",
-		}),
-		breaker: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "clew_elasticsearch_breaker_changes_total", Help: "Changes of the circuit breaker of Elasticsearch, by its new state.",
-		}, []string{"to"}),
-		full: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "clew_elasticsearch_queries_refused_total", Help: "Requests of queries that were not sent to Elasticsearch because too many others were under way.",
-		}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	return m, errors.Join(reg.Register(m.requests), reg.Register(m.retries), reg.Register(m.breaker), reg.Register(m.full))
+	return m, reg.Register(m.requests)
 }
 
 // observe counts one try.

@@ -37,6 +37,14 @@ type Config struct {
 	RetryBackoff model.Duration `yaml:"retry_backoff"`
 	// RetryBackoffMax is the longest pause between two tries.
 	RetryBackoffMax model.Duration `yaml:"retry_backoff_max"`
+	// RetryFor bounds the time that all tries of a read may take.
+	RetryFor model.Duration `yaml:"retry_for"`
+	// RetryBudget is which part of the reads under way may be further tries, so that they do not press a store that has too much to do.
+	RetryBudget float64 `yaml:"retry_budget"`
+	// QueryConcurrency is how many reads of queries may be under way at once; samples are sent beside them.
+	QueryConcurrency uint `yaml:"query_concurrency"`
+	// QueryWait is how long the next read waits for one of them to end.
+	QueryWait model.Duration `yaml:"query_wait"`
 	// BreakerFailures is how many of the last BreakerRequests must fail for the circuit breaker to open.
 	BreakerFailures uint `yaml:"breaker_failures"`
 	// BreakerRequests is how many requests the breaker looks back on.
@@ -72,6 +80,10 @@ func DefaultConfig() Config {
 		Retries:             3,
 		RetryBackoff:        model.Duration(100 * time.Millisecond),
 		RetryBackoffMax:     model.Duration(5 * time.Second),
+		RetryFor:            model.Duration(20 * time.Second),
+		RetryBudget:         0.2,
+		QueryConcurrency:    32,
+		QueryWait:           model.Duration(10 * time.Second),
 		BreakerFailures:     10,
 		BreakerRequests:     20,
 		BreakerDelay:        model.Duration(2 * time.Second),
@@ -104,6 +116,10 @@ func (c Config) Validate() error {
 	check(c.Retries >= 0, "retries: %d, want 0 or more", c.Retries)
 	check(c.RetryBackoff > 0, "retry_backoff: %s, want more than 0", c.RetryBackoff)
 	check(c.RetryBackoffMax > c.RetryBackoff, "retry_backoff_max: %s, want more than retry_backoff (%s)", c.RetryBackoffMax, c.RetryBackoff)
+	check(c.RetryFor > 0, "retry_for: %s, want more than 0", c.RetryFor)
+	check(c.RetryBudget > 0 && c.RetryBudget <= 1, "retry_budget: %v, want more than 0 and at most 1", c.RetryBudget)
+	check(c.QueryConcurrency > 0, "query_concurrency: %d, want 1 or more", c.QueryConcurrency)
+	check(c.QueryWait > 0, "query_wait: %s, want more than 0", c.QueryWait)
 	check(c.BreakerFailures > 0, "breaker_failures: %d, want more than 0", c.BreakerFailures)
 	check(c.BreakerRequests >= c.BreakerFailures, "breaker_requests: %d, want at least breaker_failures (%d)", c.BreakerRequests, c.BreakerFailures)
 	check(c.BreakerDelay > 0, "breaker_delay: %s, want more than 0", c.BreakerDelay)

@@ -27,6 +27,9 @@ type batch struct {
 	bytes  int64 // in the log
 }
 
+// drainJitter is how much of a pause between tries is left to chance.
+const drainJitter = 0.2
+
 // drain carries the log to the store until ctx ends.
 func (s *Store) drain(ctx context.Context) {
 	tail := wal.NewTail(s.queue.fs, s.queue.dir, s.queue.done)
@@ -130,7 +133,7 @@ func (s *Store) sift(ctx context.Context, tenant string, series []prompb.TimeSer
 		n := samples(series)
 		s.metrics.refused.WithLabelValues(fmt.Sprint(code)).Add(float64(n))
 		if n > 0 {
-			s.log.Warn("the metrics store refused a sample", "tenant", tenant, "series", seriesText(series), "code", code, "err", s.caller.lastError())
+			s.log.Warn("the metrics store refused a sample", "tenant", tenant, "series", seriesText(series), "code", code, "err", s.caller.guard.LastError())
 		}
 		return true
 	}
@@ -219,7 +222,7 @@ func (s *Store) send(ctx context.Context, tenant string, data []byte) (code int,
 			return 0, false
 		}
 		s.metrics.retries.Inc()
-		jitter := 1 + retryJitter*(2*rand.Float64()-1)
+		jitter := 1 + drainJitter*(2*rand.Float64()-1)
 		if !sleep(ctx, time.Duration(float64(pause)*jitter)) {
 			return 0, false
 		}

@@ -53,7 +53,7 @@ func (q *querier) settle(ctx context.Context) annotations.Annotations {
 
 // why says what keeps samples from the store.
 func (s *Store) why() string {
-	if err := s.caller.lastError(); err != "" {
+	if err := s.caller.guard.LastError(); err != "" {
 		return err
 	}
 	return "they are on their way"

@@ -10,7 +10,6 @@ type storeMetrics struct {
 	requests    *prometheus.CounterVec
 	seconds     prometheus.Histogram
 	retries     prometheus.Counter
-	breaker     *prometheus.CounterVec
 	sent        prometheus.Counter
 	refused     *prometheus.CounterVec
 	corruptions prometheus.Counter
@@ -22,8 +21,7 @@ func newStoreMetrics(reg prometheus.Registerer) *storeMetrics {
 	return &storeMetrics{
 		requests:    f.NewCounterVec(prometheus.CounterOpts{Name: "clew_remote_requests_total", Help: "Requests to the metrics store, by status code."}, []string{"code"}),
 		seconds:     f.NewHistogram(prometheus.HistogramOpts{Name: "clew_remote_request_seconds", Help: "Time until the metrics store's answer began.", Buckets: prometheus.ExponentialBuckets(0.001, 4, 8)}),
-		retries:     f.NewCounter(prometheus.CounterOpts{Name: "clew_remote_retries_total", Help: "Requests to the metrics store that were sent again."}),
-		breaker:     f.NewCounterVec(prometheus.CounterOpts{Name: "clew_remote_breaker_changes_total", Help: "Changes of the circuit breaker, by the state that it changed to."}, []string{"to"}),
+		retries:     f.NewCounter(prometheus.CounterOpts{Name: "clew_remote_retries_total", Help: "Requests with samples that were sent to the metrics store again."}),
 		sent:        f.NewCounter(prometheus.CounterOpts{Name: "clew_remote_sent_samples_total", Help: "Samples and histograms that the metrics store has taken."}),
 		refused:     f.NewCounterVec(prometheus.CounterOpts{Name: "clew_remote_refused_samples_total", Help: "Samples and histograms that the metrics store refused for good, by status code."}, []string{"code"}),
 		corruptions: f.NewCounter(prometheus.CounterOpts{Name: "clew_remote_wal_corruptions_total", Help: "Damaged places of the write-ahead log that were skipped."}),

@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
 )
@@ -78,7 +79,7 @@ func Open(cfg Config, deps Deps) (_ *Store, err error) {
 			err = errors.Join(err, s.lock.Close())
 		}
 	}()
-	if s.caller, err = newCaller(cfg, s.log, s.metrics); err != nil {
+	if s.caller, err = newCaller(cfg, deps, s.metrics); err != nil {
 		return nil, fmt.Errorf("open remote metrics: %w", err)
 	}
 	if err = deps.FS.MkdirAll(cfg.Dir, dirMode); err != nil {
@@ -157,10 +158,13 @@ func (s *Store) Remote() Remote {
 	pending := s.queue.pending
 	s.queue.mu.Unlock()
 	return Remote{
-		URL: redact(s.cfg.QueryURL), Breaker: stateName(s.caller.breaker.State()), LastError: s.caller.lastError(), Pending: pending,
-		Average: time.Duration(s.caller.average.Load()), Expected: time.Duration(s.cfg.RequestTimeout),
+		URL: redact(s.cfg.QueryURL), Breaker: s.caller.guard.State(), LastError: s.caller.guard.LastError(), Pending: pending,
+		Average: s.caller.guard.Average(), Expected: time.Duration(s.cfg.RequestTimeout),
 	}
 }
+
+// Switch is the circuit breaker, for an operator.
+func (s *Store) Switch() guard.Switch { return s.caller.guard }
 
 // Close waits for commits under way and stops. What is not sent stays in the
 // log for the next start.

@@ -5,38 +5,32 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go"
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
-	"github.com/failsafe-go/failsafe-go/retrypolicy"
 	promconfig "github.com/prometheus/common/config"
+
+	"github.com/clewhq/clew/internal/guard"
 )
 
-// retryJitter is how much of a pause is left to chance.
-const retryJitter = 0.2
-
 // caller is the way to the store: authentication, the circuit breaker, and
-// retries for reads. It is safe for concurrent use.
+// retries for reads, of which only some are under way at once. It is safe for
+// concurrent use.
 type caller struct {
 	cfg     Config
 	plain   http.RoundTripper
 	reads   http.RoundTripper // with retries
 	writes  http.RoundTripper // without: the drain has its own patience
-	breaker circuitbreaker.CircuitBreaker[*http.Response]
+	guard   *guard.Guard[*http.Response]
 	metrics *storeMetrics
-
-	average atomic.Int64 // of a request's time, nanoseconds
-	mu      sync.Mutex
-	lastErr string
 }
 
-func newCaller(cfg Config, log *slog.Logger, m *storeMetrics) (*caller, error) {
+// Name is what operators call the store in the API of circuit breakers.
+const Name = "metrics"
+
+func newCaller(cfg Config, deps Deps, m *storeMetrics) (*caller, error) {
 	auth := promconfig.HTTPClientConfig{FollowRedirects: true, EnableHTTP2: true, TLSConfig: promconfig.TLSConfig{CAFile: cfg.CAFile}}
 	if cfg.Username != "" {
 		auth.BasicAuth = &promconfig.BasicAuth{Username: cfg.Username, Password: promconfig.Secret(cfg.Password)}
@@ -46,24 +40,15 @@ func newCaller(cfg Config, log *slog.Logger, m *storeMetrics) (*caller, error) {
 		return nil, fmt.Errorf("prepare calls to %s: %w", redact(cfg.QueryURL), err)
 	}
 	c := &caller{cfg: cfg, plain: plain, metrics: m}
-	c.breaker = circuitbreaker.NewBuilder[*http.Response]().
-		HandleIf(func(r *http.Response, err error) bool { return passing(r, err) }).
-		WithFailureThresholdRatio(cfg.BreakerFailures, cfg.BreakerRequests).
-		WithDelay(time.Duration(cfg.BreakerDelay)).
-		OnStateChanged(func(e circuitbreaker.StateChangedEvent) { c.breakerChanged(log, e) }).
-		Build()
-	retry := retrypolicy.NewBuilder[*http.Response]().
-		HandleIf(func(r *http.Response, err error) bool {
-			return passing(r, err) && !errors.Is(err, circuitbreaker.ErrOpen)
-		}).
-		WithBackoff(time.Duration(cfg.RetryBackoff), time.Duration(cfg.RetryBackoffMax)).
-		WithJitterFactor(retryJitter).
-		WithMaxRetries(cfg.Retries).
-		OnRetry(func(failsafe.ExecutionEvent[*http.Response]) { m.retries.Inc() }).
-		ReturnLastFailure().
-		Build()
-	c.reads = failsafehttp.NewRoundTripper(c, retry, c.breaker)
-	c.writes = failsafehttp.NewRoundTripper(c, c.breaker)
+	c.guard = guard.New(guard.Config{
+		Name:     Name,
+		Failures: cfg.BreakerFailures, Requests: cfg.BreakerRequests, Delay: time.Duration(cfg.BreakerDelay),
+		Retries: cfg.Retries, Backoff: time.Duration(cfg.RetryBackoff), BackoffMax: time.Duration(cfg.RetryBackoffMax),
+		RetryFor: time.Duration(cfg.RetryFor), RetryBudget: cfg.RetryBudget,
+		Concurrency: cfg.QueryConcurrency, Wait: time.Duration(cfg.QueryWait),
+	}, guard.Deps{Logger: deps.Logger, Registerer: deps.Registerer}, guard.Outcomes[*http.Response]{Broken: broken, Passing: passing})
+	c.reads = admitted{failsafehttp.NewRoundTripper(c, c.guard.Retry(), c.guard.Breaker()), c.guard, true}
+	c.writes = admitted{failsafehttp.NewRoundTripper(c, c.guard.Breaker()), c.guard, false}
 	return c, nil
 }
 
@@ -76,25 +61,9 @@ func passing(r *http.Response, err error) bool {
 		r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusRequestTimeout
 }
 
-func (c *caller) breakerChanged(log *slog.Logger, e circuitbreaker.StateChangedEvent) {
-	to := stateName(e.NewState)
-	c.metrics.breaker.WithLabelValues(to).Inc()
-	level := slog.LevelInfo
-	if e.NewState == circuitbreaker.OpenState {
-		level = slog.LevelWarn
-	}
-	log.Log(context.Background(), level, "the circuit breaker of the metrics store changed",
-		"from", stateName(e.OldState), "to", to, "last_error", c.lastError())
-}
-
-func stateName(s circuitbreaker.State) string {
-	switch s {
-	case circuitbreaker.OpenState:
-		return "open"
-	case circuitbreaker.HalfOpenState:
-		return "half_open"
-	}
-	return "closed"
+// broken is passing, but for a store that has too much to do: it answers.
+func broken(r *http.Response, err error) bool {
+	return passing(r, err) && (err != nil || r.StatusCode != http.StatusTooManyRequests)
 }
 
 // RoundTrip sends a request once and remembers what went wrong.
@@ -113,25 +82,16 @@ func (c *caller) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.metrics.requests.WithLabelValues(code).Inc()
 	took := time.Since(start)
 	c.metrics.seconds.Observe(took.Seconds())
-	old := c.average.Load() // remembers about the last sixteen
-	c.average.Store(old + (int64(took)-old)/16)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.guard.Took(took)
 	switch {
 	case err == nil && resp.StatusCode < http.StatusMultipleChoices:
-		c.lastErr = ""
+		c.guard.Ended("")
 	case err == nil:
-		c.lastErr = fmt.Sprintf("%s %s answered %s", r.Method, r.URL.Path, resp.Status)
+		c.guard.Ended(fmt.Sprintf("%s %s answered %s", r.Method, r.URL.Path, resp.Status))
 	case !errors.Is(err, context.Canceled):
-		c.lastErr = err.Error()
+		c.guard.Ended(err.Error())
 	}
 	return resp, err
-}
-
-func (c *caller) lastError() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.lastErr
 }
 
 func (c *caller) close() {
@@ -154,6 +114,49 @@ func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	return n, err
+}
+
+// admitted is a way that an operator can close.
+type admitted struct {
+	http.RoundTripper
+	guard *guard.Guard[*http.Response]
+	reads bool // of which only some are under way at once
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a admitted) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := a.guard.Check(); err != nil {
+		return nil, err
+	}
+	if !a.reads {
+		return a.RoundTripper.RoundTrip(r)
+	}
+	leave, err := a.guard.Enter(r.Context())
+	if err != nil {
+		return nil, fmt.Errorf("queries of the metrics store, storage.metrics.remote.query_concurrency: %w", err)
+	}
+	res, err := a.RoundTripper.RoundTrip(r)
+	if err != nil {
+		leave()
+		return res, err
+	}
+	once := sync.OnceFunc(leave)
+	// Who gives a query up may not close what it has read half.
+	context.AfterFunc(r.Context(), once)
+	res.Body = &leaving{ReadCloser: res.Body, leave: once}
+	return res, nil
+}
+
+// leaving gives a place back once the answer is read.
+type leaving struct {
+	io.ReadCloser
+	leave func()
+}
+
+// Close implements io.Closer.
+func (l *leaving) Close() error {
+	l.leave()
+	return l.ReadCloser.Close()
 }
 
 // withHeader adds a header to every request.
