@@ -24,12 +24,14 @@ import (
 const program = "clew-agent"
 
 // defaultURI names the configuration that is made for this host, kafkaURI that
-// which carries from Kafka to a server. They can stand beside others: --config
+// which carries from Kafka to a server, and clusterURI that of what runs once in
+// a Kubernetes cluster. They can stand beside others: --config
 // clew:default --config extra.yaml.
 const (
 	scheme     = "clew"
 	defaultURI = scheme + ":default"
 	kafkaURI   = scheme + ":kafka"
+	clusterURI = scheme + ":cluster"
 )
 
 // synchronous makes file receivers wait for the pipeline before they move an
@@ -46,9 +48,10 @@ func NewCommand(version string) *cobra.Command {
 
 Without --config it runs a configuration made for this host; "clew-agent default"
 prints it. With --config clew:kafka it carries what agents have sent to Kafka on
-to a server; "clew-agent default clew:kafka" prints that. With --config it runs
-any OpenTelemetry Collector configuration over its components; "clew-agent
-components" lists them.`
+to a server, and with --config clew:cluster it ships the events of a Kubernetes
+cluster; "clew-agent default clew:kafka" and "... clew:cluster" print those. With
+--config it runs any OpenTelemetry Collector configuration over its components;
+"clew-agent components" lists them.`
 	cmd.SilenceUsage = true
 	addFlags(cmd, &options)
 	cmd.AddCommand(newDefaultCommand(&options))
@@ -74,6 +77,7 @@ func addFlags(cmd *cobra.Command, o *Options) {
 	f.StringVar(&o.HealthListen, "health-listen", o.HealthListen, "where to answer health checks; empty: nowhere (CLEW_AGENT_HEALTH_LISTEN)")
 	f.StringSliceVar(&o.Kafka.Brokers, "kafka-brokers", o.Kafka.Brokers, "send to Kafka, and not to the server; some of its brokers (CLEW_KAFKA_BROKERS)")
 	f.StringSliceVar(&o.LogGlobs, "log-glob", o.LogGlobs, "log files to read instead of the host's; may be repeated (CLEW_AGENT_LOG_GLOBS)")
+	f.StringSliceVar(&o.HealthChecks, "health-check", o.HealthChecks, "a service whose health check is asked, as checkout=http://checkout:8080/health; may be repeated (CLEW_AGENT_HEALTH_CHECKS)")
 }
 
 // prepare runs after the flags are read. Where no configuration is named it
@@ -115,8 +119,8 @@ func settle(w io.Writer, o Options) error {
 
 func newDefaultCommand(o *Options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "default [clew:kafka]",
-		Short: "Print the configuration that is used when none is given, or that of clew:kafka",
+		Use:   "default [clew:kafka | clew:cluster]",
+		Short: "Print the configuration that is used when none is given, or that of clew:kafka or clew:cluster",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := builtIn(append(args, defaultURI)[0], *o)
@@ -157,7 +161,7 @@ func collectorSettings(version string, o *Options) otelcol.CollectorSettings {
 // it, which is after the flags were read.
 type defaultProvider struct{ options *Options }
 
-// Retrieve answers clew:default and clew:kafka.
+// Retrieve answers clew:default, clew:kafka and clew:cluster.
 func (p defaultProvider) Retrieve(_ context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
 	text, err := builtIn(uri, *p.options)
 	if err != nil {
@@ -174,8 +178,10 @@ func builtIn(uri string, o Options) ([]byte, error) {
 		return DefaultConfig(o, Probe(o.HostRoot))
 	case kafkaURI:
 		return GatewayConfig(o)
+	case clusterURI:
+		return ClusterConfig(o)
 	}
-	return nil, fmt.Errorf("read configuration %q: those of this kind are %s and %s", uri, defaultURI, kafkaURI)
+	return nil, fmt.Errorf("read configuration %q: those of this kind are %s, %s and %s", uri, defaultURI, kafkaURI, clusterURI)
 }
 
 // Scheme is what stands before the colon.

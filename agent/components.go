@@ -3,9 +3,11 @@ package agent
 import (
 	"fmt"
 
+	"github.com/clewhq/clew/agent/healthcheck"
 	"github.com/clewhq/clew/agent/hostattr"
 	"github.com/clewhq/clew/agent/kafka"
 	"github.com/clewhq/clew/agent/keep"
+	"github.com/clewhq/clew/agent/kubevents"
 	"github.com/clewhq/clew/agent/lines"
 	"github.com/clewhq/clew/agent/patience"
 	"github.com/clewhq/clew/agent/queuefile"
@@ -62,6 +64,8 @@ func Factories() (otelcol.Factories, error) {
 		jaegerreceiver.NewFactory(),
 		zipkinreceiver.NewFactory(),
 		kafkareceiver.NewFactory(),
+		healthcheck.NewFactory(),
+		kubevents.NewFactory(),
 	)
 	if err != nil {
 		return f, fmt.Errorf("collect receivers: %w", err)
@@ -116,7 +120,7 @@ func modules[F component.Factory](all map[component.Type]F, core ...string) map[
 	for name := range all {
 		out[name] = contribModule
 		switch name.String() {
-		case lines.TypeName, hostattr.TypeName, keep.TypeName, patience.TypeName, queuefile.TypeName:
+		case lines.TypeName, hostattr.TypeName, keep.TypeName, patience.TypeName, queuefile.TypeName, healthcheck.TypeName, kubevents.TypeName:
 			out[name] = ownModule
 		}
 		for _, c := range core {

@@ -47,6 +47,7 @@ type settings struct {
 	Layout
 	Include, Exclude, FileReceivers, Extensions []string
 	QueueDir, OffsetsDir                        string
+	HealthTargets                               []healthTarget
 	Exporter                                    string // where everything goes
 	MetricsHost, MetricsPort                    string
 }
@@ -60,20 +61,8 @@ func DefaultConfig(o Options, l Layout) ([]byte, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	s := settings{
-		Options:       o,
-		Layout:        l,
-		Include:       o.LogGlobs,
-		Exclude:       below(o.HostRoot, otherReaders),
-		FileReceivers: []string{"file_log/host"},
-		Extensions:    []string{"clew_queue_file", "file_storage/offsets", "clew_patience"},
-		QueueDir:      filepath.Join(o.DataDir, "queue"),
-		OffsetsDir:    filepath.Join(o.DataDir, "offsets"),
-		Exporter:      "otlp_http",
-	}
-	if len(o.Kafka.Brokers) > 0 {
-		s.Exporter = "kafka"
-	}
+	s := durable(o)
+	s.Layout, s.Include, s.Exclude, s.FileReceivers = l, o.LogGlobs, below(o.HostRoot, otherReaders), []string{"file_log/host"}
 	if len(s.Include) == 0 {
 		s.Include = below(o.HostRoot, hostLogs)
 		if l.Journal != "" {
@@ -86,10 +75,42 @@ func DefaultConfig(o Options, l Layout) ([]byte, error) {
 	if l.Journal != "" {
 		s.FileReceivers = append(s.FileReceivers, "journald")
 	}
+	return render("default.yaml.tmpl", s)
+}
+
+// ClusterConfig returns the configuration, as YAML, of what runs once in a
+// Kubernetes cluster.
+func ClusterConfig(o Options) ([]byte, error) {
+	o, err := o.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	return render("cluster.yaml.tmpl", durable(o))
+}
+
+// durable returns the settings of what keeps a queue on disk before a server,
+// or Kafka.
+func durable(o Options) settings {
+	s := settings{
+		Options:    o,
+		Extensions: []string{"clew_queue_file", "file_storage/offsets", "clew_patience"},
+		QueueDir:   filepath.Join(o.DataDir, "queue"),
+		OffsetsDir: filepath.Join(o.DataDir, "offsets"),
+		Exporter:   "otlp_http",
+	}
+	if len(o.Kafka.Brokers) > 0 {
+		s.Exporter = "kafka"
+	}
+	for _, check := range o.HealthChecks {
+		s.HealthTargets = append(s.HealthTargets, healthTargetOf(check))
+	}
 	if o.HealthListen != "" {
 		s.Extensions = append(s.Extensions, "health_check")
 	}
-	return render("default.yaml.tmpl", s)
+	return s
 }
 
 func render(name string, s settings) ([]byte, error) {

@@ -45,11 +45,19 @@ func startAgent(t *testing.T, s *sink, dir string) *process {
 // startAgentWith runs an agent with more variables and flags.
 func startAgentWith(t *testing.T, s *sink, dir string, env []string, more ...string) *process {
 	t.Helper()
-	p := &process{otlp: freePort(t)}
+	otlp := freePort(t)
+	p := startProcess(t, s, dir, env, append([]string{"--otlp-grpc-listen", freePort(t), "--otlp-http-listen", otlp,
+		"--set", "receivers.file_log/host.poll_interval=20ms"}, more...)...)
+	p.otlp = otlp
+	return p
+}
+
+// startProcess runs the program with any configuration that sends to s.
+func startProcess(t *testing.T, s *sink, dir string, env []string, more ...string) *process {
+	t.Helper()
+	p := &process{}
 	args := append([]string{
 		"--endpoint", s.URL, "--data-dir", filepath.Join(dir, "state"),
-		"--otlp-grpc-listen", freePort(t), "--otlp-http-listen", p.otlp,
-		"--set", "receivers.file_log/host.poll_interval=20ms",
 		"--set", "exporters.otlp_http.retry_on_failure.initial_interval=20ms",
 		"--set", "exporters.otlp_http.retry_on_failure.max_interval=100ms",
 	}, more...)

@@ -28,6 +28,11 @@ type Options struct {
 	HealthListen string
 	// LogGlobs replaces the host's log files; empty means those.
 	LogGlobs []string
+	// HealthChecks are services whose health checks are asked, each as
+	// name=address, namespace/name=address or an address alone.
+	HealthChecks []string
+	// Kubernetes is what clew:cluster watches.
+	Kubernetes Kubernetes
 	// HostRoot is where the host's file system is mounted.
 	HostRoot string
 	// CAFile verifies the server's certificate, beside the system's roots.
@@ -43,6 +48,17 @@ type Options struct {
 	MemoryMiB int64
 	// Kafka, where it has brokers, stands between agents and the server.
 	Kafka Kafka
+}
+
+// Kubernetes is the cluster whose events are shipped.
+type Kubernetes struct {
+	// API is the address of its API server; empty is that of the cluster that
+	// the agent runs in.
+	API string
+	// Namespaces are those whose events are shipped; empty means all.
+	Namespaces []string
+	// Cluster is what it is called.
+	Cluster string
 }
 
 // Defaults of Options.
@@ -73,10 +89,14 @@ func OptionsFromEnv(getenv func(string) string) (Options, error) {
 		OTLPHTTPListen: or("CLEW_AGENT_OTLP_HTTP_LISTEN", DefaultOTLPHTTPListen),
 		HealthListen:   getenv("CLEW_AGENT_HEALTH_LISTEN"),
 		LogGlobs:       splitList(getenv("CLEW_AGENT_LOG_GLOBS")),
-		HostRoot:       or("CLEW_HOST_ROOT", "/"),
-		CAFile:         getenv("CLEW_CA_FILE"),
-		Token:          getenv("CLEW_TOKEN") != "",
-		Tenant:         getenv("CLEW_TENANT") != "",
+		HealthChecks:   splitList(getenv("CLEW_AGENT_HEALTH_CHECKS")),
+		Kubernetes: Kubernetes{
+			API: getenv("CLEW_KUBERNETES_API"), Namespaces: splitList(getenv("CLEW_KUBERNETES_NAMESPACES")), Cluster: getenv("K8S_CLUSTER_NAME"),
+		},
+		HostRoot: or("CLEW_HOST_ROOT", "/"),
+		CAFile:   getenv("CLEW_CA_FILE"),
+		Token:    getenv("CLEW_TOKEN") != "",
+		Tenant:   getenv("CLEW_TENANT") != "",
 	}
 	var err error
 	if o.Kafka, err = kafkaFromEnv(getenv, or); err != nil {
@@ -169,6 +189,11 @@ func (o Options) Validate() error {
 			errs = append(errs, fmt.Errorf("--log-glob %q: want an absolute path, as /var/log/app/*.log", glob))
 		}
 	}
+	for _, check := range o.HealthChecks {
+		if u, err := url.Parse(healthTargetOf(check).Endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			errs = append(errs, fmt.Errorf("--health-check %q: want a service and its address, as checkout=http://checkout:8080/health", check))
+		}
+	}
 	if o.QueueBytes <= 0 {
 		errs = append(errs, fmt.Errorf("CLEW_AGENT_QUEUE_BYTES is %d: want more than 0", o.QueueBytes))
 	}
@@ -179,6 +204,22 @@ func (o Options) Validate() error {
 		errs = append(errs, fmt.Errorf("CLEW_AGENT_MEMORY_MIB is %d: want at least %d", o.MemoryMiB, minMemoryMiB))
 	}
 	return errors.Join(errs...)
+}
+
+// healthTarget is a service whose health check is asked.
+type healthTarget struct{ Namespace, Service, Endpoint string }
+
+// healthTargetOf reads what stands in an option. An address has a = of its own
+// behind its scheme only.
+func healthTargetOf(check string) healthTarget {
+	name, endpoint, named := strings.Cut(check, "=")
+	if !named || strings.Contains(name, "://") {
+		return healthTarget{Endpoint: check}
+	}
+	if slash := strings.LastIndexByte(name, '/'); slash >= 0 {
+		return healthTarget{name[:slash], name[slash+1:], endpoint}
+	}
+	return healthTarget{Service: name, Endpoint: endpoint}
 }
 
 // minMemoryMiB is what the agent needs to start at all.

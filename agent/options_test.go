@@ -82,6 +82,7 @@ func TestBadOptions(t *testing.T) {
 		"--log-glob":             func(o *Options) { o.LogGlobs = []string{"*.log"} },
 		"CLEW_AGENT_QUEUE_BYTES": func(o *Options) { o.QueueBytes = 0 },
 		"CLEW_AGENT_MEMORY_MIB":  func(o *Options) { o.MemoryMiB = 1 },
+		"--health-check":         func(o *Options) { o.HealthChecks = []string{"checkout=checkout:8080"} },
 		"--kafka-brokers":        func(o *Options) { o.Kafka.Brokers = []string{"kafka"} },
 
 		"CLEW_AGENT_METRICS_LISTEN": func(o *Options) { o.Kafka.MetricsListen = "here" },
