@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -143,6 +144,8 @@ func decode(t *testing.T, m manifest) any {
 		into = &corev1.ServiceAccount{}
 	case "v1 Pod":
 		into = &corev1.Pod{}
+	case "policy/v1 PodDisruptionBudget":
+		into = &policyv1.PodDisruptionBudget{}
 	case "networking.k8s.io/v1 NetworkPolicy":
 		into = &networkingv1.NetworkPolicy{}
 	case "monitoring.coreos.com/v1 ServiceMonitor":
@@ -195,7 +198,14 @@ func TestChartRenders(t *testing.T) {
 					}
 				}
 			}
-			for _, must := range []string{"StatefulSet/shop-clew", "Service/shop-clew", "ConfigMap/shop-clew", "ConfigMap/shop-clew-rules"} {
+			musts := []string{"Service/shop-clew", "ConfigMap/shop-clew", "ConfigMap/shop-clew-rules", "StatefulSet/shop-clew"}
+			if filepath.Base(values) == "roles.yaml" {
+				musts = append(musts[:3], "Service/shop-clew-collector")
+				for _, role := range []string{"collector", "query", "ruler"} {
+					musts = append(musts, "StatefulSet/shop-clew-"+role, "PodDisruptionBudget/shop-clew-"+role)
+				}
+			}
+			for _, must := range musts {
 				if !names[must] {
 					t.Errorf("%s is missing", must)
 				}
@@ -252,9 +262,15 @@ func checkPod(t *testing.T, name string, pod *corev1.PodTemplateSpec, selector *
 // TestServicesLeadToPods holds that every service selects pods that open the
 // ports it leads to.
 func TestServicesLeadToPods(t *testing.T) {
+	checkServicesOf(t, "", 2, 3, 1)
+	checkServicesOf(t, "testdata/values/roles.yaml", 4, 4, 3) // the headless one leads to all roles
+}
+
+func checkServicesOf(t *testing.T, values string, workloads, number, most int) {
+	t.Helper()
 	pods := map[string]*corev1.PodTemplateSpec{}
 	var services []*corev1.Service
-	for _, m := range render(t, "") {
+	for _, m := range render(t, values) {
 		switch o := decode(t, m).(type) {
 		case *appsv1.StatefulSet:
 			pods[o.Name] = &o.Spec.Template
@@ -264,8 +280,8 @@ func TestServicesLeadToPods(t *testing.T) {
 			services = append(services, o)
 		}
 	}
-	if len(pods) != 2 || len(services) != 3 {
-		t.Fatalf("%d workloads and %d services: want 2 and 3", len(pods), len(services))
+	if len(pods) != workloads || len(services) != number {
+		t.Fatalf("%d workloads and %d services: want %d and %d", len(pods), len(services), workloads, number)
 	}
 	for _, s := range services {
 		found := 0
@@ -284,8 +300,12 @@ func TestServicesLeadToPods(t *testing.T) {
 				}
 			}
 		}
-		if found != 1 {
-			t.Errorf("service %s selects %d workloads, want 1", s.Name, found)
+		want := 1
+		if s.Spec.ClusterIP == corev1.ClusterIPNone {
+			want = most
+		}
+		if found != want {
+			t.Errorf("service %s selects %d workloads, want %d", s.Name, found, want)
 		}
 	}
 }
@@ -302,6 +322,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"server.service.type=External":    "type",
 		"serviceMonitor.interval=often":   "interval",
 		"agent.endpoint=server:4318":      "endpoint",
+		"roles.enabled=true":              "roles.elasticsearch",
+		"roles.query.replicas=0":          "replicas",
 	}
 	for set, want := range tests {
 		out, err := helm(t, "template", "shop", chart, "--kube-version", kubeVersion, "--set", set)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,51 +20,102 @@ import (
 // groupsOfRules is how many groups the rulers share.
 const groupsOfRules = 8
 
-// TestRoles runs two collectors, two queriers and two rulers on a real
-// Elasticsearch and a real Prometheus, and kills one of each kind under load:
-// what was acknowledged is there, once; questions are answered; every group of
-// rules is evaluated.
+// TestRoles runs two collectors, two queriers and two rulers on three nodes of a
+// real Elasticsearch and a real Prometheus. One of each kind is killed under
+// load, then every process of clew is started again in turn: what was
+// acknowledged is there, once; questions are answered; every group of rules is
+// evaluated.
 func TestRoles(t *testing.T) {
-	es, prom := elastictest.Start(t), prometheustest.Start(t)
-	dir := t.TempDir()
-	writeRules(t, dir)
-	gossip := []string{freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)}
-	var all []*instance
-	for n, target := range []string{"collector", "collector", "query", "query", "ruler", "ruler"} {
-		i := newInstance(t)
-		i.extra = []string{"--rules-dir", filepath.Join(dir, "rules"), "--config", roleConfig(t, dir, n, gossip, es.URL, prom.URL), "--target", target}
-		i.start()
-		all = append(all, i)
-	}
-	collectors, queriers, rulers := all[0:2], all[2:4], all[4:6]
-
-	load := startLoad(collectors[0].otlp, collectors[1].otlp)
-	for _, kind := range [][]*instance{collectors, queriers, rulers} {
+	c := startRoles(t)
+	load := startLoad(c.collectors[0].otlp, c.collectors[1].otlp)
+	for _, kind := range [][]*instance{c.collectors, c.queriers, c.rulers} {
 		waitFor(t, "more lines are acknowledged", func() bool { return load.more(50) })
 		kind[0].kill()
 		waitFor(t, "lines are acknowledged while one is away", func() bool { return load.more(50) })
-		if kind[0] == rulers[0] {
-			waitFor(t, "the other ruler evaluates all groups", func() bool { return ruleGroups(t, rulers[1]) == groupsOfRules })
-			waitFor(t, "a querier knows all groups", func() bool { return ruleGroups(t, queriers[1]) == groupsOfRules })
+		if kind[0] == c.rulers[0] {
+			waitFor(t, "the other ruler evaluates all groups", func() bool { return ruleGroups(t, c.rulers[1]) == groupsOfRules })
+			waitFor(t, "a querier knows all groups", func() bool { return ruleGroups(t, c.queriers[1]) == groupsOfRules })
 		}
 		kind[0].start()
 	}
+	c.loseNode(load)
+	for _, i := range slices.Concat(c.collectors, c.queriers, c.rulers) {
+		i.stop()
+		waitFor(t, "lines are acknowledged while one is started again", func() bool { return load.more(25) })
+		i.start()
+	}
 	acked := load.stop()
 
-	waitFor(t, "all lines are there, once", func() bool { return lines(t, queriers[0], acked) })
-	waitFor(t, "each ruler has a share, and both have all", func() bool {
-		return ruleGroups(t, queriers[1]) == groupsOfRules && ownGroups(t, rulers[0]) > 0 && ownGroups(t, rulers[1]) > 0 &&
-			ownGroups(t, rulers[0])+ownGroups(t, rulers[1]) == groupsOfRules
-	})
-	var series promAnswer
-	queriers[0].ask("/prometheus/api/v1/query", url.Values{"query": {`count({__name__=~"shared_.*"})`}}, &series)
-	if len(series.Data.Result) != 1 || series.Data.Result[0].Value[1] != fmt.Sprint(groupsOfRules) {
-		t.Errorf("recorded series: %v", series.Data.Result)
-	}
-	for target, path := range map[*instance]string{collectors[0]: "/loki/api/v1/labels", rulers[0]: "/tempo/api/echo"} {
+	waitFor(t, "all lines are there, once", func() bool { return lines(t, c.queriers[0], acked) })
+	c.checkRules()
+	for target, path := range map[*instance]string{c.collectors[0]: "/loki/api/v1/labels", c.rulers[0]: "/tempo/api/echo"} {
 		if res, err := http.Get(target.url(path)); err != nil || res.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %v, %v; want 404", path, res, err)
 		}
+	}
+}
+
+// roles is clew on several processes, with what they share.
+type roles struct {
+	t                            *testing.T
+	es                           *elastictest.Cluster
+	collectors, queriers, rulers []*instance
+}
+
+func startRoles(t *testing.T) *roles {
+	t.Helper()
+	c := &roles{t: t, es: elastictest.StartCluster(t, 3)}
+	prom, dir := prometheustest.Start(t), t.TempDir()
+	writeRules(t, dir)
+	var gossip []string
+	for range 6 {
+		gossip = append(gossip, freeAddr(t))
+	}
+	for n, role := range []*[]*instance{&c.collectors, &c.collectors, &c.queriers, &c.queriers, &c.rulers, &c.rulers} {
+		i := newInstance(t)
+		target := []string{"collector", "query", "ruler"}[n/2]
+		i.extra = []string{"--rules-dir", filepath.Join(dir, "rules"), "--config", roleConfig(t, dir, n, gossip, c.es.URLs(), prom.URL), "--target", target}
+		i.start()
+		*role = append(*role, i)
+	}
+	return c
+}
+
+// loseNode kills the node that leads Elasticsearch: lines are taken, and
+// questions answered again before it comes back.
+func (c *roles) loseNode(load *senders) {
+	c.t.Helper()
+	master, err := c.es.Master()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	master.Kill()
+	waitFor(c.t, "lines are acknowledged without a node", func() bool { return load.more(50) })
+	waitFor(c.t, "questions are answered without a node", func() bool {
+		res, err := http.Get(c.queriers[0].url("/loki/api/v1/query?query=" + url.QueryEscape(`count_over_time({service_name="load"}[1h])`)))
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+	if err := master.Restart(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// checkRules demands that each ruler has a share of the groups, that both have
+// all of them, and that what they record is there.
+func (c *roles) checkRules() {
+	c.t.Helper()
+	waitFor(c.t, "each ruler has a share, and both have all", func() bool {
+		a, b := ownGroups(c.t, c.rulers[0]), ownGroups(c.t, c.rulers[1])
+		return ruleGroups(c.t, c.queriers[1]) == groupsOfRules && a > 0 && b > 0 && a+b == groupsOfRules
+	})
+	var series promAnswer
+	c.queriers[0].ask("/prometheus/api/v1/query", url.Values{"query": {`count({__name__=~"shared_.*"})`}}, &series)
+	if len(series.Data.Result) != 1 || series.Data.Result[0].Value[1] != fmt.Sprint(groupsOfRules) {
+		c.t.Errorf("recorded series: %v", series.Data.Result)
 	}
 }
 
@@ -90,17 +142,21 @@ func writeRules(t *testing.T, dir string) {
 	}
 }
 
-func roleConfig(t *testing.T, dir string, n int, gossip []string, es, prom string) string {
+func roleConfig(t *testing.T, dir string, n int, gossip, es []string, prom string) string {
 	t.Helper()
 	path := filepath.Join(dir, fmt.Sprintf("%d.yaml", n))
+	addresses, err := json.Marshal(es) // JSON is YAML
+	if err != nil {
+		t.Fatal(err)
+	}
 	text := fmt.Sprintf(`
 cluster: {listen: %q, join: [%q, %q], probe_interval: 200ms, rejoin_interval: 1s}
 storage:
   backend: elasticsearch
-  elasticsearch: {addresses: [%q], dataset: roles, replicas: 0}
+  elasticsearch: {addresses: %s, dataset: roles, request_timeout: 5s}
   metrics: {backend: remote, remote: {query_url: %q}}
 telemetry: {store_metrics: 0s}
-`, gossip[n], gossip[(n+1)%len(gossip)], gossip[0], es, prom)
+`, gossip[n], gossip[(n+1)%len(gossip)], gossip[0], addresses, prom)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -40,8 +40,16 @@ app.kubernetes.io/part-of: clew
 {{- printf "%s.%s.svc" (include "clew.fullname" .) .Release.Namespace -}}
 {{- end -}}
 
+{{/* Where telemetry is taken. */}}
+{{- define "clew.intake.host" -}}
+{{- printf "%s%s.%s.svc" (include "clew.fullname" .) (ternary "-collector" "" .Values.roles.enabled) .Release.Namespace -}}
+{{- end -}}
+
 {{/* What the chart itself decides of the server's configuration. */}}
 {{- define "clew.config" -}}
+{{- if and .Values.roles.enabled (not .Values.roles.elasticsearch) }}
+{{- fail "roles need roles.elasticsearch: addresses of the cluster that keeps logs and spans" }}
+{{- end }}
 server:
   http_listen: 0.0.0.0:2539
   otlp_grpc_listen: 0.0.0.0:4317
@@ -53,10 +61,28 @@ auth:
     - name: cluster
       file: /etc/clew/auth/token
 {{- end }}
+{{- if .Values.roles.enabled }}
+cluster:
+  listen: 0.0.0.0:7946
+  advertise: ${POD_IP}:7946
+  url: http://${POD_IP}:2539
+  secret_key: ${CLEW_GOSSIP_KEY}
+  join: ["{{ include "clew.fullname" . }}-headless:7946"]
+{{- end }}
 storage:
-  backend: local
   local:
     dir: /var/lib/clew
+{{- if .Values.roles.enabled }}
+  backend: elasticsearch
+  elasticsearch:
+    addresses: {{ toJson .Values.roles.elasticsearch }}
+  metrics:
+    backend: remote
+    remote:
+      query_url: {{ required "roles need roles.metrics: the address of a store that speaks Prometheus's protocols" .Values.roles.metrics }}
+{{- else }}
+  backend: local
+{{- end }}
 alert:
   rules_dir: /etc/clew/rules
   alertmanagers: {{ toJson .Values.server.alertmanagers }}
