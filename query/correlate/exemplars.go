@@ -46,17 +46,24 @@ func PrometheusExemplars(open func(tenant string) (promstorage.ExemplarQueryable
 	return promExemplars{open}
 }
 
+// exemplarFilter is what exemplar storage may also be: it knows of most IDs that
+// no exemplar names them, without looking at all.
+type exemplarFilter interface{ MayHaveExemplars(ids []string) bool }
+
 // Exemplars implements Exemplars.
 func (p promExemplars) Exemplars(ctx context.Context, tenant string, ids []string, from, to int64) ([]Exemplar, error) {
 	src, err := p.open(tenant)
 	if err != nil || src == nil {
 		return nil, err
 	}
+	if f, ok := src.(exemplarFilter); ok && !f.MayHaveExemplars(ids) {
+		return nil, nil
+	}
 	q, err := src.ExemplarQuerier(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open exemplars: %w", err)
 	}
-	all := []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")}
+	all := []*labels.Matcher{labels.MustNewMatcher(labels.MatchNotEqual, model.MetricNameLabel, "")}
 	found, err := q.Select(from/int64(time.Millisecond), to/int64(time.Millisecond), all)
 	if err != nil {
 		return nil, fmt.Errorf("read exemplars: %w", err)
@@ -80,15 +87,11 @@ func (p promExemplars) Exemplars(ctx context.Context, tenant string, ids []strin
 // names one of the IDs that are wanted.
 func exemplarNames(ls labels.Labels, want map[string]bool) (trace string, ok bool) {
 	ls.Range(func(l labels.Label) {
-		kind, known := correlation.KindOf(l.Name)
-		if !known {
-			return
+		id, isTrace, known := correlation.LabelID(l.Name, l.Value)
+		if isTrace {
+			trace = id
 		}
-		id := correlation.Normalize(l.Value)
-		if t, _, is := correlation.ParseContext(l.Value); is && kind == correlation.TraceID {
-			id, trace = t.String(), t.String()
-		}
-		ok = ok || want[id]
+		ok = ok || known && want[id]
 	})
 	return trace, ok
 }

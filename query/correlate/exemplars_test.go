@@ -3,6 +3,7 @@ package correlate_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -90,5 +91,29 @@ func TestBrokenExemplarsAreAWarning(t *testing.T) {
 	src = correlate.PrometheusExemplars(func(string) (promstorage.ExemplarQueryable, error) { return nil, nil })
 	if a, err := correlate.New(correlate.DefaultConfig(), correlatetest.Shop(tenant), src).Correlate(context.Background(), correlate.Request{Tenant: tenant, ID: correlatetest.TraceHex}); err != nil || a.Partial {
 		t.Errorf("without metrics: %+v, %v", a, err)
+	}
+}
+
+// BenchmarkExemplars asks a full storage for the exemplars of a story that has
+// none, as most have.
+func BenchmarkExemplars(b *testing.B) {
+	const size, series = 20_000, 2000
+	s, err := tsdb.NewCircularExemplarStorage(size, tsdb.NewExemplarMetrics(nil), 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range size {
+		ls := labels.FromStrings("__name__", "http_request_duration_seconds_bucket", "service_name", fmt.Sprint("s", i%series), "le", "0.1")
+		e := exemplar.Exemplar{Labels: labels.FromStrings("trace_id", fmt.Sprintf("%032x", i+1), "span_id", fmt.Sprintf("%016x", i+1)), Ts: correlatetest.At(i) / 1e6, HasTs: true}
+		if err := s.AddExemplar(ls, e); err != nil {
+			b.Fatal(err)
+		}
+	}
+	src := correlate.PrometheusExemplars(func(string) (promstorage.ExemplarQueryable, error) { return s, nil })
+	for b.Loop() {
+		found, err := src.Exemplars(b.Context(), tenant, []string{correlatetest.TraceHex, "req-8f3a2b"}, 0, correlatetest.At(size))
+		if err != nil || len(found) != 0 {
+			b.Fatal(found, err)
+		}
 	}
 }

@@ -38,12 +38,18 @@ type finding struct {
 	traces map[telemetry.TraceID]bool
 }
 
-func (f *finding) read(ctx context.Context) error {
+func (f *finding) read(ctx context.Context) (err error) {
 	g := f.g
 	from, to := g.q.From, g.q.To
 	if f.counted {
 		from, to = g.around(time.Duration(g.cfg.Nearby))
 	}
+	ahead := readAhead(ctx, g.reader, storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: f.ids})
+	defer func() {
+		if warnings := ahead.stop(); err == nil || errors.Is(err, errFull) {
+			g.stats.Warnings = append(g.stats.Warnings, warnings...)
+		}
+	}()
 	spans := storage.SpanQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: f.ids, Stats: &g.stats}
 	for batch, err := range g.reader.Spans(ctx, spans) {
 		if err != nil {
@@ -55,18 +61,17 @@ func (f *finding) read(ctx context.Context) error {
 			}
 		}
 	}
-	logs := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: f.ids, Stats: &g.stats}
-	for batch, err := range g.reader.Logs(ctx, logs) {
-		if err != nil {
-			return fmt.Errorf("read logs: %w", err)
+	for batch := range ahead.batches {
+		if batch.err != nil {
+			return fmt.Errorf("read logs: %w", batch.err)
 		}
-		for i := range batch {
-			if err := f.addLog(&batch[i]); err != nil {
+		for i := range batch.logs {
+			if err := f.addLog(&batch.logs[i]); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 func (f *finding) addSpan(s *telemetry.Span) error {

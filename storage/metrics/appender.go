@@ -185,6 +185,7 @@ func (a *appenderV2) Append(ref promstorage.SeriesRef, ls labels.Labels, st, t i
 		family = storage.FamilyOf(ls.Get(model.MetricNameLabel), opts.Metadata.Type)
 	}
 	a.tx.describe(family, opts.Metadata)
+	a.tx.db.exemplars.note(a.tx.db, a.tx.t.store.cfg.MaxExemplars, opts.Exemplars...)
 	return a.app.Append(ref, ls, st, t, v, h, fh, opts)
 }
 
@@ -271,6 +272,7 @@ func (a *appender) AppendExemplar(ref promstorage.SeriesRef, ls labels.Labels, e
 	if err := a.tx.admit(e.Ts); err != nil {
 		return 0, err
 	}
+	a.tx.db.exemplars.note(a.tx.db, a.tx.t.store.cfg.MaxExemplars, e)
 	return a.app.AppendExemplar(ref, ls, e)
 }
 

@@ -25,9 +25,11 @@ type openDB struct {
 	*tsdb.DB
 	registry *tsdbRegistry
 	commits  groupSync
-	logs     []*segments
-	refs     int // guarded by the tenant's mu
-	panicked atomic.Bool
+	// exemplars are the IDs that exemplars may name.
+	exemplars exemplarIDs
+	logs      []*segments
+	refs      int // guarded by the tenant's mu
+	panicked  atomic.Bool
 }
 
 // openTSDB opens the TSDB, and again where that repaired one of its two
