@@ -13,13 +13,15 @@ import (
 
 func TestInts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	random := make([]int64, 300)
+	random, near, ordered := make([]int64, 300), make([]int64, 300), make([]int64, 300)
 	runs := make([]int64, 300)
 	rising := make([]int64, 300)
 	for i := range random {
 		random[i] = int64(r.Uint64())
 		runs[i] = int64(i / 100)
 		rising[i] = 1e18 + int64(i)*1e6 + r.Int64N(1000)
+		near[i] = -5e17 + r.Int64N(1<<20)
+		ordered[i] = 1e18 + int64(i)<<33 + r.Int64N(1<<33)
 	}
 	for name, c := range map[string]struct {
 		vals []int64
@@ -31,6 +33,8 @@ func TestInts(t *testing.T) {
 		"runs":     {runs, 12},
 		"rising":   {rising, 300*4 + 20},
 		"random":   {random, 300*10 + 1},
+		"near":     {near, 300*20/8 + 60},
+		"ordered":  {ordered, 300*34/8 + 90},
 		"extremes": {[]int64{math.MinInt64, math.MaxInt64, 0, -1, math.MinInt64}, 60},
 	} {
 		t.Run(name, func(t *testing.T) {

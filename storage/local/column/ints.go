@@ -7,10 +7,12 @@ import (
 
 // How a column of integers is written.
 const (
-	intsConst  = iota // one value for all
-	intsPlanes        // the least value, and bytes of the differences to it
-	intsDelta         // the first value, and bytes of the differences to the one before
-	intsRuns          // the runs' values and lengths, both columns of integers
+	intsConst       = iota // one value for all
+	intsPlanes             // the least value, and bytes of the differences to it
+	intsDelta              // the first value, and bytes of the differences to the one before
+	intsRuns               // the runs' values and lengths, both columns of integers
+	intsGroups             // groups of values, see bits.go
+	intsGroupsDelta        // groups of differences
 )
 
 // A list of numbers of w bytes each is written in planes: the lowest bytes of
@@ -34,10 +36,15 @@ func AppendInts(dst []byte, vals []int64) []byte {
 	if s.runs > 1 && s.runs*(s.plain+2) <= len(vals)*min(s.plain, s.delta)/2 {
 		return appendRuns(append(dst, intsRuns), vals, s.runs)
 	}
+	if len(vals) >= groupRows/2 && min(s.plain, s.delta) > 1 {
+		if g, ok := groupsOf(vals); ok && g.worth(&s, vals) {
+			return g.append(dst, vals)
+		}
+	}
 	return s.append(dst, vals)
 }
 
-// append writes vals, which s is of, as anything but runs.
+// append writes vals, which s is of, as anything but runs and groups.
 func (s intStats) append(dst []byte, vals []int64) []byte {
 	n := len(vals)
 	switch {
@@ -110,6 +117,8 @@ type Ints struct {
 	base   int64
 	planes []byte
 	runs   []run
+	packed *packed
+	asked  int // how often a packed one was
 	all    []int64
 	mem    *Memory
 }
@@ -139,6 +148,8 @@ func (c *Cursor) Ints(n int) (v Ints) {
 		v.planes = c.Bytes(held * v.w)
 	case intsRuns:
 		v.runs = c.runs(n)
+	case intsGroups, intsGroupsDelta:
+		v.packed = c.packed(n, v.mode == intsGroupsDelta)
 	default:
 		c.Fail("integer encoding %d is unknown", v.mode)
 	}
@@ -177,10 +188,14 @@ func (c *Cursor) runs(n int) []run {
 	return out
 }
 
-// plainInts reads integers that are no runs: runs of runs could nest without end.
+// manyAsked is the part of packed differences from which on all are decoded.
+const manyAsked = 16
+
+// plainInts reads integers that are no runs and no groups, which could nest
+// without end.
 func (c *Cursor) plainInts(n int) Ints {
-	if len(c.b) > 0 && c.b[0] == intsRuns {
-		c.Fail("runs inside runs")
+	if len(c.b) > 0 && c.b[0] > intsDelta {
+		c.Fail("runs or groups inside such")
 	}
 	return c.Ints(n)
 }
@@ -200,6 +215,12 @@ func (v *Ints) At(i int) int64 {
 		return v.base
 	case v.mode == intsDelta || v.mode == intsRuns:
 		return v.All()[i]
+	case v.packed != nil:
+		// One who wants many of them is better off with all.
+		if v.asked++; v.mode == intsGroupsDelta && v.asked > v.n/manyAsked {
+			return v.All()[i]
+		}
+		return v.packed.at(i)
 	}
 	return v.base + int64(gather(v.planes, i, v.n))
 }
@@ -269,6 +290,8 @@ func (v *Ints) decode(out []int64) {
 		for i := range out {
 			out[i] += v.base
 		}
+	case intsGroups, intsGroupsDelta:
+		v.packed.decode(out)
 	case intsRuns:
 		at := 0
 		for _, r := range v.runs {

@@ -77,7 +77,7 @@ func (t *template) continues(i int, rest string, ends bool) bool {
 func takes(kind, c byte) bool {
 	class := chars[c]
 	switch kind {
-	case varInts, varPadded:
+	case varInts, varPadded, varFraction:
 		return class&charDigit != 0
 	case varHex32, varHex16:
 		return class&charHex != 0
@@ -102,14 +102,14 @@ func takesAll(kind byte, lit string) bool {
 }
 
 // StandsWhole reports whether a literal, where it stands in strings of a
-// column, stands in the column's bytes as it is: letters and digits are not
-// parted, and one that has a letter no hex ID has, and one no ULID has, is in no
-// number or ID.
+// column, stands in the column's bytes as it is: letters are not parted, and
+// where they have one that no hex ID has, and one that no ULID has, they are in
+// no ID.
 func StandsWhole(lit string) bool {
 	all := uint8(charHex | charULID)
 	for i := range len(lit) {
 		class := chars[lit[i]]
-		if class&charAlnum == 0 {
+		if class&charAlnum == 0 || class&charDigit != 0 {
 			return false
 		}
 		all &= class

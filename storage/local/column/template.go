@@ -233,25 +233,36 @@ func appendVariable(dst []byte, t *Table, kind byte, vals []string) []byte {
 	switch kind {
 	case varStrings:
 		return appendNested(dst, vals)
-	case varInts, varPadded:
-		if kind == varPadded {
-			dst = append(dst, byte(len(vals[0])))
-		}
-		nums := make([]int64, len(vals))
-		for i, v := range vals {
-			nums[i] = number(v)
-		}
-		return AppendInts(dst, nums)
+	case varInts, varPadded, varFraction:
+		return appendNumbers(dst, kind, vals)
 	case varHex16:
-		return AppendIDs(dst, t, packed[[narrowLen]byte](vals, packHex))
+		return AppendIDs(dst, t, idsOf[[narrowLen]byte](vals, packHex))
 	case varULID:
-		return AppendIDs(dst, t, packed[[wideLen]byte](vals, packULID))
+		return AppendIDs(dst, t, idsOf[[wideLen]byte](vals, packULID))
 	}
-	return AppendIDs(dst, t, packed[[wideLen]byte](vals, packHex))
+	return AppendIDs(dst, t, idsOf[[wideLen]byte](vals, packHex))
 }
 
-// packed returns the IDs that texts are of.
-func packed[T ID](vals []string, pack func(dst []byte, s string)) []T {
+func appendNumbers(dst []byte, kind byte, vals []string) []byte {
+	digits := 0
+	for _, v := range vals {
+		digits = max(digits, len(v))
+	}
+	if kind != varInts {
+		dst = append(dst, byte(digits))
+	}
+	nums := make([]int64, len(vals))
+	for i, v := range vals {
+		nums[i] = number(v)
+		for n := len(v); kind == varFraction && n < digits; n++ {
+			nums[i] *= 10
+		}
+	}
+	return AppendInts(dst, nums)
+}
+
+// idsOf returns the IDs that texts are of.
+func idsOf[T ID](vals []string, pack func(dst []byte, s string)) []T {
 	out := make([]T, len(vals))
 	for i, v := range vals {
 		pack(bytesOf(&out[i]), v)

@@ -173,7 +173,7 @@ func (c *Cursor) variable(kind byte, n int) (v variable) {
 			return v
 		}
 		v.strs = c.Strings(n)
-	case varPadded:
+	case varPadded, varFraction:
 		if v.width = int(c.Byte()); v.width > maxDigits {
 			c.Fail("numbers of %d digits", v.width)
 		}
@@ -221,6 +221,8 @@ func (v *templates) append(dst []byte, i int) []byte {
 			dst = appendDecimal(dst, x.ints.At(rank))
 		case varPadded:
 			dst = appendPadded(dst, x.ints.At(rank), x.width)
+		case varFraction:
+			dst = appendFraction(dst, x.ints.At(rank), x.width)
 		case varUUID:
 			id := x.wide.At(rank)
 			dst = appendUUID(dst, &id)

@@ -19,7 +19,7 @@ func texts(r *rand.Rand, n int) []string {
 		if i%3 == 0 {
 			uuid = fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", r.Uint32(), r.IntN(1<<16), r.IntN(1<<16), r.IntN(1<<16), r.Int64N(1<<48))
 		}
-		switch r.IntN(10) {
+		switch r.IntN(12) {
 		case 0:
 			out[i] = fmt.Sprintf("request %s took %d ms", uuid, r.IntN(900))
 		case 1:
@@ -40,6 +40,10 @@ func texts(r *rand.Rand, n int) []string {
 			out[i] = fmt.Sprintf("%s%x%d", uuid, r.IntN(16), r.Uint64())
 		case 9:
 			out[i] = fmt.Sprintf("order ord_%s of %d", ulid(r), r.IntN(3))
+		case 10:
+			out[i] = fmt.Sprintf("at 12:00:%02d.%sZ", r.IntN(60), strings.TrimRight(fmt.Sprintf("%04d", r.IntN(10_000)), "0"))
+		case 11:
+			out[i] = fmt.Sprintf("%d.%dms, %dKB of 4ef, 7Zz9 and 1xyz", r.IntN(30), r.IntN(100), r.IntN(2000))
 		}
 	}
 	return out

@@ -3,8 +3,9 @@ package column
 import "encoding/binary"
 
 // A text is taken apart into constant pieces and variables: the runs of ASCII
-// letters and digits that have a digit, and UUIDs. So a variable never stands
-// next to another one, nor next to a letter or digit.
+// letters and digits that have a digit, and UUIDs. Of a number with a unit,
+// "12ms" or "5Z", the unit is no part of the variable. So a variable never
+// stands next to another one.
 
 const (
 	charAlnum = 1 << iota
@@ -48,10 +49,42 @@ func nextVariable(s string, i int) (start, end int) {
 			return start, start + uuidLen
 		}
 		if seen&charDigit != 0 {
-			return start, i
+			return start, start + withoutUnit(s[start:i])
 		}
 	}
 	return len(s), len(s)
+}
+
+// withoutUnit returns how much of a run with a digit is before its unit: all of
+// it where it is no number with a unit behind. Letters that may be hex digits
+// are none.
+func withoutUnit(run string) int {
+	n := len(run)
+	for n > 0 && len(run)-n <= maxUnit && chars[run[n-1]]&charDigit == 0 {
+		n--
+	}
+	unit := run[n:]
+	if len(unit) > maxUnit || len(unit) == 0 || !allDigits(run[:n]) {
+		return len(run)
+	}
+	for i := range len(unit) {
+		if chars[unit[i]|0x20]&charHex != 0 {
+			return len(run)
+		}
+	}
+	return n
+}
+
+// maxUnit is how long a unit may be.
+const maxUnit = 2
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if chars[s[i]]&charDigit == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // isUUID reports whether s begins with a UUID in lower case that ends there.
@@ -80,7 +113,8 @@ const (
 	varUUID    // in lower case
 	varHex32   // in lower case
 	varHex16
-	varULID // in upper case
+	varULID     // in upper case
+	varFraction // numbers without zeroes at their ends, with which they have the same number of digits
 	varKinds
 )
 
@@ -113,10 +147,11 @@ func kindsOf(s string) (kinds uint8) {
 	if len(s) > maxDigits {
 		return kinds
 	}
-	for i := range len(s) {
-		if chars[s[i]]&charDigit == 0 {
-			return kinds
-		}
+	if !allDigits(s) {
+		return kinds
+	}
+	if s[len(s)-1] != '0' {
+		kinds |= 1 << varFraction
 	}
 	kinds |= 1 << varPadded
 	if s[0] != '0' || len(s) == 1 {
@@ -142,6 +177,17 @@ func appendPadded(dst []byte, v int64, width int) []byte {
 	for i := len(dst) - 1; i >= start && v > 0; i-- {
 		dst[i] = byte('0' + v%10)
 		v /= 10
+	}
+	return dst
+}
+
+// appendFraction appends v with leading zeroes up to width digits, and without
+// zeroes at its end.
+func appendFraction(dst []byte, v int64, width int) []byte {
+	start := len(dst)
+	dst = appendPadded(dst, v, width)
+	for len(dst) > start && dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
 	}
 	return dst
 }

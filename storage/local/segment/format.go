@@ -12,7 +12,7 @@ import (
 )
 
 // Version is the format that this code writes. It is the only one it reads.
-const Version = 5
+const Version = 6
 
 // Magic starts and ends every segment.
 var Magic = [8]byte{'C', 'L', 'E', 'W', 'S', 'E', 'G', '\n'}
@@ -229,6 +229,7 @@ type footer struct {
 	min, max int64
 	unit     int // rows of a unit of the ID index
 	ids      idShape
+	entries  int64 // of the ID index
 	streams  place
 	blocks   place
 	idDir    place
@@ -253,6 +254,8 @@ func (f *footer) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(f.unit))
 	dst = binary.AppendUvarint(dst, uint64(f.ids.bucket))
 	dst = binary.AppendUvarint(dst, uint64(f.ids.suffix))
+	dst = binary.AppendUvarint(dst, uint64(f.ids.unit))
+	dst = binary.AppendUvarint(dst, uint64(f.entries))
 	for _, p := range []place{f.streams, f.blocks, f.idDir, f.buckets, f.calls} {
 		dst = p.append(dst)
 	}
@@ -271,7 +274,8 @@ func parseFooter(b []byte) (f footer, err error) {
 	f.rows = int64(c.Uvarint())
 	f.min, f.max = c.Varint(), c.Varint()
 	f.unit = int(c.Uvarint())
-	f.ids.bucket, f.ids.suffix = int(c.Uvarint()), int(c.Uvarint())
+	f.ids.bucket, f.ids.suffix, f.ids.unit = int(c.Uvarint()), int(c.Uvarint()), int(c.Uvarint())
+	f.entries = int64(c.Uvarint())
 	for _, p := range []*place{&f.streams, &f.blocks, &f.idDir, &f.buckets, &f.calls} {
 		*p = readPlace(c)
 	}

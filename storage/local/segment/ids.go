@@ -2,6 +2,7 @@ package segment
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"slices"
 
@@ -14,24 +15,44 @@ import (
 // of the bucket its entries. Of the bits behind, some are kept as its suffix: a
 // wrong hit costs reading one unit in vain, and its rows are compared exactly.
 const (
-	suffixBits = 20
-	// bucketEntries is how many entries a bucket has on average.
-	bucketEntries = 128
+	// spareBits are those of a hash that are kept beyond what it takes to
+	// number the entries: one look-up in 2^spareBits meets a wrong hit. A flush
+	// keeps more, since other segments are joined to it: so many beyond, and at
+	// least so many in all.
+	spareBits      = 9
+	flushSpareBits = 13
+	leastFlushBits = 30
+	// bucketEntries is how many entries a bucket has at most on average, and
+	// half of it at least.
+	bucketEntries = 256
 	maxIDBits     = 32
 	// dirEntry is the bytes of a bucket's end in the directory.
-	dirEntry = 8
+	dirEntry = 5
 )
 
-// idShape is how many bits of a hash name its bucket, and how many behind them
-// are its suffix.
-type idShape struct{ bucket, suffix int }
+// idShape is how many bits of a hash name its bucket, how many behind them are
+// its suffix, and how many bits a unit's number has.
+type idShape struct{ bucket, suffix, unit int }
+
+// shapeOf is the shape of an index of so many entries of so many units, with
+// so many bits of a hash kept.
+func shapeOf(entries int64, kept int, units uint32) idShape {
+	s := idShape{bucket: bits.Len64(uint64(entries / bucketEntries)), unit: bits.Len32(units)}
+	s.bucket = min(s.bucket, maxIDBits, max(kept-leastSuffix, 0))
+	s.suffix = max(min(kept-s.bucket, maxIDBits), 1)
+	return s
+}
+
+// leastSuffix is how many bits a suffix keeps: with fewer, look-ups would read
+// many units in vain.
+const leastSuffix = 10
 
 func (s idShape) bucketOf(hash uint64) uint64 { return hash >> (64 - s.bucket) }
 
 func (s idShape) suffixOf(hash uint64) uint64 { return hash << s.bucket >> (64 - s.suffix) }
 
 func (s idShape) valid() bool {
-	return s.bucket >= 0 && s.bucket <= maxIDBits && s.suffix > 0 && s.suffix <= maxIDBits
+	return s.bucket >= 0 && s.bucket <= maxIDBits && s.suffix > 0 && s.suffix <= maxIDBits && s.unit >= 0 && s.unit <= maxIDBits
 }
 
 // buckets is how many there are.
@@ -78,7 +99,8 @@ func (b *idBuilder) endUnit() {
 
 // write appends the index and says in the footer where it is.
 func (b *idBuilder) write(out *output, foot *footer) error {
-	foot.ids = idShape{min(bits.Len(uint(len(b.hashes)/bucketEntries)), maxIDBits), suffixBits}
+	foot.entries = int64(len(b.hashes))
+	foot.ids = shapeOf(foot.entries, max(bits.Len64(uint64(foot.entries))+flushSpareBits, leastFlushBits), b.next)
 	w := idWriter{out: out, foot: foot}
 	w.begin()
 	pairs, ends := b.sorted(foot.ids)
@@ -127,10 +149,10 @@ func (w *idWriter) begin() { w.from = w.out.offset }
 func (w *idWriter) bucket(pairs []idPair) error {
 	slices.Sort(pairs)
 	start := len(w.out.buf)
-	w.out.buf = appendBucket(w.out.buf, pairs, w.n)
+	w.out.buf = appendBucket(w.out.buf, pairs, w.n, w.foot.ids)
 	w.out.placed(start)
 	w.n++
-	w.dir = binary.LittleEndian.AppendUint64(w.dir, uint64(w.out.offset-w.from))
+	w.dir = appendEnd(w.dir, uint64(w.out.offset-w.from))
 	return w.out.flushIfBig()
 }
 
@@ -140,27 +162,45 @@ func (w *idWriter) end() error {
 	return w.out.flushIfBig()
 }
 
-// appendBucket writes a bucket: pairs of suffix and unit, each as a difference
-// to the pair before, and a checksum that also covers the bucket's number.
-func appendBucket(dst []byte, pairs []idPair, number uint32) []byte {
-	start := len(dst)
+// appendEnd appends where a bucket ends, endOf reads it.
+func appendEnd(dst []byte, end uint64) []byte {
+	return append(binary.LittleEndian.AppendUint32(dst, uint32(end)), byte(end>>32))
+}
+
+func endOf(b []byte) int64 { return int64(binary.LittleEndian.Uint32(b)) | int64(b[4])<<32 }
+
+// appendBucket writes a bucket: pairs of suffix and unit, which are sorted, and
+// a checksum that also covers the bucket's number. A suffix is a difference to
+// the one before: its lowest bits, as many as the differences have on average,
+// and before them in unary the others.
+func appendBucket(dst []byte, pairs []idPair, number uint32, shape idShape) []byte {
+	pairs = slices.Compact(pairs) // other hashes of the same suffix
+	start, suffixes := len(dst), uint64(0)
 	for i, p := range pairs {
-		switch {
-		case i > 0 && p == pairs[i-1]:
-			continue // another hash of the same suffix
-		case i > 0 && p.suffix() == pairs[i-1].suffix():
-			dst = binary.AppendUvarint(dst, 0)
-			dst = binary.AppendUvarint(dst, uint64(p.unit()-pairs[i-1].unit()))
-		case i > 0:
-			dst = binary.AppendUvarint(dst, p.suffix()-pairs[i-1].suffix())
-			dst = binary.AppendUvarint(dst, uint64(p.unit()))
-		default:
-			// The first pair's suffix may be 0: differences start above it.
-			dst = binary.AppendUvarint(dst, p.suffix()+1)
-			dst = binary.AppendUvarint(dst, uint64(p.unit()))
+		if i == 0 || p.suffix() != pairs[i-1].suffix() {
+			suffixes++
 		}
 	}
-	return binary.LittleEndian.AppendUint32(dst, bucketChecksum(dst[start:], number))
+	low := bits.Len64(1 << shape.suffix / (suffixes + 1))
+	if low > 0 {
+		low--
+	}
+	w := column.BitWriter{Dst: append(binary.AppendUvarint(dst, uint64(len(pairs))), byte(low))}
+	next := uint64(0)
+	for _, p := range pairs {
+		if p.suffix()+1 == next {
+			w.Put(1, 1)
+		} else {
+			delta := p.suffix() - next
+			next = p.suffix() + 1
+			w.Put(0, 1)
+			w.Unary(delta >> low)
+			w.Put(delta&(1<<low-1), low)
+		}
+		w.Put(uint64(p.unit()), shape.unit)
+	}
+	w.Align()
+	return binary.LittleEndian.AppendUint32(w.Dst, bucketChecksum(w.Dst[start:], number))
 }
 
 func bucketChecksum(b []byte, number uint32) uint32 {
@@ -171,33 +211,39 @@ func bucketChecksum(b []byte, number uint32) uint32 {
 
 // eachPair calls visit for the pairs of a bucket, in order, until it reports
 // false.
-func eachPair(b []byte, visit func(suffix uint64, unit uint32) bool) error {
+func eachPair(b []byte, shape idShape, visit func(suffix uint64, unit uint32) bool) error {
 	c := column.NewCursor(b)
-	suffix, unit := uint64(0), uint64(0)
-	for i := 0; c.Len() > 0 && c.Err() == nil; i++ {
-		delta := c.Uvarint()
-		switch {
-		case i == 0:
-			suffix, unit = delta-1, c.Uvarint()
-		case delta == 0:
-			unit += c.Uvarint()
-		default:
-			suffix, unit = suffix+delta, c.Uvarint()
+	n, low := c.Uvarint(), int(c.Byte())
+	if low > maxIDBits || n > uint64(8*len(b)) {
+		c.Fail("%d pairs with %d bits in %d bytes", n, low, len(b))
+	}
+	if c.Err() != nil {
+		return c.Err()
+	}
+	r, next := column.BitReader{B: c.Bytes(c.Len())}, uint64(0)
+	for range n {
+		if r.Get(1) == 0 {
+			high, ok := r.Unary()
+			if !ok || high > 1<<shape.suffix {
+				return fmt.Errorf("%w: suffix of more than %d bits", column.ErrCorrupt, shape.suffix)
+			}
+			next += (high<<low | r.Get(low)) + 1
 		}
-		if unit > 1<<32-1 {
-			c.Fail("unit %d", unit)
+		unit := r.Get(shape.unit)
+		if r.Past() || next == 0 || next > 1<<shape.suffix {
+			return fmt.Errorf("%w: pairs that end early or have suffixes of more than %d bits", column.ErrCorrupt, shape.suffix)
 		}
-		if c.Err() == nil && !visit(suffix, uint32(unit)) {
-			break
+		if !visit(next-1, uint32(unit)) {
+			return nil
 		}
 	}
-	return c.Err()
+	return nil
 }
 
 // findInBucket appends the units that may hold the hash.
 func findInBucket(dst []uint32, b []byte, hash uint64, shape idShape) ([]uint32, error) {
 	want := shape.suffixOf(hash)
-	err := eachPair(b, func(suffix uint64, unit uint32) bool {
+	err := eachPair(b, shape, func(suffix uint64, unit uint32) bool {
 		if suffix == want {
 			dst = append(dst, unit)
 		}

@@ -80,7 +80,7 @@ func (j *joiner[T]) join(ctx context.Context, inputs []*Reader[T]) error {
 	j.given.endTable(j.out)
 	j.foot.streams = j.out.section(j.table.append(nil))
 	j.foot.blocks = j.out.section(append(binary.AppendUvarint(j.keys.append(nil), uint64(j.blocks)), j.given.index...))
-	if err := joinIDs(j.out, &j.foot, j.ids); err != nil {
+	if err := joinIDs(j.out, &j.foot, j.ids, uint32(j.next/unitRows)); err != nil {
 		return err
 	}
 	if len(j.calls) > 0 {

@@ -12,6 +12,7 @@ import (
 // bucket to its last: so its entries come in the order of their hashes.
 type joinedIDs struct {
 	shape   idShape
+	entries int64
 	base    uint32 // the number of its first unit in the new segment
 	buckets []byte
 	dir     []byte
@@ -33,19 +34,19 @@ func (r *Reader[T]) allIDs() (joinedIDs, error) {
 		return joinedIDs{}, r.corrupt("ID directory", r.foot.idDir.offset, fmt.Errorf("%d bytes, want %d", len(dir), want))
 	}
 	b, err := r.read(r.foot.buckets, "ID buckets", false)
-	return joinedIDs{shape: r.foot.ids, buckets: b, dir: dir, path: func(n uint64, err error) error {
+	return joinedIDs{shape: r.foot.ids, entries: r.foot.entries, buckets: b, dir: dir, path: func(n uint64, err error) error {
 		return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.buckets.offset, err)
 	}}, err
 }
 
 // bucket parses bucket n into pending.
 func (j *joinedIDs) bucket(n uint64) error {
-	from := uint64(0)
+	from := int64(0)
 	if n > 0 {
-		from = binary.LittleEndian.Uint64(j.dir[(n-1)*dirEntry:])
+		from = endOf(j.dir[(n-1)*dirEntry:])
 	}
-	to := binary.LittleEndian.Uint64(j.dir[n*dirEntry:])
-	if to > uint64(len(j.buckets)) || from+4 > to {
+	to := endOf(j.dir[n*dirEntry:])
+	if to > int64(len(j.buckets)) || from+4 > to {
 		return j.path(n, fmt.Errorf("%w: from %d to %d of %d", column.ErrCorrupt, from, to, len(j.buckets)))
 	}
 	body, sum := j.buckets[from:to-4], binary.LittleEndian.Uint32(j.buckets[to-4:to])
@@ -53,7 +54,7 @@ func (j *joinedIDs) bucket(n uint64) error {
 		return j.path(n, fmt.Errorf("checksum %08x, want %08x", got, sum))
 	}
 	j.mem = j.mem[:0]
-	if err := eachPair(body, func(suffix uint64, unit uint32) bool {
+	if err := eachPair(body, j.shape, func(suffix uint64, unit uint32) bool {
 		j.mem = append(j.mem, pairOf(suffix, unit+j.base))
 		return true
 	}); err != nil {
@@ -97,24 +98,18 @@ func (j *joinedIDs) take(dst []idPair, n uint64, to idShape) ([]idPair, error) {
 
 // joinedShape is the shape of an index of the entries of several. A bit that
 // one of them does not have is not known.
-func joinedShape(list []joinedIDs) idShape {
-	buckets, known := 0, 2*maxIDBits
+func joinedShape(list []joinedIDs, units uint32) (s idShape, entries int64) {
+	known := 2 * maxIDBits
 	for i := range list {
-		buckets += list[i].shape.buckets()
+		entries += list[i].entries
 		known = min(known, list[i].shape.bucket+list[i].shape.suffix)
 	}
-	s := idShape{bucket: min(bits.Len(uint(buckets-1)), maxIDBits, max(known-leastSuffix, 0))}
-	s.suffix = min(known-s.bucket, suffixBits)
-	return s
+	return shapeOf(entries, min(bits.Len64(uint64(entries))+spareBits, known), units), entries
 }
 
-// leastSuffix is how many bits a suffix keeps: with fewer, look-ups would read
-// many units in vain.
-const leastSuffix = 10
-
 // joinIDs writes the ID index of all entries.
-func joinIDs(out *output, foot *footer, list []joinedIDs) error {
-	foot.ids = joinedShape(list)
+func joinIDs(out *output, foot *footer, list []joinedIDs, units uint32) error {
+	foot.ids, foot.entries = joinedShape(list, units)
 	w := idWriter{out: out, foot: foot}
 	w.begin()
 	var pairs []idPair

@@ -379,7 +379,7 @@ func (r *Reader[T]) bucket(n uint64) ([]byte, uint64, error) {
 	}
 	var ends [2]int64
 	for i := skip / dirEntry; i < 2; i++ {
-		ends[i] = int64(binary.LittleEndian.Uint64(d[i*dirEntry-skip:]))
+		ends[i] = endOf(d[i*dirEntry-skip:])
 	}
 	p := place{offset: r.foot.buckets.offset + ends[0], length: ends[1] - ends[0]}
 	part = fmt.Sprintf("ID bucket %d", n)

@@ -97,7 +97,7 @@ func (r *Reader[T]) verifyBucket(n uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := eachPair(b, func(uint64, uint32) bool { return true }); err != nil {
+	if err := eachPair(b, r.foot.ids, func(uint64, uint32) bool { return true }); err != nil {
 		return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.buckets.offset, errors.New("its entries cannot be read"))
 	}
 	return nil
