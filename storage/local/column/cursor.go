@@ -18,6 +18,8 @@ type Cursor struct {
 	mem *Memory // nil for none
 	// pool is what columns of IDs refer to; nil where there are none.
 	pool *Pool
+	// times are those of the records that the columns are of; nil for none.
+	times *Ints
 }
 
 // NewCursor returns a cursor over b. Strings read from it point into b.
@@ -30,6 +32,12 @@ func CursorIn(b []byte, m *Memory) *Cursor { return &Cursor{b: b, mem: m} }
 // In makes p what the columns that the cursor reads have their IDs from.
 func (c *Cursor) In(p *Pool) *Cursor {
 	c.pool = p
+	return c
+}
+
+// Timed makes times those of the records that the cursor reads columns of.
+func (c *Cursor) Timed(times *Ints) *Cursor {
+	c.times = times
 	return c
 }
 

@@ -88,8 +88,11 @@ func takes(kind, c byte) bool {
 	case varStrings:
 		return class&charAlnum != 0 || c == '-'
 	}
-	return false
+	return strings.IndexByte(timeChars, c) >= 0
 }
+
+// timeChars are those of times.
+const timeChars = "0123456789-:.,TZ "
 
 // takesAll reports whether lit may stand in a value of the kind.
 func takesAll(kind byte, lit string) bool {

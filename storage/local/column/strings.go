@@ -18,16 +18,22 @@ const (
 // distinct they stand in a dictionary; texts that differ in their numbers and
 // IDs only are taken apart, and the IDs are of the block that t is at.
 func AppendStrings(dst []byte, t *Table, vals []string) []byte {
+	return appendStrings(dst, t, vals, nil)
+}
+
+// appendStrings is AppendStrings for texts of records of these times, nil for
+// none.
+func appendStrings(dst []byte, t *Table, vals []string, times []int64) []byte {
 	if dict, refs := dictionary(vals); dict != nil {
 		dst = append(dst, stringsDict)
 		dst = binary.AppendUvarint(dst, uint64(len(dict)))
-		return AppendInts(appendDistinct(dst, t, dict), refs)
+		return AppendInts(appendDistinct(dst, t, dict, nil), refs)
 	}
-	return appendDistinct(dst, t, vals)
+	return appendDistinct(dst, t, vals, times)
 }
 
-func appendDistinct(dst []byte, t *Table, vals []string) []byte {
-	if out, ok := appendTemplates(dst, t, vals); ok {
+func appendDistinct(dst []byte, t *Table, vals []string, times []int64) []byte {
+	if out, ok := appendTemplates(dst, t, vals, times); ok {
 		return out
 	}
 	return appendPlain(dst, vals)

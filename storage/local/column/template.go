@@ -3,6 +3,7 @@ package column
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // Texts that a program writes differ in their variables. A template is what
@@ -22,6 +23,9 @@ const (
 // templateEncoder takes the texts of one column apart.
 type templateEncoder struct {
 	vals  []string
+	times []int64 // of the records, nil for none
+	clock clock
+	told  []byte         // which variables of a text are its time: their kinds, or 0
 	index map[string]int // by the pieces
 	shape []shape
 	of    []int    // the shape of each text
@@ -33,6 +37,7 @@ type templateEncoder struct {
 // shape is a template that may be: how many texts have it.
 type shape struct {
 	first, rows, vars int
+	times             []byte // the kinds of variables that are times, 0 for others; nil for none
 	ref               int64
 	kinds             []byte
 }
@@ -41,15 +46,15 @@ type shape struct {
 const whole = 0
 
 // appendTemplates reports false where templates don't make vals shorter.
-func appendTemplates(dst []byte, t *Table, vals []string) ([]byte, bool) {
+func appendTemplates(dst []byte, t *Table, vals []string, times []int64) ([]byte, bool) {
 	if len(vals) < minTemplateRows {
 		return dst, false
 	}
-	e := templateEncoder{vals: vals, index: map[string]int{}, shape: make([]shape, 1)}
+	e := templateEncoder{vals: vals, times: times, index: map[string]int{}, shape: make([]shape, 1)}
 	plain := 0
-	for _, s := range vals {
+	for i, s := range vals {
 		plain += len(s)
-		e.add(s)
+		e.add(i, s)
 	}
 	if 2*len(e.vars) < len(vals) || 2*e.settle() < len(vals) {
 		return dst, false
@@ -62,29 +67,50 @@ func appendTemplates(dst []byte, t *Table, vals []string) ([]byte, bool) {
 	return dst, true
 }
 
+// variable returns where the first variable of text row at or behind i stands,
+// and its kind where that is one of a time.
+func (e *templateEncoder) variable(row int, s string, i int) (start, end int, kind byte) {
+	start, end = nextVariable(s, i)
+	if e.times != nil {
+		if kind, to := e.clock.find(s, start, end, e.times[row]); kind != 0 {
+			return start, to, kind
+		}
+	}
+	return start, end, 0
+}
+
 // add finds the shape of a text.
-func (e *templateEncoder) add(s string) {
+func (e *templateEncoder) add(row int, s string) {
 	e.from = append(e.from, len(e.vars))
-	e.key = e.key[:0]
-	last, n := 0, len(e.vars)
+	e.key, e.told = e.key[:0], e.told[:0]
+	last, n, timed := 0, len(e.vars), false
 	for i := 0; len(s) <= maxTemplateText; {
-		start, end := nextVariable(s, i)
+		start, end, kind := e.variable(row, s, i)
 		e.key = append(append(e.key, s[last:start]...), 0)
 		if start == len(s) {
 			break
 		}
-		e.vars = append(e.vars, s[start:end])
+		e.vars, e.told = append(e.vars, s[start:end]), append(e.told, kind)
+		timed = timed || kind != 0
 		last, i = end, end
+	}
+	pieces := len(e.key)
+	for i := 0; timed && i < len(e.told); i++ {
+		e.key = append(e.key, 1+e.told[i])
 	}
 	at, ok := e.index[string(e.key)]
 	switch vars := len(e.vars) - n; {
 	case ok:
-	case len(s) > maxTemplateText || vars > maxVariables || hasZero(e.key, vars+1):
+	case len(s) > maxTemplateText || vars > maxVariables || hasZero(e.key[:pieces], vars+1):
 		at = whole
 	default:
 		at = len(e.shape)
 		e.index[string(e.key)] = at
-		e.shape = append(e.shape, shape{first: len(e.of), vars: vars})
+		s := shape{first: len(e.of), vars: vars}
+		if timed {
+			s.times = slices.Clone(e.told)
+		}
+		e.shape = append(e.shape, s)
 	}
 	if at == whole {
 		e.vars = e.vars[:n]
@@ -173,6 +199,9 @@ func (e *templateEncoder) columns() [][]string {
 		}
 		for j := range s.vars {
 			k := start[at] + j
+			if s.times != nil && s.times[j] != 0 {
+				continue
+			}
 			v := e.vars[e.from[i]+j]
 			if out[k] == nil {
 				out[k] = make([]string, 0, s.rows)
@@ -191,6 +220,10 @@ func (e *templateEncoder) columns() [][]string {
 		}
 		s.kinds = make([]byte, s.vars)
 		for j := range s.vars {
+			if s.times != nil && s.times[j] != 0 {
+				s.kinds[j] = s.times[j]
+				continue
+			}
 			s.kinds[j] = bestKind(kinds[start[i]+j], out[start[i]+j])
 		}
 	}
@@ -222,7 +255,7 @@ func (e *templateEncoder) appendPieces(dst []byte, s *shape) []byte {
 	dst = append(dst, s.kinds...)
 	last := 0
 	for range s.vars + 1 {
-		start, end := nextVariable(text, last)
+		start, end, _ := e.variable(s.first, text, last)
 		dst = AppendString(dst, text[last:start])
 		last = end
 	}
@@ -231,6 +264,8 @@ func (e *templateEncoder) appendPieces(dst []byte, s *shape) []byte {
 
 func appendVariable(dst []byte, t *Table, kind byte, vals []string) []byte {
 	switch kind {
+	default: // a time
+		return dst
 	case varStrings:
 		return appendNested(dst, vals)
 	case varInts, varPadded, varFraction:
@@ -239,8 +274,9 @@ func appendVariable(dst []byte, t *Table, kind byte, vals []string) []byte {
 		return AppendIDs(dst, t, idsOf[[narrowLen]byte](vals, packHex))
 	case varULID:
 		return AppendIDs(dst, t, idsOf[[wideLen]byte](vals, packULID))
+	case varUUID, varHex32:
+		return AppendIDs(dst, t, idsOf[[wideLen]byte](vals, packHex))
 	}
-	return AppendIDs(dst, t, idsOf[[wideLen]byte](vals, packHex))
 }
 
 func appendNumbers(dst []byte, kind byte, vals []string) []byte {

@@ -14,9 +14,10 @@ type templates struct {
 	// rank counts, for each text, those of the same template before it: there
 	// its variables stand. It is worked out where texts are asked for back and
 	// forth.
-	rank []uint32
-	back int // how often place went back
-	buf  []byte
+	rank  []uint32
+	back  int // how often place went back
+	clock clock
+	buf   []byte
 }
 
 // place is a text, and what stands before it.
@@ -50,7 +51,7 @@ func (c *Cursor) templates(n int) *templates {
 	// Most templates have few variables.
 	pieces := c.mem.stringsOf(4 * len(v.list))[:0]
 	for i := range v.list[1:] {
-		pieces = c.template(&v.list[1+i], pieces)
+		pieces = c.template(&v.list[1+i], pieces, c.times != nil && c.times.Len() == n)
 	}
 	v.refs = c.refs(n)
 	if c.err != nil {
@@ -66,8 +67,9 @@ func (c *Cursor) templates(n int) *templates {
 	return v
 }
 
-// template reads a template. Its pieces are appended to those of the others.
-func (c *Cursor) template(t *template, pieces []string) []string {
+// template reads a template, of texts of which the times are known if timed.
+// Its pieces are appended to those of the others.
+func (c *Cursor) template(t *template, pieces []string, timed bool) []string {
 	n := c.Count(2)
 	t.kinds = c.Bytes(n)
 	start := len(pieces)
@@ -76,8 +78,11 @@ func (c *Cursor) template(t *template, pieces []string) []string {
 	}
 	t.pieces = pieces[start:len(pieces):len(pieces)]
 	for _, kind := range t.kinds {
-		if kind >= varKinds {
+		switch {
+		case int(kind) >= timeKinds:
 			c.Fail("variable kind %d is unknown", kind)
+		case kind >= varTimes && !timed:
+			c.Fail("a time in texts of records without one")
 		}
 	}
 	return pieces
@@ -232,6 +237,9 @@ func (v *templates) append(dst []byte, i int) []byte {
 		case varHex16:
 			id := x.narrow.At(rank)
 			dst = appendHex(dst, id[:])
+		default:
+			v.clock.set(v.c.times.At(i))
+			dst = v.clock.append(dst, kind)
 		case varULID:
 			id := x.wide.At(rank)
 			dst = appendULID(dst, &id)

@@ -16,6 +16,13 @@ const maxDepth = 20000
 // AppendValues appends a column of values: their kinds, then the strings, the
 // numbers and the rest, each as a column of its own.
 func AppendValues(dst []byte, t *Table, vals []telemetry.Value) []byte {
+	return AppendTimed(dst, t, vals, nil)
+}
+
+// AppendTimed is AppendValues for values of records of these times, which the
+// reader is to have; nil for none. A text that tells its time hardly costs more
+// than one that does not.
+func AppendTimed(dst []byte, t *Table, vals []telemetry.Value, times []int64) []byte {
 	kinds := make([]int64, len(vals))
 	var strs, rest []string
 	var ints, doubles []int64
@@ -36,8 +43,11 @@ func AppendValues(dst []byte, t *Table, vals []telemetry.Value) []byte {
 		}
 	}
 	dst = AppendInts(dst, kinds)
+	if len(strs) < len(vals) {
+		times = nil // they are those of other places
+	}
 	if len(strs) > 0 {
-		dst = AppendStrings(dst, t, strs)
+		dst = appendStrings(dst, t, strs, times)
 	}
 	if len(ints) > 0 {
 		dst = AppendInts(dst, ints)

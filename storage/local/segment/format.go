@@ -12,7 +12,7 @@ import (
 )
 
 // Version is the format that this code writes. It is the only one it reads.
-const Version = 6
+const Version = 7
 
 // Magic starts and ends every segment.
 var Magic = [8]byte{'C', 'L', 'E', 'W', 'S', 'E', 'G', '\n'}

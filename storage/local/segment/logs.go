@@ -32,18 +32,19 @@ var Logs = &Codec[log]{
 const anySeverity = 255
 
 func encodeLogs(rows []*log, streams []int64, t *column.Table) (out [chunkCount][]byte) {
+	times := make([]int64, len(rows))
 	traces := make([]telemetry.TraceID, len(rows))
 	spans := make([]telemetry.SpanID, len(rows))
 	bodies := make([]telemetry.Value, len(rows))
 	for i, l := range rows {
-		traces[i], spans[i], bodies[i] = l.TraceID, l.SpanID, l.Body
+		times[i], traces[i], spans[i], bodies[i] = l.Time, l.TraceID, l.SpanID, l.Body
 	}
-	out[chunkTime] = ints(column.AppendInts(nil, streams), rows, func(l *log) int64 { return l.Time })
+	out[chunkTime] = column.AppendInts(column.AppendInts(nil, streams), times)
 	out[chunkIDs] = column.AppendIDs(column.AppendIDs(nil, t, traces), t, spans)
 
 	sev := ints(nil, rows, func(l *log) int64 { return int64(l.Severity) })
 	out[chunkSeverity] = texts(sev, t, rows, func(l *log) string { return l.SeverityText })
-	out[chunkBody] = column.AppendValues(nil, t, bodies)
+	out[chunkBody] = column.AppendTimed(nil, t, bodies, times)
 	out[chunkAttrs] = attrs(nil, t, rows, func(l *log) telemetry.Attrs { return l.Attrs })
 
 	rest := appendObserved(nil, rows)

@@ -130,6 +130,9 @@ func (w *Rows[T]) need(id chunkID) error {
 	if id == chunkTime {
 		w.streams, w.times = c.Ints(w.block.rows), c.Ints(w.block.rows)
 	}
+	if id == chunkBody {
+		c.Timed(&w.times)
+	}
 	w.cols.parse(id, c, w.block.rows)
 	if err := ended(c); err != nil {
 		return w.r.badChunk(w.block, id, err)
