@@ -237,12 +237,12 @@ func (v *templates) append(dst []byte, i int) []byte {
 		case varHex16:
 			id := x.narrow.At(rank)
 			dst = appendHex(dst, id[:])
-		default:
-			v.clock.set(v.c.times.At(i))
-			dst = v.clock.append(dst, kind)
 		case varULID:
 			id := x.wide.At(rank)
 			dst = appendULID(dst, &id)
+		default:
+			v.clock.set(v.c.times.At(i))
+			dst = v.clock.append(dst, kind)
 		}
 	}
 	return append(dst, t.pieces[len(t.kinds)]...)
