@@ -277,6 +277,10 @@ func (m *Manager) Errors() map[string]error {
 // Endpoints returns the Alertmanagers and how they have answered.
 func (m *Manager) Endpoints() []Endpoint { return m.notify.list() }
 
+// SetAlertmanagers tells others from now on. It is for after Start, and one
+// caller at a time.
+func (m *Manager) SetAlertmanagers(addresses []string) error { return m.notify.aim(addresses) }
+
 // Switches are the circuit breakers of the Alertmanagers, by name.
 func (m *Manager) Switches() map[string]guard.Switch { return m.notify.switches() }
 

@@ -45,48 +45,59 @@ type Endpoint struct {
 // notifications sends alerts to all Alertmanagers.
 type notifications struct {
 	*notifier.Manager
+	cfg     Config
+	reg     prometheus.Registerer
+	log     *slog.Logger
 	targets chan map[string][]*targetgroup.Group
 	wg      sync.WaitGroup
 
+	mu        sync.RWMutex
 	ways      map[string]*way // by address
 	addresses []string        // in the order of the configuration
 }
 
 func newNotifications(cfg Config, reg prometheus.Registerer, log *slog.Logger) (*notifications, error) {
-	n := &notifications{
-		targets: make(chan map[string][]*targetgroup.Group, 1),
-		ways:    map[string]*way{},
-	}
+	n := &notifications{cfg: cfg, reg: reg, log: log, targets: make(chan map[string][]*targetgroup.Group, 1)}
 	n.Manager = notifier.NewManager(&notifier.Options{
 		QueueCapacity:   cfg.QueueCapacity,
 		DrainOnShutdown: true, // bounded by send_timeout a batch
 		Do:              n.do,
 		Registerer:      reg,
 	}, model.UTF8Validation, log)
+	return n, n.aim(cfg.Alertmanagers)
+}
 
+// aim sends to these from now on. One caller at a time.
+func (n *notifications) aim(alertmanagers []string) error {
 	conf := &config.Config{GlobalConfig: config.GlobalConfig{
-		ExternalLabels:             cfg.externalLabels(),
+		ExternalLabels:             n.cfg.externalLabels(),
 		MetricNameValidationScheme: model.UTF8Validation,
 	}}
-	targets := map[string][]*targetgroup.Group{}
-	for i, address := range cfg.Alertmanagers {
-		am, target, err := alertmanager(address, cfg.RetryFor+cfg.SendTimeout)
+	targets, ways := map[string][]*targetgroup.Group{}, map[string]*way{}
+	var addresses []string
+	for i, address := range alertmanagers {
+		am, target, err := alertmanager(address, n.cfg.RetryFor+n.cfg.SendTimeout)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		conf.AlertingConfig.AlertmanagerConfigs = append(conf.AlertingConfig.AlertmanagerConfigs, am)
 		key := am.Scheme + "://" + target
-		n.ways[key] = newWay(i+1, cfg, reg, log)
-		n.addresses = append(n.addresses, key)
+		if ways[key] = n.ways[key]; ways[key] == nil || i >= len(n.addresses) || n.addresses[i] != key {
+			ways[key] = newWay(i+1, n.cfg, n.reg, n.log)
+		}
+		addresses = append(addresses, key)
 		targets[fmt.Sprintf("config-%d", i)] = []*targetgroup.Group{{
 			Source: key, Targets: []model.LabelSet{{model.AddressLabel: model.LabelValue(target)}},
 		}}
 	}
 	if err := n.ApplyConfig(conf); err != nil {
-		return nil, fmt.Errorf("set up alertmanagers: %w", err)
+		return fmt.Errorf("set up alertmanagers: %w", err)
 	}
+	n.mu.Lock()
+	n.ways, n.addresses = ways, addresses
+	n.mu.Unlock()
 	n.targets <- targets
-	return n, nil
+	return nil
 }
 
 // alertmanager turns an address into Prometheus's configuration and target.
@@ -120,7 +131,9 @@ func (n *notifications) stop() {
 
 // do sends a request to an Alertmanager, the way that leads there.
 func (n *notifications) do(ctx context.Context, client *http.Client, req *http.Request) (*http.Response, error) {
+	n.mu.RLock()
 	w := n.ways[req.URL.Scheme+"://"+req.URL.Host]
+	n.mu.RUnlock()
 	if w == nil {
 		return client.Do(req.WithContext(ctx))
 	}
@@ -129,6 +142,8 @@ func (n *notifications) do(ctx context.Context, client *http.Client, req *http.R
 
 // list returns what is known of the Alertmanagers.
 func (n *notifications) list() []Endpoint {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
 	out := make([]Endpoint, 0, len(n.addresses))
 	for _, address := range n.addresses {
 		out = append(out, n.ways[address].endpoint(address))
@@ -138,6 +153,8 @@ func (n *notifications) list() []Endpoint {
 
 // switches are the circuit breakers, by name.
 func (n *notifications) switches() map[string]guard.Switch {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
 	out := make(map[string]guard.Switch, len(n.ways))
 	for i, address := range n.addresses {
 		out[wayName(i+1)] = n.ways[address].guard

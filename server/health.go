@@ -52,7 +52,7 @@ type probe func(ctx context.Context) Dependency
 type health struct {
 	version string
 	started time.Time
-	probes  []probe
+	probes  func() []probe // as they are now
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -97,9 +97,9 @@ func (h *health) sample() {
 // a full disk would show in answers and metrics only.
 func (h *health) tell(ctx context.Context) {
 	if h.status == nil {
-		h.status = make(map[string]string, len(h.probes))
+		h.status = map[string]string{}
 	}
-	for _, p := range h.probes {
+	for _, p := range h.probes() {
 		d := p(ctx)
 		before := h.status[d.Name]
 		h.status[d.Name] = d.Status
@@ -117,7 +117,7 @@ func (h *health) tell(ctx context.Context) {
 // work without is down, degraded where anything is not ok.
 func (h *health) report(ctx context.Context) Health {
 	out := Health{Status: "ok", Version: h.version, UptimeS: int64(time.Since(h.started).Seconds()), Dependencies: []Dependency{}}
-	for _, p := range h.probes {
+	for _, p := range h.probes() {
 		d := p(ctx)
 		out.Dependencies = append(out.Dependencies, d)
 		switch {

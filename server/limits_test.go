@@ -26,6 +26,7 @@ func TestLimitsFollowTheFile(t *testing.T) {
 	put("limits: {}")
 	cfg := started(t, func(c *config.Config) {
 		c.File, c.Server.ReloadInterval = file, model.Duration(10*time.Millisecond)
+		c.Again = func() (config.Config, error) { return config.Load(file) }
 	})
 	n := 0
 	send := func() int {

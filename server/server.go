@@ -28,11 +28,13 @@ type Server struct {
 	cfg     config.Config
 	version string
 	log     *slog.Logger
+	level   *slog.LevelVar
 	reg     *prometheus.Registry
 	auth    *auth.Authenticator
 
 	stores  *stores
 	limits  *limits
+	reloads *reloader
 	members *members.Members              // nil where work is shared with nobody
 	alerts  atomic.Pointer[alert.Manager] // nil until rules are evaluated, and where they are not
 	query   *queries
@@ -91,11 +93,11 @@ func newServer(cfg config.Config, version string, stderr io.Writer) (*Server, er
 }
 
 func (s *Server) openLog(stderr io.Writer) error {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(s.cfg.Telemetry.LogLevel)); err != nil {
+	s.level = &slog.LevelVar{}
+	if err := s.level.UnmarshalText([]byte(s.cfg.Telemetry.LogLevel)); err != nil {
 		return fmt.Errorf("telemetry.log_level: %w", err)
 	}
-	opts := &slog.HandlerOptions{Level: level}
+	opts := &slog.HandlerOptions{Level: s.level}
 	var h slog.Handler = slog.NewTextHandler(stderr, opts)
 	if s.cfg.Telemetry.LogFormat == "json" {
 		h = slog.NewJSONHandler(stderr, opts)

@@ -11,7 +11,6 @@ import (
 	"github.com/clewhq/clew/alert"
 	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/internal/tenant"
-	"github.com/clewhq/clew/server/config"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/local"
@@ -28,11 +27,12 @@ type watch struct {
 // watchItself starts the loops behind /api/v1/health, /api/v1/status, clew's
 // own metrics and the limits in the configuration file.
 func (s *Server) watchItself(context.Context) error {
+	s.reloads = newReloader(s)
 	s.watch = &watch{
-		health: &health{version: s.version, started: time.Now(), probes: s.probes(), log: s.log},
+		health: &health{version: s.version, started: time.Now(), probes: s.probes, log: s.log},
 		intake: &intake{gather: s.reg, reader: s.stores.records},
 	}
-	loops := []func(context.Context){s.watch.intake.run, s.watch.health.run, s.limits.run}
+	loops := []func(context.Context){s.watch.intake.run, s.watch.health.run, s.reloads.run}
 	if every := time.Duration(s.cfg.Telemetry.StoreMetrics); every > 0 {
 		open := func() (promstorage.Appendable, error) { return s.stores.metrics.Tenant(tenant.Anonymous) }
 		m := &selfMetrics{gather: s.reg, open: open, every: every, instance: s.cfg.Server.HTTPListen, log: s.log}
@@ -79,17 +79,10 @@ func (s *Server) probes() []probe {
 			})
 		}
 	}
-	for i := range s.cfg.Alert.Alertmanagers {
-		if !s.cfg.Runs(config.TargetRuler) {
-			break // it sends no alerts
+	if m := s.alerts.Load(); m != nil {
+		for _, e := range m.Endpoints() {
+			out = append(out, func(context.Context) Dependency { return alertmanagerHealth(e, time.Duration(s.cfg.Alert.SendTimeout)) })
 		}
-		out = append(out, func(context.Context) Dependency {
-			endpoints := s.alerts.Load().Endpoints()
-			if i >= len(endpoints) {
-				return Dependency{Name: s.cfg.Alert.Alertmanagers[i], Type: "alertmanager", Status: "ok", CircuitBreaker: "closed"}
-			}
-			return alertmanagerHealth(endpoints[i], time.Duration(s.cfg.Alert.SendTimeout))
-		})
 	}
 	return out
 }

@@ -54,7 +54,7 @@ func (s *Server) openStores(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("correlation: %w", err)
 	}
-	s.limits = newLimits(s.cfg, s.log)
+	s.limits = newLimits(s.cfg)
 	if err := s.openRecords(ctx); err != nil {
 		return err
 	}
@@ -222,6 +222,7 @@ func (s *Server) routes() (*http.ServeMux, *grpc.Server, error) {
 	})
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.HandleFunc("GET /api/v1/health", s.watch.health.serve)
+	mux.HandleFunc("POST /-/reload", s.reloads.serve)
 	mux.HandleFunc("GET /api/v1/circuit-breakers", s.listBreakers)
 	mux.HandleFunc("PUT /api/v1/circuit-breakers/{name}", s.breakers)
 	mux.HandleFunc("GET /api/v1/status", s.watch.intake.serve)

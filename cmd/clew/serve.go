@@ -68,6 +68,9 @@ func load(cmd *cobra.Command, file string, f config.Config) (config.Config, erro
 	if err := c.Validate(); err != nil {
 		return c, usageError{err}
 	}
+	if file != "" {
+		c.Again = func() (config.Config, error) { return load(cmd, file, f) }
+	}
 	return c, nil
 }
 

@@ -1,6 +1,10 @@
 package guard
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metrics are one dependency's.
 type metrics struct {
@@ -26,10 +30,29 @@ func newMetrics(reg prometheus.Registerer, dependency string) *metrics {
 			Name: "clew_calls_refused_total", Help: "Calls that were not made: full, too many were under way; open, an operator has opened the breaker.", ConstLabels: of,
 		}, []string{"reason"}),
 	}
-	if reg != nil {
-		reg.MustRegister(m.state, m.changes, m.retries, m.refused)
+	if reg == nil {
+		return m
 	}
+	m.state, m.changes = registered(reg, m.state), registered(reg, m.changes)
+	m.retries, m.refused = registered(reg, m.retries), registered(reg, m.refused)
+	m.state.Set(0)
 	return m
+}
+
+// registered returns c, or what stands there already under its name: a
+// dependency whose address changes keeps its numbers.
+func registered[C prometheus.Collector](reg prometheus.Registerer, c C) C {
+	err := reg.Register(c)
+	var there prometheus.AlreadyRegisteredError
+	if errors.As(err, &there) {
+		if old, ok := there.ExistingCollector.(C); ok {
+			return old
+		}
+	}
+	if err != nil {
+		panic(err) // two kinds of metrics under one name, as MustRegister has it
+	}
+	return c
 }
 
 func (m *metrics) to(state string) {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -32,7 +33,7 @@ type Config struct {
 type Token struct {
 	Name    string   `yaml:"name"`    // for people: whose token it is
 	Token   string   `yaml:"token"`   // the secret itself, or ${VAR}
-	File    string   `yaml:"file"`    // a file that holds the secret, instead of token; read at start
+	File    string   `yaml:"file"`    // a file that holds the secret, instead of token; read at start and at each reload
 	Tenants []string `yaml:"tenants"` // tenants it may act for, the first by default; "*" is any, none means anonymous
 }
 
@@ -97,8 +98,12 @@ var (
 	ErrForbidden       = errors.New("these credentials may not act for that tenant")
 )
 
-// Authenticator checks credentials. It is immutable and safe for concurrent use.
-type Authenticator struct {
+// Authenticator checks credentials, which Set changes. It is safe for
+// concurrent use.
+type Authenticator struct{ now atomic.Pointer[credentials] }
+
+// credentials are immutable.
+type credentials struct {
 	kind   string
 	tokens []tokenEntry
 	users  map[string]User
@@ -111,22 +116,30 @@ type tokenEntry struct {
 
 // New returns an Authenticator for a valid c; it reads the token files.
 func New(c Config) (*Authenticator, error) {
-	a := &Authenticator{kind: c.Type, users: map[string]User{}}
+	a := &Authenticator{}
+	return a, a.Set(c)
+}
+
+// Set makes a valid c what holds from now on; it reads the token files. Where
+// one cannot be read all stays as it was.
+func (a *Authenticator) Set(c Config) error {
+	now := &credentials{kind: c.Type, users: map[string]User{}}
 	for _, t := range c.Tokens {
 		secret := t.Token
 		if t.File != "" {
 			b, err := os.ReadFile(t.File)
 			if err != nil {
-				return nil, fmt.Errorf("read the token of auth.tokens %q: %w", t.Name, err)
+				return fmt.Errorf("read the token of auth.tokens %q: %w", t.Name, err)
 			}
 			secret = strings.TrimSpace(string(b))
 		}
-		a.tokens = append(a.tokens, tokenEntry{sha256.Sum256([]byte(secret)), t.Tenants})
+		now.tokens = append(now.tokens, tokenEntry{sha256.Sum256([]byte(secret)), t.Tenants})
 	}
 	for _, u := range c.Users {
-		a.users[u.Name] = u
+		now.users[u.Name] = u
 	}
-	return a, nil
+	a.now.Store(now)
+	return nil
 }
 
 // Authenticate returns ctx with the tenant that a caller acts for. authorization
@@ -135,13 +148,14 @@ func New(c Config) (*Authenticator, error) {
 func (a *Authenticator) Authenticate(ctx context.Context, authorization, wanted string) (context.Context, error) {
 	var allowed []string
 	var ok bool
-	switch a.kind {
+	now := a.now.Load()
+	switch now.kind {
 	case "", "none":
 		return tenant.With(ctx, tenant.Anonymous), nil
 	case "token":
-		allowed, ok = a.byToken(authorization)
+		allowed, ok = now.byToken(authorization)
 	case "basic":
-		allowed, ok = a.byPassword(authorization)
+		allowed, ok = now.byPassword(authorization)
 	}
 	if !ok {
 		return nil, ErrUnauthenticated
@@ -166,25 +180,25 @@ func choose(allowed []string, wanted string) (string, error) {
 	return "", ErrForbidden
 }
 
-func (a *Authenticator) byToken(authorization string) ([]string, bool) {
+func (c *credentials) byToken(authorization string) ([]string, bool) {
 	secret, ok := cutScheme(authorization, "bearer")
 	if !ok {
 		return nil, false
 	}
 	sum := sha256.Sum256([]byte(secret))
 	found := -1 // look at every token, so that time tells nothing
-	for i := range a.tokens {
-		if subtle.ConstantTimeCompare(sum[:], a.tokens[i].sum[:]) == 1 {
+	for i := range c.tokens {
+		if subtle.ConstantTimeCompare(sum[:], c.tokens[i].sum[:]) == 1 {
 			found = i
 		}
 	}
 	if found < 0 {
 		return nil, false
 	}
-	return a.tokens[found].tenants, true
+	return c.tokens[found].tenants, true
 }
 
-func (a *Authenticator) byPassword(authorization string) ([]string, bool) {
+func (c *credentials) byPassword(authorization string) ([]string, bool) {
 	encoded, ok := cutScheme(authorization, "basic")
 	if !ok {
 		return nil, false
@@ -194,7 +208,7 @@ func (a *Authenticator) byPassword(authorization string) ([]string, bool) {
 		return nil, false
 	}
 	name, password, _ := strings.Cut(string(raw), ":")
-	u, ok := a.users[name]
+	u, ok := c.users[name]
 	if !ok || bcrypt.CompareHashAndPassword([]byte(u.PasswordHash), []byte(password)) != nil {
 		return nil, false
 	}
@@ -208,7 +222,7 @@ func cutScheme(authorization, scheme string) (string, bool) {
 
 // Challenge is the WWW-Authenticate header for a 401.
 func (a *Authenticator) Challenge() string {
-	if a.kind == "basic" {
+	if a.now.Load().kind == "basic" {
 		return `Basic realm="clew"`
 	}
 	return "Bearer"

@@ -44,6 +44,8 @@ type Config struct {
 	AuthWritten bool `yaml:"-"`
 	// File is where it was read from, "" for nowhere.
 	File string `yaml:"-"`
+	// Again reads it again, with what flags have changed.
+	Again func() (Config, error) `yaml:"-"`
 }
 
 // Server is the `server` section.
@@ -68,7 +70,7 @@ type Server struct {
 	// collected: less takes less memory and more CPU time. GOGC in the
 	// environment wins.
 	GCPercent int `yaml:"gc_percent"`
-	// ReloadInterval is how often the file is looked at for changed limits.
+	// ReloadInterval is how often the file is looked at for changes.
 	ReloadInterval model.Duration `yaml:"reload_interval"`
 }
 
@@ -120,6 +122,7 @@ func Load(path string) (Config, error) {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	c.File = path
+	c.Again = func() (Config, error) { return Load(path) }
 	c.AuthWritten = strictyaml.Has(data, "auth", "type")
 	return c, nil
 }

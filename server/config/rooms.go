@@ -32,8 +32,7 @@ import (
 
 // Rooms are the sections that belong to other rooms.
 type Rooms struct {
-	// Limits bound what tenants may send. They alone are read again when the
-	// file changes, without a restart.
+	// Limits bound what tenants may send. They are read again without a restart.
 	Limits Limits `yaml:"limits"`
 	// Receivers is the way in: what is taken.
 	Receivers collector.Config `yaml:"receivers"`
