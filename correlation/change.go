@@ -10,8 +10,9 @@ import (
 const Change Kind = "change"
 
 // ChangeID is an ID that every log record carries that tells of a deployment,
-// of changed settings or of a changed flag, so that these are found near a
-// story as fast as the story is. It is never followed.
+// of changed settings or of a changed flag, and every first span of a pipeline
+// or a deployment, so that these are found near a story as fast as the story is.
+// It is never followed.
 const ChangeID = "clew.change"
 
 // changeAttrs begin the attributes of such records, as OpenTelemetry names them
@@ -37,27 +38,34 @@ func isChange(l *telemetry.Log) bool {
 	}
 	for i := range l.Attrs {
 		a := &l.Attrs[i]
-		if a.Key == "" {
-			continue
-		}
-		switch a.Key[0] {
-		case 'd', 'c', 'f':
-			if isChangeAttr(a.Key) && a.Value.Text() != "" {
-				return true
-			}
-		case 'e':
-			if a.Key == attrEventName && isChangeEvent(a.Value.Str()) {
-				return true
-			}
+		if isChangeAttr(a) || a.Key == attrEventName && isChangeEvent(a.Value.Str()) {
+			return true
 		}
 	}
 	return false
 }
 
-func isChangeAttr(key string) bool {
-	for _, word := range changeAttrs {
-		if strings.HasPrefix(key, word) {
+// isChangeSpan reports whether s, which has no parent, is a deployment's or the
+// run of a pipeline.
+func isChangeSpan(s *telemetry.Span) bool {
+	if !s.ParentID.IsZero() {
+		return false
+	}
+	for i := range s.Attrs {
+		if isChangeAttr(&s.Attrs[i]) {
 			return true
+		}
+	}
+	return false
+}
+
+func isChangeAttr(a *telemetry.Attr) bool {
+	if a.Key == "" || a.Key[0] != 'c' && a.Key[0] != 'd' && a.Key[0] != 'f' {
+		return false
+	}
+	for _, word := range changeAttrs {
+		if strings.HasPrefix(a.Key, word) {
+			return a.Value.Text() != ""
 		}
 	}
 	return false

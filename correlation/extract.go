@@ -102,6 +102,10 @@ func (w *walker) span(s *telemetry.Span) {
 	w.src = source{place: "parent"}
 	w.spanID(s.ParentID)
 	w.attrs("attribute", s.Attrs)
+	if isChangeSpan(s) {
+		w.src = source{place: "what it tells of"}
+		w.emitNormal([]byte(ChangeID), Change)
+	}
 	for i := range s.Events {
 		w.src = source{"event", s.Events[i].Name}
 		w.entries("", s.Events[i].Attrs)

@@ -29,4 +29,6 @@ type CallReader interface {
 	// calls.Totals.Sum does of all spans of the store. Counts are exact,
 	// durations within calls.SketchError.
 	Calls(ctx context.Context, q CallQuery) (*calls.Totals, error)
+	// CallSteps is Calls by steps of so many minutes, which are a part of an hour.
+	CallSteps(ctx context.Context, q CallQuery, minutes int64) (*calls.Steps, error)
 }

@@ -24,7 +24,7 @@ func (g *gather) recordedChanges(ctx context.Context, v *involved, from, to int6
 		}
 		for i := range batch {
 			l := &batch[i]
-			if !l.TraceID.IsZero() && g.traces[l.TraceID.String()] || !v.concerns(l) {
+			if !l.TraceID.IsZero() && g.traces[l.TraceID.String()] || !v.concerns(l.Stream, l.Attrs) {
 				continue // of the story itself, or of another one
 			}
 			e := logEntry(l, l.Stream.Resource.Attrs.Any())
@@ -38,16 +38,47 @@ func (g *gather) recordedChanges(ctx context.Context, v *involved, from, to int6
 	return out, nil
 }
 
+// pipelineRuns reads the spans that tell of a deployment: the first ones of a
+// pipeline's runs.
+func (g *gather) pipelineRuns(ctx context.Context, v *involved, from, to int64) ([]Entry, error) {
+	var out []Entry
+	q := storage.SpanQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: []string{correlation.ChangeID}}
+	for batch, err := range g.reader.Spans(ctx, q) {
+		if err != nil {
+			return out, fmt.Errorf("read runs of pipelines: %w", err)
+		}
+		for i := range batch {
+			s := &batch[i]
+			if g.traces[s.TraceID.String()] || !v.concerns(s.Stream, s.Attrs) {
+				continue
+			}
+			e := spanEntry(s, s.Stream.Resource.Attrs.Any())
+			e.Type = TypeEvent
+			if result := firstText(s.Attrs, resultAttrs); result != "" {
+				e.Text += ": " + result
+			}
+			out = append(out, e)
+		}
+		if len(out) > g.cfg.MaxListed {
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+// resultAttrs say how a deployment or a pipeline ended.
+var resultAttrs = []string{"cicd.pipeline.result", "deployment.status"}
+
 // targetAttrs name what a change was made to.
-var targetAttrs = []string{"deployment.service", "deployment.name", "deployment.target", "service", "peer.service", "target.service", telemetry.AttrServiceName}
+var targetAttrs = []string{"deployment.service", "deployment.name", "cicd.deployment.service", "deployment.target", "service", "peer.service", "target.service", telemetry.AttrServiceName}
 
 // concerns reports whether a change is about a service that took part. One that
 // does not say to what it was made, such as that of a flag, is about all.
-func (v *involved) concerns(l *telemetry.Log) bool {
-	if v.services[service(l.Stream)] {
+func (v *involved) concerns(by *telemetry.Stream, attrs telemetry.Attrs) bool {
+	if v.services[service(by)] {
 		return true
 	}
-	target := firstText(l.Attrs, targetAttrs)
+	target := firstText(attrs, targetAttrs)
 	return target == "" || v.services[target] || v.objects[kubernetes.KindDeployment][target]
 }
 

@@ -48,10 +48,17 @@ func (v *involved) add(kind, name string) {
 	v.objects[kind][name] = true
 }
 
+// rolloutKinds are the kinds of objects by which Argo, Flux and others roll
+// something out that has the same name. They live in namespaces of their own.
+var rolloutKinds = map[string]bool{"application": true, "rollout": true, "helmrelease": true, "helmchart": true, "kustomization": true, "canary": true}
+
 // names reports whether an object took part; namespace may be empty. What
 // belongs to one often has its name: an autoscaler has its deployment's.
 func (v *involved) names(kind, name, namespace string) bool {
 	kind = strings.ToLower(kind)
+	if rolloutKinds[kind] {
+		return v.objects[kubernetes.KindDeployment][name] || v.objects[kubernetes.KindStatefulSet][name] || v.services[name]
+	}
 	if namespace != "" && len(v.namespaces) > 0 && !v.namespaces[namespace] && kind != kubernetes.KindNode {
 		return false
 	}

@@ -18,7 +18,7 @@ func (g *gather) nearby(ctx context.Context, from, to time.Time) ([]Entry, error
 	}
 	v := g.involved()
 	start, end := max(from.Add(-around).UnixNano(), 0), to.Add(around).UnixNano()
-	for _, look := range []func(context.Context, *involved, int64, int64) ([]Entry, error){g.kubernetesEvents, g.recordedChanges, g.newVersions} {
+	for _, look := range []func(context.Context, *involved, int64, int64) ([]Entry, error){g.kubernetesEvents, g.recordedChanges, g.pipelineRuns, g.newVersions} {
 		found, err := look(ctx, v, start, end)
 		if err != nil {
 			return out, err

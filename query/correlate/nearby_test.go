@@ -88,10 +88,12 @@ func TestNearbyKubernetes(t *testing.T) {
 		line("loki.source.kubernetes_events", `name=db-0 kind=Pod namespace=shop objectAPIversion=v1 reason=BackOff type=Warning count=3 msg="Back-off restarting failed container"`),
 		line("loki.source.kubernetes_events", `rename=db-0 kind=Pod`), line("events", "{broken"), line("events", "no event at all"),
 		line("checkout", `{"reason":"Unhealthy","involvedObject":{"kind":"Pod","name":"db-0"}}`),
-		watched("MODIFIED", "Deployment", "shop", "checkout"), watched("MODIFIED", "ConfigMap", "shop", "flags"), watched("MODIFIED", "ConfigMap", "staging", "flags"), watched("", "Deployment", "shop", "checkout"))
+		watched("MODIFIED", "Deployment", "shop", "checkout"), watched("MODIFIED", "ConfigMap", "shop", "flags"), watched("MODIFIED", "ConfigMap", "staging", "flags"), watched("", "Deployment", "shop", "checkout"),
+		event("argocd", "Application", "checkout", "OperationCompleted"), event("argocd", "Application", "other", "OperationCompleted"), event("flux-system", "HelmRelease", "db", "UpgradeSucceeded"))
 	want := []string{"1 replicaset/checkout-7d9f8b6c5d SuccessfulCreate: x", "2 deployment/checkout ScalingReplicaSet: x", "4 statefulset/db RecreatingFailedPod: x",
 		"5 horizontalpodautoscaler/checkout SuccessfulRescale: x", "7 pod/checkout-7d9f8b6c5d-x2x4z Unhealthy: Readiness probe failed", "9 pod/db-0 Killing: Stopping container",
-		"10 pod/db-0 BackOff: Back-off restarting failed container", "15 deployment/checkout modified: Deployment checkout", "16 configmap/flags modified: ConfigMap flags"}
+		"10 pod/db-0 BackOff: Back-off restarting failed container", "15 deployment/checkout modified: Deployment checkout", "16 configmap/flags modified: ConfigMap flags",
+		"19 application/checkout OperationCompleted: x", "21 helmrelease/db UpgradeSucceeded: x"}
 	if got := nearbyOf(ask(t, s, correlate.Request{ID: "77"})); !slices.Equal(got, want) {
 		t.Errorf("nearby\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -115,7 +117,15 @@ func TestNearbyChanges(t *testing.T) {
 		record("checkout", "", "reloaded", "event.name", "config.reload"),
 		record("cart", "config.changed", "of another service", "service.name", "cart"),
 		record("checkout", "order.placed", "17"), old)
-	want := []string{"2 argocd synced", "4 ci deployment.finished: service=checkout deployment.id=17", "5 flagd feature_flag.updated: new-prices is on", "7 checkout config.reload: reloaded"}
+	run := func(id string, parent telemetry.SpanID, attrs ...string) telemetry.Span {
+		return telemetry.Span{Stream: correlatetest.Stream("github-actions"), TraceID: correlatetest.Trace(id), SpanID: correlatetest.Span("1"), ParentID: parent, Name: "deploy " + id,
+			Start: correlatetest.At(20), End: correlatetest.At(90_000), Attrs: correlatetest.Attrs(attrs...)}
+	}
+	s.AddSpans(tenant, run("a1", telemetry.SpanID{}, "cicd.pipeline.run.id", "17", "cicd.pipeline.result", "success", "deployment.service", "checkout"),
+		run("a2", telemetry.SpanID{}, "cicd.pipeline.run.id", "18", "deployment.service", "cart"), // another one's
+		run("a3", correlatetest.Span("2"), "cicd.pipeline.task.name", "build"))
+	want := []string{"2 argocd synced", "4 ci deployment.finished: service=checkout deployment.id=17", "5 flagd feature_flag.updated: new-prices is on", "7 checkout config.reload: reloaded",
+		"20 github-actions deploy a1: success"}
 	if got := nearbyOf(ask(t, s, correlate.Request{ID: "77"})); !slices.Equal(got, want) {
 		t.Errorf("nearby\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

@@ -1,6 +1,7 @@
 package servicemap
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -40,39 +41,59 @@ type spanMetricKey struct {
 // counters is a visitor that counts for the metrics.
 type counters struct {
 	b     *builder // for resolving hosts to services
-	rows  *calls.Rows
+	names *calls.Names
 	q     *querier
 	graph map[graphKey]counter
 	spans map[spanMetricKey]counter
 }
 
-func newCounters(rows *calls.Rows, q *querier) *counters {
+// newCounters returns counters at zero; t says who sends spans.
+func newCounters(t *calls.Totals, q *querier) *counters {
+	return &counters{b: newBuilder(t, q.e.cfg), names: t.Names, q: q, graph: map[graphKey]counter{}, spans: map[spanMetricKey]counter{}}
+}
+
+// tellRows counts what the rows of the query's range mean.
+func tellRows(rows *calls.Rows, q *querier, withSpans bool) *counters {
 	const milli = int64(time.Millisecond)
+	rules, from, to := q.e.cfg.Rules(), q.from*milli, q.to*milli
 	t := calls.NewTotals(rows.Names, 0)
-	t.Send(rows, q.e.cfg.Rules(), q.from*milli, q.to*milli)
-	return &counters{b: newBuilder(t, q.e.cfg), rows: rows, q: q, graph: map[graphKey]counter{}, spans: map[spanMetricKey]counter{}}
+	t.Send(rows, rules, from, to)
+	c := newCounters(t, q)
+	rows.Tell(rules, from, to, c)
+	for i := range rows.List {
+		if r := &rows.List[i]; withSpans && r.Start >= from && r.Start < to {
+			c.countSpan(r)
+		}
+	}
+	return c
+}
+
+// step returns the n-th step of a counter.
+func (c *counters) step(of counter, n int64) *step {
+	s := of[n]
+	if s == nil {
+		s = &step{buckets: make([]int, len(c.q.e.cfg.LatencyBuckets)+1)}
+		of[n] = s
+	}
+	return s
+}
+
+// bucket returns the first bucket whose bound is not below a duration.
+func (c *counters) bucket(seconds float64) int {
+	at, _ := slices.BinarySearch(c.q.e.cfg.LatencyBuckets, seconds)
+	return at
 }
 
 // add counts a span that started at start.
 func (c *counters) add(to counter, r *calls.Row, failed bool) {
-	n := (r.Start/int64(time.Millisecond) - c.q.from) / c.q.step
-	s := to[n]
-	bounds := c.q.e.cfg.LatencyBuckets
-	if s == nil {
-		s = &step{buckets: make([]int, len(bounds)+1)}
-		to[n] = s
-	}
+	s := c.step(to, (r.Start/int64(time.Millisecond)-c.q.from)/c.q.step)
 	seconds := time.Duration(r.Dur).Seconds()
 	s.calls++
 	s.seconds += seconds
 	if failed {
 		s.failed++
 	}
-	at := 0
-	for at < len(bounds) && seconds > bounds[at] {
-		at++
-	}
-	s.buckets[at]++
+	s.buckets[c.bucket(seconds)]++
 }
 
 // Span implements calls.Visitor.
@@ -86,20 +107,27 @@ func (c *counters) Odd(*calls.Row, calls.Reason) {}
 
 // Call implements calls.Visitor.
 func (c *counters) Call(x *calls.Call) {
-	source, target := c.b.resolve(x.Source), c.b.resolve(x.Target)
+	if to := c.edge(x.Source, x.Target); to != nil {
+		c.add(to, x.Of, x.Failed)
+	}
+}
+
+// edge returns the counter of calls between two nodes, nil where they are one.
+func (c *counters) edge(source, target int32) counter {
+	source, target = c.b.resolve(source), c.b.resolve(target)
 	if source == target {
-		return
+		return nil
 	}
 	key := graphKey{source, target, c.connection(source, target)}
 	if c.graph[key] == nil {
 		c.graph[key] = counter{}
 	}
-	c.add(c.graph[key], x.Of, x.Failed)
+	return c.graph[key]
 }
 
 func (c *counters) connection(ends ...int32) string {
 	for _, end := range ends {
-		switch c.rows.Names.Node(end).Type {
+		switch c.names.Node(end).Type {
 		case TypeQueue:
 			return connMessaging
 		case TypeDatabase:
@@ -113,17 +141,9 @@ func (c *counters) connection(ends ...int32) string {
 
 // build makes the series that out wants.
 func (c *counters) build(out *seriesBuilder) {
-	if out.wants(metricSpanCalls, metricSpanLatency) {
-		const milli = int64(time.Millisecond)
-		for i := range c.rows.List {
-			if r := &c.rows.List[i]; r.Start >= c.q.from*milli && r.Start < c.q.to*milli {
-				c.countSpan(r)
-			}
-		}
-	}
 	for k, counts := range c.graph {
-		client, clientSpace := c.rows.Names.Plain(k.source)
-		server, serverSpace := c.rows.Names.Plain(k.target)
+		client, clientSpace := c.names.Plain(k.source)
+		server, serverSpace := c.names.Plain(k.target)
 		ls := labels.FromStrings("client", client, "server", server, "connection_type", k.connection,
 			"client_service_namespace", clientSpace, "server_service_namespace", serverSpace)
 		out.counter(metricGraphTotal, ls, counts, func(s *step) float64 { return float64(s.calls) })
@@ -131,8 +151,8 @@ func (c *counters) build(out *seriesBuilder) {
 		out.histogram(metricGraphSeconds, ls, counts)
 	}
 	for k, counts := range c.spans {
-		service, space := c.rows.Names.Plain(k.service)
-		ls := labels.FromStrings("service", service, "service_namespace", space, "span_name", c.rows.Names.Node(k.name).ID,
+		service, space := c.names.Plain(k.service)
+		ls := labels.FromStrings("service", service, "service_namespace", space, "span_name", c.names.Node(k.name).ID,
 			"span_kind", "SPAN_KIND_"+kindNames[k.kind], "status_code", "STATUS_CODE_"+statusNames[k.status])
 		out.counter(metricSpanCalls, ls, counts, func(s *step) float64 { return float64(s.calls) })
 		out.histogram(metricSpanLatency, ls, counts)

@@ -280,9 +280,48 @@ func sameCalls(t *testing.T, s *local.Store, spans []telemetry.Span, q storage.C
 	}
 }
 
+// sameSteps compares what the store says of steps with what the spans say.
+func sameSteps(t *testing.T, s *local.Store, spans []telemetry.Span, q storage.CallQuery, minutes int64) {
+	t.Helper()
+	got, err := s.CallSteps(t.Context(), q, minutes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := calls.NewRows(calls.NewNames())
+	for i := range spans {
+		rows.Add(&spans[i], false)
+	}
+	want := calls.NewSteps(rows.Names, q.Samples, minutes)
+	want.Sum(rows, q.Rules, q.From, q.To)
+	if g, w := sayKeys(got.Range.Names, got.Range.Senders), sayKeys(rows.Names, want.Range.Senders); g != w {
+		t.Fatalf("%s send, want %s", g, w)
+	}
+	for first := range want.Of {
+		if got.Of[first] == nil {
+			t.Fatalf("no step of %d minutes at %d", minutes, first)
+		}
+	}
+	for first, step := range got.Of {
+		gotText, _, _ := say(step)
+		wantText, _, _ := say(want.At(first))
+		if gotText != wantText {
+			t.Fatalf("%d minutes from %d on: got\n%s\nwant\n%s", minutes, first, gotText, wantText)
+		}
+	}
+}
+
+func sayKeys(names *calls.Names, set map[int32]bool) string {
+	var out []string
+	for i := range set {
+		out = append(out, names.Node(i).ID)
+	}
+	slices.Sort(out)
+	return strings.Join(out, " ")
+}
+
 // What the store says of calls is what all spans together say: whatever the
-// order in which they came, where the heads were flushed and the segments
-// merged, and for any range.
+// order in which they came, where the heads were flushed, the segments merged
+// and the process killed, and for any range.
 func TestCallsAreExact(t *testing.T) {
 	seeds := 30
 	if testing.Short() || raceEnabled {
@@ -291,8 +330,9 @@ func TestCallsAreExact(t *testing.T) {
 	for seed := range uint64(seeds) {
 		w := newWorld(seed)
 		spans := w.make(40 + w.r.IntN(150))
-		fs := vfs.NewMem()
-		s := storeIn(t, fs, func(c *local.Config) { c.BlockRows = 3 + w.r.IntN(200) })
+		fs, rows := vfs.NewCrashableMem(), 3+w.r.IntN(200)
+		open := func() *local.Store { return storeIn(t, fs, func(c *local.Config) { c.BlockRows = rows }) }
+		s := open()
 		var stored []telemetry.Span
 		every := 1 + w.r.IntN(6)
 		for _, batch := range w.batches(spans) {
@@ -307,6 +347,10 @@ func TestCallsAreExact(t *testing.T) {
 				if err := s.Tidy(t.Context()); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if seed%3 == 2 && w.r.IntN(4*every) == 0 { // killed, with what was not synced lost in part
+				fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: w.r.IntN(101), RNG: w.r})
+				s = open()
 			}
 		}
 		rules := calls.DefaultRules()
@@ -327,7 +371,11 @@ func TestCallsAreExact(t *testing.T) {
 			if i == 7 {
 				from, to = began-1, began+int64(24*time.Hour)
 			}
-			sameCalls(t, s, stored, storage.CallQuery{Tenant: storagetest.Tenant, From: from, To: to + 1, Rules: rules, Samples: 5})
+			q := storage.CallQuery{Tenant: storagetest.Tenant, From: from, To: to + 1, Rules: rules, Samples: 5}
+			sameCalls(t, s, stored, q)
+			if i%3 == 1 {
+				sameSteps(t, s, stored, q, []int64{10, 30, 60}[w.r.IntN(3)])
+			}
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

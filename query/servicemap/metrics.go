@@ -20,8 +20,9 @@ const (
 	metricGraphTotal   = "traces_service_graph_request_total"
 	metricGraphFailed  = "traces_service_graph_request_failed_total"
 	metricGraphSeconds = "traces_service_graph_request_server_seconds"
-	metricSpanCalls    = "traces_spanmetrics_calls_total"
-	metricSpanLatency  = "traces_spanmetrics_latency"
+	prefixSpanMetrics  = "traces_spanmetrics_"
+	metricSpanCalls    = prefixSpanMetrics + "calls_total"
+	metricSpanLatency  = prefixSpanMetrics + "latency"
 )
 
 // metricNames are the names of all series, sorted.
@@ -83,12 +84,12 @@ func wanted(ms []*labels.Matcher) []string {
 }
 
 // Select implements storage.Querier.
-func (q *querier) Select(ctx context.Context, _ bool, _ *promstorage.SelectHints, ms ...*labels.Matcher) promstorage.SeriesSet {
+func (q *querier) Select(ctx context.Context, _ bool, hints *promstorage.SelectHints, ms ...*labels.Matcher) promstorage.SeriesSet {
 	names := wanted(ms)
 	if len(names) == 0 || q.to <= q.from {
 		return promstorage.EmptySeriesSet()
 	}
-	series, warnings, err := q.series(ctx, names, ms)
+	series, warnings, err := q.series(ctx, names, ms, q.callSteps(hints, names))
 	if err != nil {
 		return promstorage.ErrSeriesSet(err)
 	}
@@ -96,10 +97,15 @@ func (q *querier) Select(ctx context.Context, _ bool, _ *promstorage.SelectHints
 	return &seriesSet{series: series, at: -1, warnings: warnings}
 }
 
-// series reads the spans and counts them.
-func (q *querier) series(ctx context.Context, names []string, ms []*labels.Matcher) ([]promstorage.Series, annotations.Annotations, error) {
-	const milli = int64(time.Millisecond)
-	rows, read, err := q.e.read(ctx, Query{Tenant: q.tenant, From: q.from * milli, To: q.to * milli}, true)
+// series counts calls, by steps of so many minutes, or in the spans where those
+// are 0.
+func (q *querier) series(ctx context.Context, names []string, ms []*labels.Matcher, minutes int64) ([]promstorage.Series, annotations.Annotations, error) {
+	out := &seriesBuilder{q: q, names: names, matchers: ms}
+	count := q.readSpans
+	if minutes > 0 {
+		count = func(ctx context.Context, _ *seriesBuilder) (*counters, []string, error) { return q.addUp(ctx, minutes) }
+	}
+	c, read, err := count(ctx, out)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,11 +113,18 @@ func (q *querier) series(ctx context.Context, names []string, ms []*labels.Match
 	for _, w := range read {
 		warnings.Add(fmt.Errorf("%w: %s", annotations.PromQLWarning, w))
 	}
-	c := newCounters(rows, q)
-	rows.Tell(q.e.cfg.Rules(), q.from*milli, q.to*milli, c)
-	out := &seriesBuilder{q: q, names: names, matchers: ms}
 	c.build(out)
 	return out.series, warnings, out.err
+}
+
+// readSpans counts what the spans tell.
+func (q *querier) readSpans(ctx context.Context, out *seriesBuilder) (*counters, []string, error) {
+	const milli = int64(time.Millisecond)
+	rows, warnings, err := q.e.read(ctx, Query{Tenant: q.tenant, From: q.from * milli, To: q.to * milli}, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	return tellRows(rows, q, out.wants(metricSpanCalls, metricSpanLatency)), warnings, nil
 }
 
 // LabelValues implements storage.LabelQuerier.
@@ -153,7 +166,8 @@ func (q *querier) distinct(ctx context.Context, ms []*labels.Matcher, pick func(
 	if len(names) == 0 || q.to <= q.from {
 		return nil, nil, nil
 	}
-	series, warnings, err := q.series(ctx, names, ms)
+	once := &promstorage.SelectHints{Start: q.from, End: q.to, Range: q.to - q.from} // their labels do not move
+	series, warnings, err := q.series(ctx, names, ms, q.callSteps(once, names))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -2,20 +2,24 @@ package servicemap_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	promstorage "github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"github.com/clewhq/clew/query/correlate/correlatetest"
 	"github.com/clewhq/clew/query/servicemap"
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/storagetest"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -176,5 +180,56 @@ func TestNamespaces(t *testing.T) {
 	want = `{service="back/end"} 2` + "\n" + `{service="front", service_namespace="eu"} 1` + "\n" + `{service="front", service_namespace="us"} 1`
 	if got := eval(t, q, `sum by (service, service_namespace) (increase(traces_spanmetrics_calls_total[10m]))`, atMinute(10)); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+// The counters of a range end at what the map of it says, however long their
+// steps are.
+func TestMetricsEqualTheMap(t *testing.T) {
+	w := newWorld(5)
+	spans := w.make(120)
+	s := storeIn(t, vfs.NewMem(), nil)
+	for i, batch := range w.batches(spans) {
+		storagetest.WriteSpans(t, s, storagetest.Tenant, storagetest.SpanBatch(batch))
+		if i%2 == 0 {
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	e := servicemap.New(servicemap.DefaultConfig(), s)
+	from, to := time.Unix(0, began).Truncate(time.Minute).Add(7*time.Minute), time.Unix(0, began).Truncate(time.Minute).Add(95*time.Minute)
+	m, err := e.Map(t.Context(), servicemap.Query{Tenant: storagetest.Tenant, From: from.UnixNano(), To: to.UnixNano()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]float64{}
+	for _, edge := range m.Edges {
+		if edge.Evidence == "spans" {
+			want[strings.TrimPrefix(edge.Source, "shop/")+" "+strings.TrimPrefix(edge.Target, "shop/")] += float64(edge.Calls)
+		}
+	}
+	q, err := e.MetricsQueryable(storagetest.Tenant, func() time.Time { return to }).Querier(from.UnixMilli(), to.UnixMilli())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	name := labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "traces_service_graph_request_total")
+	for _, hints := range []*promstorage.SelectHints{nil, {Start: from.UnixMilli(), End: to.UnixMilli(), Range: to.Sub(from).Milliseconds()}, {Start: from.UnixMilli(), End: to.UnixMilli(), Range: 300_000}} {
+		got := map[string]float64{}
+		set := q.Select(t.Context(), true, hints, name)
+		for set.Next() {
+			it, last := set.At().Iterator(nil), 0.0
+			for it.Next() != chunkenc.ValNone {
+				_, last = it.At()
+			}
+			got[set.At().Labels().Get("client")+" "+set.At().Labels().Get("server")] += last
+		}
+		if set.Err() != nil {
+			t.Fatal(set.Err())
+		}
+		if !maps.Equal(got, want) || len(want) < 3 {
+			t.Errorf("hints %+v: got %v, want %v", hints, got, want)
+		}
 	}
 }

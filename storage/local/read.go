@@ -33,9 +33,19 @@ func (s *Store) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]tele
 	}
 }
 
-// Calls implements storage.CallReader: it adds up the sums of the segments, and
-// reads the spans of the heads and of what has no sums by the rules asked for.
+// Calls implements storage.CallReader.
 func (s *Store) Calls(ctx context.Context, q storage.CallQuery) (*calls.Totals, error) {
+	steps, err := s.CallSteps(ctx, q, 0)
+	if err != nil {
+		return nil, err
+	}
+	return steps.Range, nil
+}
+
+// CallSteps implements storage.CallReader: it adds up the sums of the segments,
+// and reads the spans of the heads and of what has no sums by the rules and the
+// steps asked for.
+func (s *Store) CallSteps(ctx context.Context, q storage.CallQuery, minutes int64) (*calls.Steps, error) {
 	leave, err := s.enter()
 	if err != nil {
 		return nil, err
@@ -50,7 +60,7 @@ func (s *Store) Calls(ctx context.Context, q storage.CallQuery) (*calls.Totals, 
 	defer v.release()
 	q.Stats.Segments += int64(len(v.handles))
 	q.Stats.SegmentsSkipped += int64(v.skipped)
-	out, m := callread.New(q), newMerge(s, s.spans, &sq)
+	out, m := callread.New(q, minutes), newMerge(s, s.spans, &sq)
 	for _, run := range v.runs {
 		m.addRun(run)
 	}

@@ -93,6 +93,19 @@ func (d *Durations) Merge(o *Durations) {
 	}
 }
 
+// Each tells visit of every duration, as exactly as it is known, and how many
+// there are of it.
+func (d *Durations) Each(visit func(dur, n int64)) {
+	for _, v := range d.exact {
+		visit(v, 1)
+	}
+	for i, n := range d.bins {
+		if n != 0 {
+			visit(valueOf(d.base+i), n)
+		}
+	}
+}
+
 // Percentiles returns, for each share of 1, the duration that this share of
 // them does not exceed, by nearest rank. It is 0 where there are none.
 func (d *Durations) Percentiles(shares ...float64) []int64 {

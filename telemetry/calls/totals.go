@@ -204,40 +204,6 @@ func (t *Totals) Send(rows *Rows, rules Rules, from, to int64) {
 	}
 }
 
-// Less takes what it is told out of totals that have it, but no samples: those
-// are left out when they are read.
-type Less struct{ From *Totals }
-
-func (t *Tally) uncount(failed bool, weight float32) {
-	t.Calls--
-	t.Weight -= float64(weight)
-	if failed {
-		t.Errors--
-	}
-}
-
-// Span implements Visitor.
-func (l Less) Span(*Row) {}
-
-// Entry implements Visitor.
-func (l Less) Entry(r *Row, told bool) {
-	e := TallyOf(l.From.Entries, r.Service)
-	e.uncount(r.Failed(), r.Weight)
-	if !told {
-		e.Durations.AddBin(BinOf(r.Dur), -1)
-	}
-}
-
-// Call implements Visitor.
-func (l Less) Call(c *Call) {
-	e := TallyOf(l.From.Calls, KeyOf(c))
-	e.uncount(c.Failed, c.Of.Weight)
-	e.Durations.AddBin(BinOf(c.Of.Dur), -1)
-}
-
-// Odd implements Visitor.
-func (l Less) Odd(r *Row, reason Reason) { TallyOf(l.From.Odds, OddKeyOf(r, reason)).Calls-- }
-
 // Tidy removes what came to nothing.
 func (t *Totals) Tidy() {
 	tidy(t.Entries)

@@ -35,7 +35,7 @@ type part struct {
 // done.
 type Read struct {
 	q      storage.CallQuery
-	totals *calls.Totals
+	totals *calls.Steps
 	rows   *calls.Rows // of traces that are told from all their spans
 	alone  *calls.Rows // of those of the segment at hand
 	parts  []*part
@@ -45,10 +45,11 @@ type Read struct {
 	full   bool
 }
 
-// New begins to answer q, whose Stats are set.
-func New(q storage.CallQuery) *Read {
+// New begins to answer q, whose Stats are set, by steps of so many minutes, or
+// as a whole where those are 0.
+func New(q storage.CallQuery, minutes int64) *Read {
 	names := calls.NewNames()
-	return &Read{q: q, totals: calls.NewTotals(names, q.Samples), rows: calls.NewRows(names), alone: calls.NewRows(names), told: map[telemetry.TraceID]bool{}}
+	return &Read{q: q, totals: calls.NewSteps(names, q.Samples, minutes), rows: calls.NewRows(names), alone: calls.NewRows(names), told: map[telemetry.TraceID]bool{}}
 }
 
 // Near returns the range, from <= start < to, of the spans that decide.
@@ -64,7 +65,7 @@ const Columns = storage.ColSpan | storage.ColAttrs | storage.ColRest
 func (r *Read) Add(spans []telemetry.Span) bool { return r.add(r.rows, spans) }
 
 // Done adds everything up. Nothing may be added any more.
-func (r *Read) Done(ctx context.Context) (*calls.Totals, error) {
+func (r *Read) Done(ctx context.Context) (*calls.Steps, error) {
 	r.findShared()
 	for _, src := range r.parts {
 		if err := r.readTraces(ctx, src); err != nil {
@@ -95,8 +96,8 @@ func (r *Read) add(to *calls.Rows, batch []telemetry.Span) bool {
 }
 
 // AddSegment takes a segment in. It reports false where its sums were made by
-// other rules, or cannot be read, which is the error: its spans have to be added
-// then.
+// other rules, are of longer steps than are asked for, or cannot be read, which
+// is the error: its spans have to be added then.
 func (r *Read) AddSegment(src Source) (bool, error) {
 	list, err := src.Reader.Calls()
 	if err != nil {
@@ -104,7 +105,7 @@ func (r *Read) AddSegment(src Source) (bool, error) {
 	}
 	var parts []*part
 	for _, p := range list {
-		if p.Sums.Rules != r.q.Rules {
+		if p.Sums.Rules != r.q.Rules || !r.totals.Nests(p.Sums.Width) {
 			return false, nil
 		}
 		one := &part{Source: src, CallPart: p}

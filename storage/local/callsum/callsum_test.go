@@ -106,26 +106,45 @@ func TestWindows(t *testing.T) {
 			if i == 0 {
 				w = callsum.Window{From: 0, To: 1 << 40}
 			}
-			got := calls.NewTotals(calls.NewNames(), 1)
+			got := calls.NewSteps(calls.NewNames(), 1, []int64{0, 30, 60}[i%3])
+			if !got.Nests(s.Width) {
+				continue
+			}
 			if err := s.AddTo(got, w, none); err != nil {
 				t.Fatal(err)
 			}
-			rows := calls.NewRows(calls.NewNames())
-			for i := range list {
-				rows.Add(&list[i], false)
+			if got.Minutes == 0 {
+				sameTotals(t, list, got.Range, w.From, w.To)
 			}
-			want := calls.NewTotals(rows.Names, 1)
-			want.Sum(rows, rules, w.From*calls.Minute, w.To*calls.Minute)
-			for _, v := range want.Odds {
-				v.Weight = float64(v.Calls)
+			n := 0
+			for first, step := range got.Of {
+				sameTotals(t, list, step, max(first, w.From), min(first+got.Minutes, w.To))
+				n += len(step.Present)
 			}
-			if g, w := text(got), text(want); g != w {
-				t.Fatalf("%g hours:\n%s\nwant\n%s", hours, g, w)
-			}
-			if len(got.Present) != len(want.Present) {
-				t.Fatalf("present %v, want %v", got.Present, want.Present)
+			if got.Minutes > 0 && w.From == 0 && n == 0 {
+				t.Fatalf("no steps of %d minutes", got.Minutes)
 			}
 		}
+	}
+}
+
+// sameTotals compares totals with what the spans of some minutes tell.
+func sameTotals(t *testing.T, list []telemetry.Span, got *calls.Totals, from, to int64) {
+	t.Helper()
+	rows := calls.NewRows(calls.NewNames())
+	for i := range list {
+		rows.Add(&list[i], false)
+	}
+	want := calls.NewTotals(rows.Names, 1)
+	want.Sum(rows, rules, from*calls.Minute, to*calls.Minute)
+	for _, v := range want.Odds {
+		v.Weight = float64(v.Calls)
+	}
+	if g, w := text(got), text(want); g != w {
+		t.Fatalf("minutes %d to %d:\n%s\nwant\n%s", from, to, g, w)
+	}
+	if len(got.Present) != len(want.Present) {
+		t.Fatalf("present %v, want %v", got.Present, want.Present)
 	}
 }
 
@@ -154,9 +173,9 @@ func TestTraces(t *testing.T) {
 func TestSamplesAreLeftOut(t *testing.T) {
 	list := spans(4, 50, 0.1)
 	s := parse(t, build(t, list))
-	got := calls.NewTotals(calls.NewNames(), 5)
-	all := callsum.Window{From: 0, To: 1 << 40}
-	if err := s.AddTo(got, all, func(telemetry.TraceID) bool { return true }); err != nil {
+	steps := calls.NewSteps(calls.NewNames(), 5, 0)
+	got, all := steps.Range, callsum.Window{From: 0, To: 1 << 40}
+	if err := s.AddTo(steps, all, func(telemetry.TraceID) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	for k, v := range got.Calls {
@@ -212,8 +231,8 @@ func FuzzRead(f *testing.F) {
 		}
 		_ = s.Traces(-1<<63, 1<<62, func(uint32, int) {})
 		w := callsum.Window{From: -1 << 40, To: 1 << 40, FirstSend: -1 << 40, LastSend: 1 << 40}
-		_ = s.AddTo(calls.NewTotals(calls.NewNames(), 5), w, none)
+		_ = s.AddTo(calls.NewSteps(calls.NewNames(), 5, 0), w, none)
 		w.To = calls.MinuteOf(began) + 7
-		_ = s.AddTo(calls.NewTotals(calls.NewNames(), 5), w, none)
+		_ = s.AddTo(calls.NewSteps(calls.NewNames(), 5, 0), w, none)
 	})
 }

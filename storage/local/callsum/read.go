@@ -134,9 +134,10 @@ type Window struct {
 	FirstSend, LastSend int64
 }
 
-// AddTo adds the sums of a window to t, without the samples that skip accepts.
-func (s *Summary) AddTo(t *calls.Totals, w Window, skip func(telemetry.TraceID) bool) error {
-	a := &adding{s: s, t: t, w: w, skip: skip, numbers: make([]int32, len(s.names))}
+// AddTo adds the sums of a window to t, in whose steps those of s nest, without
+// the samples that skip accepts.
+func (s *Summary) AddTo(t *calls.Steps, w Window, skip func(telemetry.TraceID) bool) error {
+	a := &adding{s: s, steps: t, w: w, skip: skip, numbers: make([]int32, len(s.names))}
 	for i := range a.numbers {
 		a.numbers[i] = -1
 	}
@@ -155,7 +156,8 @@ func (s *Summary) AddTo(t *calls.Totals, w Window, skip func(telemetry.TraceID) 
 // adding is an AddTo under way.
 type adding struct {
 	s       *Summary
-	t       *calls.Totals
+	steps   *calls.Steps
+	t       *calls.Totals // of the step at hand
 	w       Window
 	skip    func(telemetry.TraceID) bool
 	numbers []int32 // in t's names, -1 for those not asked for yet
@@ -169,10 +171,11 @@ func (a *adding) number(i int32) int32 {
 		return -1
 	}
 	if a.numbers[i] < 0 {
-		n := a.t.Names.Intern(a.s.names[i])
+		names := a.steps.Range.Names
+		n := names.Intern(a.s.names[i])
 		a.numbers[i] = n
-		if space := a.s.spaces[i]; space != "" && a.t.Names.Space(n) == "" {
-			a.t.Names.SetSpace(n, space)
+		if space := a.s.spaces[i]; space != "" && names.Space(n) == "" {
+			names.SetSpace(n, space)
 		}
 	}
 	return a.numbers[i]
@@ -195,7 +198,8 @@ func (a *adding) hour(h hourAt) error {
 	if c.Err() != nil || counted == 0 {
 		return c.Err()
 	}
-	if counted == len(steps) && len(steps) > fewSteps {
+	if last := len(steps) - 1; counted == len(steps) && len(steps) > fewSteps && a.steps.First(steps[0]) == a.steps.First(steps[last]) {
+		a.t = a.steps.At(steps[0])
 		for i := range a.keys {
 			a.tally(c, i)
 		}
@@ -222,6 +226,7 @@ func (a *adding) single(h hourAt, steps []int64) error {
 		if m < a.w.From || m >= a.w.To {
 			continue
 		}
+		a.t = a.steps.At(m)
 		at := 0
 		for range c.Count(2) {
 			at += int(c.Uvarint())
@@ -283,10 +288,10 @@ func (a *adding) readSteps(c *column.Cursor, hour int64) []int64 {
 					return nil
 				}
 				if steps[i] >= a.w.From && steps[i] < a.w.To {
-					a.t.Present[a.number(service)] = true
+					a.steps.At(steps[i]).Present[a.number(service)] = true
 				}
 				if m >= a.w.FirstSend && m <= a.w.LastSend {
-					a.t.Senders[a.number(service)] = true
+					a.steps.Range.Senders[a.number(service)] = true
 				}
 			}
 		}
