@@ -13,7 +13,7 @@ export async function map(view) {
   const draw = async () => {
     try {
       const m = await ask('api/v1/servicemap?from=' + pick.value);
-      body.replaceChildren(...(m.nodes.length ? [picture(m), edges(m)] : [el('p.quiet', {}, 'No service has sent anything in this time.')]));
+      body.replaceChildren(...(m.nodes.length ? [picture(m), reasons(m), edges(m)].filter(Boolean) : [el('p.quiet', {}, 'No service has sent anything in this time.')]));
     } catch (err) {
       body.replaceChildren(el('p.bad', {}, err.message));
     }
@@ -33,22 +33,40 @@ function picture(m) {
   const at = id => { const p = place.get(id); return { x: p.col * W + W / 2, y: p.row * H + H / 2 }; };
   const lines = m.edges.filter(e => place.has(e.source) && place.has(e.target)).map(e => {
     const a = at(e.source), b = at(e.target);
-    const cls = ['path', 'edge', e.errors ? 'bad' : '', e.evidence === 'logs' ? 'logs' : ''].filter(Boolean).join('.');
+    const cls = ['path', 'edge', e.errors || e.health === 'down' ? 'bad' : e.health === 'degraded' ? 'warn' : '', e.evidence === 'logs' ? 'logs' : ''].filter(Boolean).join('.');
     const x1 = a.x + BOX / 2, x2 = b.x - BOX / 2, bend = b.x > a.x ? 30 : 90;
     return svg(cls, { d: `M${x1} ${a.y} C${x1 + bend} ${a.y} ${x2 - bend} ${b.y} ${x2} ${b.y}`, 'marker-end': 'url(#tip)' },
-      svg('title', {}, `${e.source} → ${e.target}: ${e.calls} calls, ${e.errors} errors, p95 ${e.p95_ms.toFixed(1)} ms (${e.protocol})`));
+      svg('title', {}, `${e.source} → ${e.target}: ${e.calls} calls, ${e.errors} errors, p95 ${e.p95_ms.toFixed(1)} ms (${e.protocol})${because(e)}`));
   });
   const nodes = m.nodes.map(n => {
     const p = at(n.id);
     const shape = svg('rect', { x: p.x - BOX / 2, y: p.y - 22, width: BOX, height: 44, rx: n.type === 'service' ? 6 : 22 });
     const [name, what] = label(n);
-    return svg('g.node.' + n.health, {}, svg('title', {}, `${n.id} (${n.type}): ${n.calls} calls, ${n.errors} errors`), shape,
+    const known = n.evidence === 'spans' ? '' : '.' + n.evidence;
+    return svg('g.node.' + n.health + known, {}, svg('title', {}, `${n.id} (${n.type}, ${n.health}): ${n.calls} calls, ${n.errors} errors${because(n)}`), shape,
       svg('text', { x: p.x, y: p.y - 2 }, name),
-      svg('text.sub', { x: p.x, y: p.y + 13 }, [what, n.calls ? plural(n.calls, 'call') : '', n.errors ? plural(n.errors, 'error') : ''].filter(Boolean).join(' · ')));
+      svg('text.sub', { x: p.x, y: p.y + 13 }, [what, n.evidence === 'metrics' ? 'metrics only' : '', n.calls ? plural(n.calls, 'call') : '', n.errors ? plural(n.errors, 'error') : ''].filter(Boolean).join(' · ')));
   });
   const arrow = svg('marker', { id: 'tip', viewBox: '0 0 8 8', refX: 8, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' },
     svg('path', { d: 'M0 0 L8 4 L0 8 z', fill: 'currentColor' }));
   return svg('svg.map', { viewBox: `0 0 ${cols * W} ${tall * H}`, role: 'img', 'aria-label': 'service map' }, svg('defs', {}, arrow), lines, nodes);
+}
+
+// because says why something is not well, a line each.
+function because(of) {
+  return (of.reasons || []).map(r => '\n' + (r.until ? 'was: ' : '') + r.text).join('');
+}
+
+// reasons lists why nodes are not well, and what was wrong and is over.
+function reasons(m) {
+  const rows = m.nodes.flatMap(n => (n.reasons || []).map(r => ({ n, r })));
+  if (!rows.length) return null;
+  const colour = { down: 'bad', degraded: 'warn', ok: 'quiet' };
+  const when = t => (t ? new Date(t).toLocaleString() : '');
+  return el('div', {}, el('h2', {}, 'Why'), el('table', {}, el('tr', {}, ['', 'is', 'since', 'because', ''].map(h => el('th', {}, h))),
+    rows.map(({ n, r }) => el('tr', {}, el('td', {}, n.id), el('td.' + colour[r.health], {}, r.until ? 'was' : r.health),
+      el('td.quiet', {}, when(r.since) + (r.until ? ' to ' + when(r.until) : '')), el('td', {}, r.text),
+      el('td', {}, r.trace_id ? el('a', { href: '#/id/' + r.trace_id }, 'a trace') : r.link ? el('a', { href: r.link }, 'data') : '')))));
 }
 
 // label splits postgresql:catalog-db.shop.internal/catalog into what tells it
