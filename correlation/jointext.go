@@ -165,16 +165,15 @@ func (c *candidates) layouts(text string) {
 		at += i
 		c.bracket(text[at+1:])
 	}
+	// Dashes are rarer than zeroes.
 	for at := 0; ; {
-		i := strings.Index(text[at:], "00-")
+		i := strings.IndexByte(text[at:], '-')
 		if i < 0 {
 			break
 		}
-		at += i
-		if c.bareTraceparent(text, at) {
-			at += tracePLen
-		} else {
-			at++
+		at += i + 1
+		if from := at - len("00-"); from >= 0 && text[from:at] == "00-" && c.bareTraceparent(text, from) {
+			at = from + tracePLen
 		}
 	}
 	if i := strings.Index(text, "Root=1-"); i >= 0 {

@@ -194,7 +194,7 @@ func writeHeads[T any](s *Store, sig *signal[T], g *generation) (out []*handle[T
 			meta := manifest.Segment{ID: s.manifest.NewID(), Tenant: name, Signal: sig.kind.Signal, Day: day}
 			opts := s.segmentOptions()
 			opts.Covers = segment.Covers(g.covers)
-			h, err := writeSegment(s, sig, meta, opts, gently(s, h.Bytes()/int64(max(h.Rows(), 1)), days[day].Rows()))
+			h, err := writeSegment(s, sig, meta, opts, gently(s, h.Bytes()/int64(max(h.Rows(), 1)), days[day].Rows(opts.BlockRows)))
 			if err != nil {
 				return out, fmt.Errorf("flush %s of tenant %s: %w", sig.kind.Signal, name, err)
 			}

@@ -1,6 +1,12 @@
 package otlp
 
-import "github.com/clewhq/clew/telemetry"
+import (
+	"bytes"
+	"encoding/binary"
+	"sync"
+
+	"github.com/clewhq/clew/telemetry"
+)
 
 // LogContext is what CompleteLogs adds to a log record.
 type LogContext struct {
@@ -15,71 +21,119 @@ type LogContext struct {
 // other byte stays what it was, so that the result decodes to the same records
 // with the additions behind their own fields.
 func CompleteLogs(raw []byte, add func(i int) *LogContext) ([]byte, error) {
-	c := completer{add: add}
-	dst := make([]byte, 0, len(raw)+len(raw)/4)
-	return c.level(dst, reader{buf: raw, end: len(raw)}, 0)
+	c := completers.Get().(*completer)
+	defer c.giveBack()
+	c.raw, c.add = raw, add
+	r := reader{buf: raw, end: len(raw)}
+	if err := c.level(&r, 0); err != nil {
+		return nil, err
+	}
+	c.copyTo(len(raw))
+	return bytes.Clone(c.out), nil
 }
 
 // completer counts the records of a request while it copies it.
 type completer struct {
-	add  func(i int) *LogContext
-	next int
+	raw   []byte
+	add   func(i int) *LogContext
+	next  int
+	out   []byte
+	from  int // what of raw is not in out yet
+	extra []byte
+}
+
+var completers = sync.Pool{New: func() any { return new(completer) }}
+
+// maxKeptRequest is how big a buffer is kept for the next request.
+const maxKeptRequest = 4 << 20
+
+func (c *completer) giveBack() {
+	out := c.out[:0]
+	if cap(out) > maxKeptRequest {
+		out = nil
+	}
+	*c = completer{out: out, extra: c.extra[:0]}
+	completers.Put(c)
+}
+
+// copyTo copies what is left of raw up to an offset.
+func (c *completer) copyTo(end int) {
+	c.out = append(c.out, c.raw[c.from:end]...)
+	c.from = end
 }
 
 // The way from a request to its log records: the fields that lead on.
 var logLevels = [...]int{1, 2, 2}
 
 // level copies a message depth levels below the request.
-func (c *completer) level(dst []byte, r reader, depth int) ([]byte, error) {
+func (c *completer) level(r *reader, depth int) error {
 	for r.more() {
 		start := r.pos
 		num, wire, err := r.field()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if num != logLevels[depth] || wire != wireLen {
 			if err := r.skip(wire); err != nil {
-				return nil, err
+				return err
 			}
-			dst = append(dst, r.buf[start:r.pos]...)
 			continue
 		}
 		sub, err := r.message(wire)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		dst = appendMessage(dst, num, func(dst []byte) []byte {
-			if depth == len(logLevels)-1 {
-				return c.record(dst, sub)
-			}
-			deeper, failed := c.level(dst, sub, depth+1)
-			if failed != nil {
-				err = failed
-				return dst
-			}
-			return deeper
-		})
-		if err != nil {
-			return nil, err
+		if depth == len(logLevels)-1 {
+			c.record(start, sub)
+		} else if err := c.message(start, num, sub, depth); err != nil {
+			return err
 		}
 	}
-	return dst, nil
+	return nil
 }
 
-// record copies one log record and what is added to it.
-func (c *completer) record(dst []byte, r reader) []byte {
-	dst = append(dst, r.buf[r.pos:r.end]...)
+// lengthSize is how many bytes a length takes that is not known beforehand:
+// the ones in front of the last may add nothing, but say that others follow.
+const lengthSize = 5
+
+// message copies the message sub, whose field starts at start.
+func (c *completer) message(start, num int, sub reader, depth int) error {
+	c.copyTo(start)
+	c.out = appendTag(c.out, num, wireLen)
+	at := len(c.out)
+	c.out = append(c.out, make([]byte, lengthSize)...)
+	c.from = sub.pos
+	if err := c.level(&sub, depth+1); err != nil {
+		return err
+	}
+	c.copyTo(sub.end)
+	n := len(c.out) - at - lengthSize
+	for i := range lengthSize {
+		c.out[at+i] = byte(n>>(7*i))&0x7f | 0x80
+	}
+	c.out[at+lengthSize-1] &^= 0x80
+	return nil
+}
+
+// record copies one log record, whose field starts at start, and what is added
+// to it. One that stays as it is waits until something else is copied.
+func (c *completer) record(start int, sub reader) {
 	l := c.add(c.next)
 	c.next++
 	if l == nil {
-		return dst
+		return
 	}
-	dst = appendAttrs(dst, 6, l.Attrs)
+	c.extra = appendAttrs(c.extra[:0], 6, l.Attrs)
 	if !l.TraceID.IsZero() {
-		dst = appendBytes(dst, 9, l.TraceID[:])
+		c.extra = appendBytes(c.extra, 9, l.TraceID[:])
 	}
 	if !l.SpanID.IsZero() {
-		dst = appendBytes(dst, 10, l.SpanID[:])
+		c.extra = appendBytes(c.extra, 10, l.SpanID[:])
 	}
-	return dst
+	c.copyTo(start)
+	c.out = appendTag(c.out, logLevels[len(logLevels)-1], wireLen)
+	c.out = binary.AppendUvarint(c.out, uint64(sub.end-sub.pos+len(c.extra)))
+	c.from = sub.pos
+	c.copyTo(sub.end)
+	c.out = append(c.out, c.extra...)
 }

@@ -1,7 +1,6 @@
 package otlp
 
 import (
-	"slices"
 	"sync"
 	"unsafe"
 
@@ -39,12 +38,17 @@ func (d *Decoder) Release() {
 
 func (d *Decoder) reset() {
 	d.logs, d.spans = kept(d.logs), kept(d.spans)
-	d.d.attrs.reset(maxKeptAttrs)
-	d.d.values.reset(maxKeptNested)
-	d.d.events.reset(maxKeptNested)
-	d.d.links.reset(maxKeptNested)
+	d.d.resetLists()
 	d.d.streams.bound()
 	d.d.begin(nil)
+}
+
+// resetLists takes the memory of all lists in records back.
+func (d *decoder) resetLists() {
+	d.attrs.reset(maxKeptAttrs)
+	d.values.reset(maxKeptNested)
+	d.events.reset(maxKeptNested)
+	d.links.reset(maxKeptNested)
 }
 
 // kept is the memory of records for the next ones.
@@ -57,12 +61,14 @@ func kept[T any](records []T) []T {
 
 // Logs reads an ExportLogsServiceRequest as CheckLogs does.
 func (d *Decoder) Logs(raw []byte) (*telemetry.LogBatch, []Problem, error) {
-	if err := makeRoom(d, &d.logs, raw); err != nil {
-		return nil, nil, err
-	}
+	begin(d, &d.logs, raw)
 	err := d.d.walk(logPath, func(r reader, s *telemetry.Stream) error {
-		d.logs = append(d.logs, telemetry.Log{Stream: s})
-		return d.d.log(r, &d.logs[len(d.logs)-1], len(d.logs)-1)
+		l, err := next(d, &d.logs, r)
+		if err != nil {
+			return err
+		}
+		l.Stream = s
+		return d.d.log(r, l, len(d.logs)-1)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -72,12 +78,14 @@ func (d *Decoder) Logs(raw []byte) (*telemetry.LogBatch, []Problem, error) {
 
 // Spans reads an ExportTraceServiceRequest as CheckSpans does.
 func (d *Decoder) Spans(raw []byte) (*telemetry.SpanBatch, []Problem, error) {
-	if err := makeRoom(d, &d.spans, raw); err != nil {
-		return nil, nil, err
-	}
+	begin(d, &d.spans, raw)
 	err := d.d.walk(spanPath, func(r reader, s *telemetry.Stream) error {
-		d.spans = append(d.spans, telemetry.Span{Stream: s})
-		return d.d.span(r, &d.spans[len(d.spans)-1], len(d.spans)-1)
+		sp, err := next(d, &d.spans, r)
+		if err != nil {
+			return err
+		}
+		sp.Stream = s
+		return d.d.span(r, sp, len(d.spans)-1)
 	})
 	if err != nil {
 		return nil, nil, err
@@ -85,15 +93,28 @@ func (d *Decoder) Spans(raw []byte) (*telemetry.SpanBatch, []Problem, error) {
 	return &telemetry.SpanBatch{Raw: raw, Spans: d.spans}, d.d.problems, nil
 }
 
-// makeRoom begins a request and makes room for its records.
-func makeRoom[T any](d *Decoder, records *[]T, raw []byte) error {
+// begin makes ready for a request. Without memory for its records it counts
+// them first, so that there is exactly enough.
+func begin[T any](d *Decoder, records *[]T, raw []byte) {
 	d.reset()
 	d.d.begin(raw)
-	n := d.d.count()
-	var zero T
-	if err := d.d.charge(n*int(unsafe.Sizeof(zero)), 0); err != nil {
-		return err
+	if cap(*records) == 0 {
+		var zero T
+		*records = make([]T, 0, min(d.d.count(), d.d.budget/int(unsafe.Sizeof(zero))))
 	}
-	*records = slices.Grow(*records, n)
-	return nil
+}
+
+// next returns the memory of the next record, which r holds. It is zero.
+func next[T any](d *Decoder, records *[]T, r reader) (*T, error) {
+	var zero T
+	if err := d.d.charge(int(unsafe.Sizeof(zero)), r.pos); err != nil {
+		return nil, err
+	}
+	n := len(*records)
+	if n < cap(*records) {
+		*records = (*records)[:n+1]
+	} else {
+		*records = append(*records, zero)
+	}
+	return &(*records)[n], nil
 }

@@ -34,6 +34,10 @@ func Places(dst []uint32, raw []byte) []uint32 {
 // Records that one Picker decodes share memory: who keeps one keeps others.
 type Picker struct{ d decoder }
 
+// Reset takes the memory of all records back that were decoded: none of them may
+// be looked at any more.
+func (p *Picker) Reset() { p.d.resetLists() }
+
 // Log decodes the log record at a place of raw into l, which must be zero.
 func (p *Picker) Log(l *telemetry.Log, raw []byte, place uint32, s *telemetry.Stream) error {
 	r, err := p.at(raw, place)

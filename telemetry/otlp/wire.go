@@ -62,8 +62,19 @@ func (r *reader) longVarint() (uint64, error) {
 	return 0, r.fail(start, "number has more than ten bytes")
 }
 
-// field reads the next field's number and wire type.
+// field reads the next field's number and wire type. Those of the first fifteen
+// fields are one byte.
 func (r *reader) field() (num, wire int, err error) {
+	if r.pos < r.end {
+		if b := r.buf[r.pos]; b-8 < 0x78 {
+			r.pos++
+			return int(b >> 3), int(b & 7), nil
+		}
+	}
+	return r.longField()
+}
+
+func (r *reader) longField() (num, wire int, err error) {
 	start := r.pos
 	tag, err := r.varint()
 	if err != nil {
@@ -156,15 +167,15 @@ func (r *reader) enum(wire int) (uint8, error) {
 }
 
 func (r *reader) fixed64(wire int) (uint64, error) {
+	if wire == wireFixed64 && r.end-r.pos >= 8 {
+		v := binary.LittleEndian.Uint64(r.buf[r.pos:])
+		r.pos += 8
+		return v, nil
+	}
 	if err := r.want(wire, wireFixed64); err != nil {
 		return 0, err
 	}
-	if r.end-r.pos < 8 {
-		return 0, r.fail(r.pos, "8-byte number is cut short")
-	}
-	v := binary.LittleEndian.Uint64(r.buf[r.pos:])
-	r.pos += 8
-	return v, nil
+	return 0, r.fail(r.pos, "8-byte number is cut short")
 }
 
 // time reads Unix nanoseconds. What is past the year 2262 stops there.

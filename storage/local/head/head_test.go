@@ -153,7 +153,7 @@ func TestByDay(t *testing.T) {
 	}
 	for day, rows := range head.ByDay(runs) {
 		var before *telemetry.Log
-		for r, err := range rows.Rows() {
+		for r, err := range rows.Rows(len(all)) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -169,6 +169,43 @@ func TestByDay(t *testing.T) {
 	}
 	if d := storagetest.DiffLogs(got, all); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestRowsHold: a row is good while as many others come as were said.
+func TestRowsHold(t *testing.T) {
+	g := storagetest.NewGen(6)
+	var runs []*head.Run[telemetry.Log]
+	for range 30 {
+		runs = append(runs, newRun(t, g.Logs(100).Logs))
+	}
+	const hold = 700
+	for _, rows := range head.ByDay(runs) {
+		var want []telemetry.Log
+		for r, err := range rows.Rows(3000) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, *r.Record)
+		}
+		var held []*telemetry.Log
+		i := 0
+		for r, err := range rows.Rows(hold) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if held = append(held, r.Record); len(held) == hold+1 {
+				now := []telemetry.Log{*held[0], *held[hold/2], *r.Record}
+				if d := storagetest.DiffLogs(now, []telemetry.Log{want[i-hold], want[i-hold+hold/2], want[i]}); d != "" {
+					t.Fatalf("row %d: %s", i, d)
+				}
+				held = held[1:]
+			}
+			i++
+		}
+		if i != len(want) {
+			t.Errorf("%d rows, want %d", i, len(want))
+		}
 	}
 }
 
@@ -201,7 +238,7 @@ func TestSpansByDay(t *testing.T) {
 		seen := map[telemetry.TraceID]bool{}
 		var before *telemetry.Span
 		first := int64(0)
-		for r, err := range rows.Rows() {
+		for r, err := range rows.Rows(len(all)) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -67,7 +67,8 @@ func Create[T any](fs vfs.FS, path string, codec *Codec[T], opts Options) (*Writ
 	return w, nil
 }
 
-// Add appends a row, which must not change until Finish.
+// Add appends a row, which must not change until as many others as a block has
+// were added, or Finish.
 func (w *Writer[T]) Add(r *T) error {
 	w.hashes = w.codec.Kind.Hashes(w.hashes[:0], r)
 	return w.AddHashed(r, w.hashes)
