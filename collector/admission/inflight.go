@@ -53,6 +53,30 @@ func (f *Flight) Expect(ctx context.Context, n int64) error {
 	return f.wait(ctx, 0, min(max(n, 0), DecodedRatio*flightStep))
 }
 
+// Reserve waits for room for n bytes, of which none is used yet. How many were
+// needed Settle says.
+func (f *Flight) Reserve(ctx context.Context, n int64) error {
+	if f.of != nil {
+		n = min(n, f.of.limit)
+	}
+	return f.wait(ctx, 0, n)
+}
+
+// Settle counts n bytes as all that the request uses, and gives back what was
+// reserved for more.
+func (f *Flight) Settle(ctx context.Context, n int64) error {
+	if f.of == nil {
+		return nil
+	}
+	f.of.mu.Lock()
+	if more := f.reserved - n; more > 0 && !f.ended {
+		f.reserved -= more
+		f.of.give(more)
+	}
+	f.of.mu.Unlock()
+	return f.Use(ctx, n)
+}
+
 // Use counts n bytes more. Where that is over the bound it waits a little for
 // others to end, then refuses the request.
 func (f *Flight) Use(ctx context.Context, n int64) error { return f.wait(ctx, n, flightStep) }
@@ -112,11 +136,16 @@ func (f *Flight) End() {
 	f.of.mu.Lock()
 	defer f.of.mu.Unlock()
 	if f.ended = true; f.reserved > 0 {
-		f.of.add(-f.reserved)
-		close(f.of.freed)
-		f.of.freed = make(chan struct{})
+		f.of.give(f.reserved)
 	}
 	f.reserved, f.used = 0, 0
+}
+
+// give is called with the lock held. It wakes those who wait.
+func (f *InFlight) give(n int64) {
+	f.add(-n)
+	close(f.freed)
+	f.freed = make(chan struct{})
 }
 
 // add is called with the lock held.

@@ -94,3 +94,43 @@ func TestInFlightTakesTheBiggest(t *testing.T) {
 	}
 	x.End()
 }
+
+// TestInFlightSettles: what was reserved for more than came is given back, and
+// less than what came is made up for.
+func TestInFlightSettles(t *testing.T) {
+	ctx := context.Background()
+	f := testInFlight(8*flightStep, 0)
+	a, b := f.Begin(), f.Begin()
+	if err := a.Reserve(ctx, 6*flightStep); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Reserve(ctx, 6*flightStep); err == nil {
+		t.Error("two that together are over the bound have room")
+	}
+	if err := a.Settle(ctx, flightStep); err != nil || f.used != flightStep {
+		t.Errorf("%d bytes in flight, want what came: %v", f.used, err)
+	}
+	if err := b.Reserve(ctx, flightStep); err != nil {
+		t.Error(err)
+	}
+	if err := b.Settle(ctx, 5*flightStep); err != nil || f.used < 6*flightStep {
+		t.Errorf("%d bytes in flight where six steps are used: %v", f.used, err)
+	}
+	if err := b.Settle(ctx, 9*flightStep); err == nil {
+		t.Error("more than the bound beside another one")
+	}
+	a.End()
+	b.End()
+	if f.used != 0 {
+		t.Errorf("%d bytes are held by nobody", f.used)
+	}
+	whole := f.Begin()
+	if err := whole.Reserve(ctx, 100*flightStep); err != nil || f.used != 8*flightStep {
+		t.Errorf("one that is expected to be over the bound reserves %d: %v", f.used, err)
+	}
+	whole.End()
+	var none *InFlight
+	if x := none.Begin(); errors.Join(x.Reserve(ctx, 1<<60), x.Settle(ctx, 1<<60)) != nil {
+		t.Error("where nothing is bounded there is room")
+	}
+}

@@ -13,9 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
@@ -155,33 +153,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// firstBuffer is what a body of unknown size starts with. A claimed length is
-// trusted only this far before bytes have come.
-const firstBuffer = 64 << 10
-
-// readAll reads r, of the given length if it is not negative, into a buffer of
-// exactly its size.
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	if length >= 0 && length <= firstBuffer {
-		out := make([]byte, length)
-		_, err := io.ReadFull(r, out)
-		return out, err
-	}
-	buf := buffers.Get().(*bytes.Buffer)
-	defer buffers.Put(buf)
-	buf.Reset()
-	n, err := buf.ReadFrom(r)
-	if err == nil && length >= 0 && n != length {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return nil, err
-	}
-	return slices.Clip(bytes.Clone(buf.Bytes())), nil
-}
-
-var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, firstBuffer)) }}
 
 // decompress reads what open makes of r, up to the limit.
 func (in *intake) decompress(r io.Reader, open func(io.Reader) (io.ReadCloser, error)) ([]byte, error) {

@@ -3,10 +3,12 @@ package otlp_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -26,6 +28,7 @@ import (
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/status"
 
+	"github.com/clewhq/clew/collector/admission"
 	"github.com/clewhq/clew/collector/body"
 	"github.com/clewhq/clew/collector/otlp"
 	"github.com/clewhq/clew/storage"
@@ -194,5 +197,35 @@ func TestGRPCMalformedAndTooLarge(t *testing.T) {
 	err = conn.Invoke(t.Context(), "/opentelemetry.proto.collector.logs.v1.LogsService/Nothing", &errdetails.RetryInfo{}, &errdetails.RetryInfo{})
 	if status.Code(err) != grpccodes.Unimplemented {
 		t.Errorf("unknown method: %v", err)
+	}
+}
+
+// TestGRPCCrowd: a message for which there is no room is refused with a time to
+// come again, before it is read, and taken when others have ended.
+func TestGRPCCrowd(t *testing.T) {
+	r := newRoom(t, body.DefaultLimits(), otlp.CORS{})
+	cfg := admission.DefaultConfig()
+	cfg.InFlightBytes, cfg.InFlightWait = 4<<20, 0
+	gate := admission.New(cfg, admission.Deps{Records: r.store, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: r.clock.Now})
+	r.serveGRPC(t, gate, nil, body.DefaultLimits())
+	client := dial(t, r)
+	request := logsRequest(r.clock.Now(), false)
+	other := gate.InFlight().Begin()
+	if err := other.Use(t.Context(), 3<<20); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.Export(t.Context(), request)
+	s := status.Convert(err)
+	if s.Code() != grpccodes.ResourceExhausted || len(s.Details()) != 1 || !strings.Contains(s.Message(), "in_flight_bytes") {
+		t.Errorf("beside a crowd: %v, details %v", err, s.Details())
+	}
+	other.End()
+	for range 3 { // none of them keeps what it had
+		if _, err := client.Export(t.Context(), request); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(r.store.Logs()) == 0 {
+		t.Error("nothing is stored")
 	}
 }

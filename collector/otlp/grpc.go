@@ -1,7 +1,7 @@
 package otlp
 
 import (
-	"context"
+	"sync"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -17,12 +17,20 @@ import (
 type GRPC struct {
 	gate    *admission.Gate
 	signals []signal
+	largest largest
 }
 
 // NewGRPC returns the services of the three signals; see NewHTTP.
 func NewGRPC(gate *admission.Gate, metrics sink) *GRPC {
-	return &GRPC{gate: gate, signals: signals(gate, metrics)}
+	return &GRPC{gate: gate, signals: signals(gate, metrics), largest: largest{bytes: firstExpected}}
 }
+
+// The windows of flow control: what clients may send before a message of theirs
+// is read, or while it has to wait. Once it is read, gRPC grants what it needs.
+const (
+	streamWindow     = 256 << 10
+	connectionWindow = 1 << 20
+)
 
 // ServerOptions are what a server needs to have the services registered: a
 // codec that leaves their messages as they came, and the size limit.
@@ -30,46 +38,75 @@ func ServerOptions(l body.Limits) []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(int(l.MaxDecompressedBytes)),
+		grpc.InitialWindowSize(streamWindow),
+		grpc.InitialConnWindowSize(connectionWindow),
 	}
 }
 
-// Register adds the services to a server made with ServerOptions.
+// Register adds the services to a server made with ServerOptions. To the server
+// they are streams of one message: a unary call's is read before anyone is asked
+// whether the caller may send it and whether there is room for it.
 func (g *GRPC) Register(s grpc.ServiceRegistrar) {
 	for i := range g.signals {
 		sig := &g.signals[i]
-		method := "/" + sig.service + "/Export"
 		s.RegisterService(&grpc.ServiceDesc{
 			ServiceName: sig.service,
 			HandlerType: (*any)(nil),
-			Methods: []grpc.MethodDesc{{MethodName: "Export", Handler: func(_ any, ctx context.Context,
-				decode func(any) error, interceptor grpc.UnaryServerInterceptor) (any, error) {
-				var raw payload
-				if err := decode(&raw); err != nil {
-					return nil, err
-				}
-				handle := func(ctx context.Context, req any) (any, error) { return g.export(ctx, sig, *req.(*payload)) }
-				if interceptor == nil {
-					return handle(ctx, &raw)
-				}
-				return interceptor(ctx, &raw, &grpc.UnaryServerInfo{Server: g, FullMethod: method}, handle)
+			Streams: []grpc.StreamDesc{{StreamName: "Export", Handler: func(_ any, stream grpc.ServerStream) error {
+				return g.export(stream, sig)
 			}}},
 		}, g)
 	}
 }
 
-func (g *GRPC) export(ctx context.Context, s *signal, raw []byte) (any, error) {
-	start := g.gate.Now()
+func (g *GRPC) export(stream grpc.ServerStream, s *signal) error {
+	ctx, start := stream.Context(), g.gate.Now()
 	flight := g.gate.InFlight().Begin()
 	defer flight.End()
+	var raw payload
+	err := flight.Reserve(ctx, admission.DecodedRatio*g.largest.expected())
+	if err == nil {
+		if err := stream.RecvMsg(&raw); err != nil {
+			return err // gRPC's own, with its status
+		}
+		g.largest.came(int64(len(raw)))
+		err = flight.Settle(ctx, admission.DecodedRatio*int64(len(raw)))
+	}
 	var out admission.Outcome
-	err := flight.Use(ctx, admission.DecodedRatio*int64(len(raw)))
 	if err == nil {
 		out, err = s.sink(ctx, overGRPC, raw)
 	}
 	if refused := g.gate.Done(s.name, overGRPC, start, err); refused != nil {
-		return nil, asStatus(refused).Err()
+		return asStatus(refused).Err()
 	}
-	return payload(answerProto(&out)), nil
+	return stream.SendMsg(payload(answerProto(&out)))
+}
+
+// firstExpected is how large a message is taken to be while none has come: as
+// large as gRPC's libraries let one be by default.
+const firstExpected = 4 << 20
+
+// largest is about the size of the largest messages of late: how large the next
+// one is, is known only when it has been read.
+type largest struct {
+	mu    sync.Mutex
+	bytes int64
+}
+
+// forgetting is how fast large messages are forgotten: by one part in so many
+// with each smaller one.
+const forgetting = 64
+
+func (l *largest) came(n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes = max(n, l.bytes-(l.bytes-n)/forgetting)
+}
+
+func (l *largest) expected() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes
 }
 
 // asStatus tells the client of a refusal. To OTLP's clients ResourceExhausted
