@@ -54,26 +54,6 @@ func benchConfig(b *testing.B) Config {
 
 const benchBatch = 500
 
-// BenchmarkReplay opens a store whose records all stand in the log.
-func BenchmarkReplay(b *testing.B) {
-	batches, _ := benchLogs(200, benchBatch)
-	cfg := benchConfig(b)
-	cfg.FlushBytes = 1 << 30
-	cfg.HeadBytes = 1 << 30
-	s := mustOpen(b, vfs.Default, cfg)
-	for _, batch := range batches {
-		storagetest.WriteLogs(b, s, "bench", batch)
-	}
-	for b.Loop() {
-		if err := s.Close(); err != nil {
-			b.Fatal(err)
-		}
-		s = mustOpen(b, vfs.Default, cfg)
-	}
-	b.ReportMetric(float64(b.N*len(batches)*benchBatch)/b.Elapsed().Seconds(), "records/s")
-	_ = s.Close()
-}
-
 // BenchmarkRead asks a store of 200,000 records in segments.
 func BenchmarkRead(b *testing.B) {
 	batches, ids := benchLogs(400, benchBatch)

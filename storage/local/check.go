@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/clewhq/clew/storage/local/closing"
 	"github.com/clewhq/clew/storage/local/depot"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/object"
@@ -71,51 +72,102 @@ func CheckAll(ctx context.Context, dir string, fs vfs.FS, objects object.Config)
 		return Report{}, fmt.Errorf("check %s: another process is using it: %w", dir, err)
 	}
 	defer func() { _ = lock.Close() }()
-	r := &Report{}
-	state, damages, err := manifest.Load(fs, p.manifest())
-	if err != nil {
-		return Report{}, fmt.Errorf("check %s: %w", dir, err)
+	c := &checker{Report: &Report{}, fs: fs, p: p}
+	for _, step := range []func() error{
+		c.closing, c.manifest, c.segments,
+		func() error { return c.objects(ctx, objects) },
+		c.wal,
+	} {
+		if err := step(); err != nil {
+			return Report{}, fmt.Errorf("check %s: %w", dir, err)
+		}
 	}
-	for _, d := range damages {
-		r.problem(fs.PathJoin(p.manifest(), d.File), d.Offset, d.Err)
-	}
-	if err := r.checkSegments(fs, p, state); err != nil {
-		return Report{}, fmt.Errorf("check %s: %w", dir, err)
-	}
-	if err := r.checkObjects(ctx, fs, p, state, objects); err != nil {
-		return Report{}, fmt.Errorf("check %s: %w", dir, err)
-	}
-	if err := r.checkWAL(fs, p, state.WAL); err != nil {
-		return Report{}, fmt.Errorf("check %s: %w", dir, err)
-	}
-	return *r, nil
+	return *c.Report, nil
 }
 
-func (r *Report) checkSegments(fs vfs.FS, p *paths, state manifest.State) error {
-	there := map[uint64]bool{}
-	err := p.findSegments(func(f found) {
-		there[f.id] = true
-		if _, ok := state.Segments[f.id]; !ok {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s is in no manifest; the next start removes it, or takes it in where nothing else has its data", f.path))
-		}
+// checker fills a report.
+type checker struct {
+	*Report
+	fs    vfs.FS
+	p     *paths
+	found manifest.Found
+	// closed is set where the store was closed, so that nothing was cut short.
+	closed bool
+}
+
+// closing compares the files with the note that a store leaves.
+func (c *checker) closing() error {
+	note, err := closing.Read(c.fs, c.p.root)
+	if errors.Is(err, closing.ErrDamaged) {
+		c.problem(c.p.join(closing.Name), 0, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.closed = note != nil
+	differences, err := note.Compare(c.fs, c.p.root, appended...)
+	for _, d := range differences {
+		c.problem(c.p.join(d.Dir, d.File), max(0, d.Got), d)
+	}
+	return err
+}
+
+// cut is a file that ends in something that is not whole.
+func (c *checker) cut(file string, offset, bytes int64) {
+	if c.closed {
+		c.problem(file, offset, fmt.Errorf("the last %d bytes are not readable, and the store was closed behind them", bytes))
+		return
+	}
+	c.Notes = append(c.Notes, fmt.Sprintf("%s: the last %d bytes are not whole, as a crash leaves it; they were never acknowledged, and the next start cuts them", file, bytes))
+}
+
+func (c *checker) manifest() (err error) {
+	if c.found, err = manifest.Load(c.fs, c.p.manifest()); err != nil {
+		return err
+	}
+	for _, d := range c.found.Damages {
+		c.problem(c.fs.PathJoin(c.p.manifest(), d.File), d.Offset, d.Err)
+	}
+	if t := c.found.Torn; t != nil {
+		c.cut(c.fs.PathJoin(c.p.manifest(), t.File), t.Offset, t.Bytes)
+	}
+	return nil
+}
+
+// segments reads the files of segments, and says which ones nothing names.
+func (c *checker) segments() error {
+	oldest, err := c.p.oldestWAL()
+	if err != nil {
+		return err
+	}
+	look := func(f found) (inspection, error) { return inspectFound(c.fs, f) }
+	t := newSettlement(c.found.State, len(c.found.Damages) > 0, oldest, c.p.segment, look)
+	unnamed, err := t.compare(c.p, func(path string) {
+		c.Notes = append(c.Notes, path+" was moved to object storage; the next start removes it")
 	}, func(path string) {
-		r.Notes = append(r.Notes, path+" is no file of the store")
+		c.Notes = append(c.Notes, path+" is no file of the store")
 	})
 	if err != nil {
 		return err
 	}
-	for id, meta := range state.Segments {
-		if meta.Object != "" {
-			continue
+	for _, f := range unnamed {
+		in, err := look(f)
+		switch {
+		case err != nil:
+			c.Notes = append(c.Notes, fmt.Sprintf("%s is in no manifest, and not readable: %v; the next start removes it unless the manifest is damaged", f.path, err))
+		case t.adopt(f, in):
+			c.problem(f.path, 0, errors.New("it is in no manifest, and what it was made from is gone: the manifest lost the edit that names it. The next start takes it in"))
+		default:
+			c.Notes = append(c.Notes, f.path+" is in no manifest; the next start removes it, since its data are elsewhere")
 		}
-		if !there[id] {
-			r.problem(p.segment(&meta), 0, errors.New("the manifest names it, but the file is missing"))
-			continue
-		}
-		if meta.Signal == telemetry.Logs {
-			checkSegment(r, fs, p.segment(&meta), segment.Logs, meta)
-		} else {
-			checkSegment(r, fs, p.segment(&meta), segment.Spans, meta)
+	}
+	for _, meta := range t.missing() {
+		c.problem(c.p.segment(&meta), 0, errors.New("the manifest names it, but the file is missing"))
+	}
+	for id, meta := range c.found.Segments {
+		if meta.Object == "" && t.there[id] {
+			c.segment(c.fs, c.p.segment(&meta), meta)
 		}
 	}
 	return nil
@@ -123,18 +175,18 @@ func (r *Report) checkSegments(fs vfs.FS, p *paths, state manifest.State) error 
 
 // checkObjects reads every object that the manifest names, and says which ones
 // nothing names.
-func (r *Report) checkObjects(ctx context.Context, fs vfs.FS, p *paths, state manifest.State, cfg object.Config) error {
+func (c *checker) objects(ctx context.Context, cfg object.Config) error {
 	named := map[string]manifest.Segment{}
-	for _, m := range state.Segments {
+	for _, m := range c.found.Segments {
 		if m.Object != "" {
 			named[m.Object] = m
 		}
 	}
 	if !cfg.On() {
-		r.UnseenObjects = int64(len(named))
+		c.UnseenObjects = int64(len(named))
 		return nil
 	}
-	in, err := depot.Inspect(cfg, fs, p.join(objectsDir), noClock)
+	in, err := depot.Inspect(cfg, c.fs, c.p.join(objectsDir), noClock)
 	if err != nil {
 		return err
 	}
@@ -147,37 +199,41 @@ func (r *Report) checkObjects(ctx context.Context, fs vfs.FS, p *paths, state ma
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(sizes)) {
-		if _, ok := named[key]; !ok && state.Doomed[key] {
-			r.Notes = append(r.Notes, in.Name(key)+" is not needed any more; the store deletes it when it runs")
+		if _, ok := named[key]; !ok && c.found.Doomed[key] {
+			c.Notes = append(c.Notes, in.Name(key)+" is not needed any more; the store deletes it when it runs")
 		} else if !ok {
-			r.Notes = append(r.Notes, in.Name(key)+" is in no manifest: nothing reads it, and it can be deleted where the manifest was never damaged")
+			c.Notes = append(c.Notes, in.Name(key)+" is in no manifest: nothing reads it, and it can be deleted where the manifest was never damaged")
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(named)) {
 		meta, name := named[key], in.Name(key)
-		r.Objects++
+		c.Objects++
 		size, there := sizes[key]
 		if !there {
-			r.problem(name, 0, errors.New("the manifest names it, but the object is missing"))
+			c.problem(name, 0, errors.New("the manifest names it, but the object is missing"))
 			continue
 		}
 		if size != meta.Bytes {
-			r.problem(name, 0, fmt.Errorf("it has %d bytes, the manifest says %d", size, meta.Bytes))
+			c.problem(name, 0, fmt.Errorf("it has %d bytes, the manifest says %d", size, meta.Bytes))
 		}
 		if tail, err := in.VerifyTail(key, meta.Bytes); err != nil {
-			r.problem(tail, 0, fmt.Errorf("the local copy of an object's indexes: %w; without it they are read from the object", err))
+			c.problem(tail, 0, fmt.Errorf("the local copy of an object's indexes: %w; without it they are read from the object", err))
 		}
-		if meta.Signal == telemetry.Logs {
-			checkSegment(r, in.Files(ctx, key, size), name, segment.Logs, meta)
-		} else {
-			checkSegment(r, in.Files(ctx, key, size), name, segment.Spans, meta)
-		}
+		c.segment(in.Files(ctx, key, size), name, meta)
 	}
 	return ctx.Err()
 }
 
 // noClock is for what measures nothing.
 func noClock() time.Time { return time.Time{} }
+
+func (c *checker) segment(files vfs.FS, path string, meta manifest.Segment) {
+	if meta.Signal == telemetry.Logs {
+		checkSegment(c.Report, files, path, segment.Logs, meta)
+	} else {
+		checkSegment(c.Report, files, path, segment.Spans, meta)
+	}
+}
 
 func checkSegment[T any](r *Report, fs vfs.FS, path string, codec *segment.Codec[T], meta manifest.Segment) {
 	bad := func(err error) {
@@ -204,38 +260,43 @@ func checkSegment[T any](r *Report, fs vfs.FS, path string, codec *segment.Codec
 	rd.Verify(bad)
 }
 
-func (r *Report) checkWAL(fs vfs.FS, p *paths, from wal.Position) error {
+// wal reads the write-ahead log.
+func (c *checker) wal() error {
+	dir, from := c.p.wal(), c.found.WAL
 	each := func(rec wal.Record, pos wal.Position) error {
-		var err error
-		switch rec.Type {
-		case wal.Logs:
-			_, err = otlp.DecodeLogs(rec.Data)
-		case wal.Traces:
-			_, err = otlp.DecodeSpans(rec.Data)
-		case wal.Hashes:
-			return nil
-		default:
-			err = fmt.Errorf("record of unknown type %d", rec.Type)
+		if err := decodable(rec); err != nil {
+			c.problem(c.fs.PathJoin(dir, wal.FileName(pos.Seq)), pos.Offset, fmt.Errorf("the record that ends here: %w", err))
 		}
-		if err != nil {
-			r.problem(fs.PathJoin(p.wal(), wal.FileName(pos.Seq)), pos.Offset, fmt.Errorf("the record that ends here: %w", err))
-		}
-		if from.Less(pos) {
-			r.WALRecords++
+		if from.Less(pos) && rec.Type != wal.Hashes {
+			c.WALRecords++
 		}
 		return nil
 	}
-	end, err := wal.Replay(fs, p.wal(), from, each, func(e *wal.CorruptionError) {
-		r.problem(fs.PathJoin(e.Dir, e.Segment), e.Offset, e.Err)
-	})
+	damaged := func(e *wal.CorruptionError) { c.problem(c.fs.PathJoin(e.Dir, e.Segment), e.Offset, e.Err) }
+	end, err := wal.Replay(c.fs, dir, from, each, damaged)
 	if err != nil {
 		return err
 	}
-	if end.Torn > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s: %d bytes at the end are no whole record and were never acknowledged; the next start cuts them",
-			fs.PathJoin(p.wal(), wal.FileName(end.TornAt.Seq)), end.Torn))
+	for _, lost := range end.Lost(dir, c.found.Begun) {
+		damaged(lost)
 	}
-	seqs, err := wal.Files(fs, p.wal())
-	r.WALFiles = int64(len(seqs))
+	if end.Torn > 0 {
+		c.cut(c.fs.PathJoin(dir, wal.FileName(end.TornAt.Seq)), end.TornAt.Offset, end.Torn)
+	}
+	seqs, err := wal.Files(c.fs, dir)
+	c.WALFiles = int64(len(seqs))
+	return err
+}
+
+func decodable(rec wal.Record) (err error) {
+	switch rec.Type {
+	case wal.Logs:
+		_, err = otlp.DecodeLogs(rec.Data)
+	case wal.Traces:
+		_, err = otlp.DecodeSpans(rec.Data)
+	case wal.Hashes:
+	default:
+		err = fmt.Errorf("record of unknown type %d", rec.Type)
+	}
 	return err
 }

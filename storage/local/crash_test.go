@@ -26,6 +26,7 @@ var (
 	crashSeed  = flag.Uint64("crash.seed", 0, "run the crash test with this seed only")
 	crashLog   = flag.Bool("crash.log", false, "log what happens")
 	crashSeeds = flag.Uint64("crash.seeds", 600, "how many seeds the crash test runs")
+	crashFirst = flag.Uint64("crash.first", 1, "the first of them")
 	// underRace is set where the race detector watches.
 	underRace bool
 )
@@ -49,8 +50,8 @@ func TestCrash(t *testing.T) {
 	for w := range uint64(crashWorkers) {
 		t.Run(fmt.Sprint(w), func(t *testing.T) {
 			t.Parallel()
-			for seed := w + 1; seed <= n && !t.Failed(); seed += crashWorkers {
-				newCrashTest(t, seed).run()
+			for i := w; i < n && !t.Failed(); i += crashWorkers {
+				newCrashTest(t, *crashFirst+i).run()
 			}
 		})
 	}

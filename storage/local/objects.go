@@ -341,20 +341,3 @@ func (s *Store) sweepable(lock bool, which func(depot.Place) bool) (keys []strin
 	}
 	return keys, left
 }
-
-// rescued adds to the edit the segments whose files are gone though the
-// manifest names them, where an object is doomed that was made of them: the
-// edit that said so is lost.
-func (s *Store) rescued(edit *manifest.Edit, state manifest.State, files map[uint64]bool) {
-	for key := range state.Doomed {
-		place, ok := depot.ParseKey(key)
-		meta, named := state.Segments[place.ID]
-		if !ok || !named || files[place.ID] {
-			continue
-		}
-		meta.Object = key
-		edit.Add = append(edit.Add, meta)
-		edit.Gone = append(edit.Gone, key)
-		files[place.ID] = true
-	}
-}

@@ -3,9 +3,11 @@ package local
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/clewhq/clew/storage/local/closing"
 	"github.com/clewhq/clew/storage/local/dedup"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/wal"
@@ -57,7 +59,11 @@ func open(cfg Config, deps Deps) (_ *Store, err error) {
 			s.giveUp()
 		}
 	}()
-	if err := s.recover(); err != nil {
+	cut, err := s.missed()
+	if err == nil {
+		err = s.recover(cut)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.background, s.cancel = context.WithCancel(context.Background())
@@ -99,9 +105,39 @@ func (s *Store) makeDirs() error {
 	return nil
 }
 
+// appended are the directories whose files are only ever appended to.
+var appended = []string{walDir, manifestDir}
+
+// missed compares the files with the note that the store left when it was
+// closed, if it was, and removes it. It reports whether the manifest is not what
+// it was.
+func (s *Store) missed() (manifestCut bool, err error) {
+	note, err := closing.Read(s.deps.FS, s.cfg.Dir)
+	if errors.Is(err, closing.ErrDamaged) {
+		s.damaged(fileClosing, fmt.Errorf("%s: %w", s.paths.join(closing.Name), err))
+		note, err = nil, nil
+	}
+	var differences []*closing.Difference
+	if err == nil {
+		differences, err = note.Compare(s.deps.FS, s.cfg.Dir, appended...)
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, d := range differences {
+		kind := fileWAL
+		if d.Dir == manifestDir {
+			kind, manifestCut = fileManifest, true
+		}
+		s.damaged(kind, fmt.Errorf("%s: %w", s.paths.join(d.Dir, d.File), d))
+	}
+	return manifestCut, closing.Remove(s.deps.FS, s.cfg.Dir)
+}
+
 // recover brings back what was there: the manifest's segments, then what the
-// write-ahead log holds beyond them.
-func (s *Store) recover() error {
+// write-ahead log holds beyond them. manifestCut says that a part of the
+// manifest is known to be gone.
+func (s *Store) recover(manifestCut bool) error {
 	m, damages, err := manifest.Open(manifest.Options{
 		FS: s.deps.FS, Dir: s.paths.manifest(), Now: s.deps.Now, FileBytes: manifestBytes,
 	})
@@ -118,7 +154,7 @@ func (s *Store) recover() error {
 	if err := s.openObjects(m.State()); err != nil {
 		return err
 	}
-	if err := s.settle(len(damages) > 0); err != nil {
+	if err := s.settle(manifestCut || len(damages) > 0); err != nil {
 		return err
 	}
 	state := m.State()

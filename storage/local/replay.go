@@ -7,6 +7,7 @@ import (
 	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/dedup"
 	"github.com/clewhq/clew/storage/local/head"
+	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/wal"
 	"github.com/clewhq/clew/telemetry"
 	"github.com/clewhq/clew/telemetry/otlp"
@@ -41,6 +42,9 @@ func (s *Store) replay(from wal.Position) error {
 	}
 	r := &replayer{s: s, from: from, at: from}
 	end, err := wal.Replay(s.deps.FS, s.paths.wal(), from, r.record, r.damaged)
+	for _, lost := range end.Lost(s.paths.wal(), s.manifest.State().Begun) {
+		r.damaged(lost)
+	}
 	r.wait()
 	if err == nil {
 		err = r.unreadable
@@ -53,7 +57,7 @@ func (s *Store) replay(from wal.Position) error {
 	}
 	w, whole, err := wal.NewWriter(wal.Options{
 		FS: s.deps.FS, Dir: s.paths.wal(), FileBytes: s.cfg.WALFileBytes, GroupBytes: s.cfg.WALGroupBytes,
-		Now: s.deps.Now, Synced: s.synced,
+		Now: s.deps.Now, Synced: s.synced, Begun: s.begun,
 	}, end.Next, end.PrevLength, s.hashRecords())
 	if err != nil {
 		return err
@@ -66,6 +70,14 @@ func (s *Store) replay(from wal.Position) error {
 		s.deps.Logger.Warn("released write-ahead files are still there, the next flush removes them", "err", err)
 	}
 	return nil
+}
+
+// begun has the manifest name a write-ahead file, so that it is missed where it
+// is not there. Without the name it is only not missed: that stops nothing.
+func (s *Store) begun(seq uint64) {
+	if err := s.manifest.Apply(manifest.Edit{Begun: seq}); err != nil {
+		s.deps.Logger.Warn("the manifest does not name the newest write-ahead file", "file", wal.FileName(seq), "err", err)
+	}
 }
 
 // record takes the record that ends at pos in.

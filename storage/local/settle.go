@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/common/model"
 
 	"github.com/clewhq/clew/internal/framing"
@@ -33,6 +34,8 @@ type found struct {
 	key   string
 	bytes int64
 }
+
+func (f *found) partitionKey() partitionKey { return partitionKey{f.tenant, f.signal, f.day} }
 
 // findSegments lists the segment files, and calls stray for others.
 func (p *paths) findSegments(each func(found), stray func(path string)) error {
@@ -95,33 +98,19 @@ const listTimeout = 10 * time.Minute
 // settle compares the files with the manifest. A file that no manifest names
 // is what a crash left of a flush, a merge or a removal, and is removed; the
 // data are elsewhere. The exception is a manifest that lost an edit: then the
-// file may be all there is. See adoptable.
+// file may be all there is. See adopt.
 func (s *Store) settle(manifestDamaged bool) error {
-	state := s.manifest.State()
-	oldest, err := s.oldestWAL()
+	oldest, err := s.paths.oldestWAL()
 	if err != nil {
 		return err
 	}
-	files := map[uint64]bool{}
-	var unnamed []found
-	for id, meta := range state.Segments {
-		files[id] = meta.Object != ""
-	}
-	err = s.paths.findSegments(func(f found) {
-		meta, ok := state.Segments[f.id]
-		switch {
-		case !ok:
-			unnamed = append(unnamed, f)
-		case meta.Object != "": // a move was interrupted at its end
-			_ = s.deps.FS.Remove(f.path)
-		}
-		files[f.id] = true
-	}, func(string) {})
+	t := newSettlement(s.manifest.State(), manifestDamaged, oldest, s.paths.segment, s.inspect)
+	unnamed, err := t.compare(s.paths, func(path string) { _ = s.deps.FS.Remove(path) }, func(string) {})
 	if err == nil && manifestDamaged && s.objects.depot != nil {
 		var more []found
-		more, err = s.findObjects(state)
+		more, err = s.findObjects(t.state)
 		for _, f := range more {
-			files[f.id] = true
+			t.there[f.id] = true
 		}
 		unnamed = append(unnamed, more...)
 	}
@@ -129,11 +118,9 @@ func (s *Store) settle(manifestDamaged bool) error {
 		return err
 	}
 	slices.SortFunc(unnamed, func(a, b found) int { return cmp.Compare(a.id, b.id) })
-	var edit manifest.Edit
-	s.rescued(&edit, state, files)
-	covered := map[uint64]wal.Position{} // of what is adopted
+	t.rescue()
 	for _, f := range unnamed {
-		if s.adopt(&edit, f, state, manifestDamaged, oldest, files, covered) {
+		if in, err := s.inspect(f); err == nil && t.adopt(f, in) {
 			continue
 		}
 		if manifestDamaged || f.key != "" {
@@ -143,25 +130,116 @@ func (s *Store) settle(manifestDamaged bool) error {
 		s.deps.Logger.Info("removing a segment that was never published or is replaced", "path", f.path)
 		_ = s.deps.FS.Remove(f.path)
 	}
-	for _, id := range edit.Remove {
-		delete(state.Segments, id)
+	for _, meta := range t.missing() {
+		s.damaged(fileSegment, fmt.Errorf("segment %s: file missing", s.paths.segment(&meta)))
 	}
-	for id, meta := range state.Segments {
-		if !files[id] {
-			s.damaged(fileSegment, fmt.Errorf("segment %s: file missing", s.paths.segment(&meta)))
-		}
-	}
-	if len(edit.Add) == 0 {
+	if len(t.edit.Add) == 0 {
 		return nil
 	}
-	s.damaged(fileManifest, fmt.Errorf("%d segments stand in no manifest and what they replace is gone: taken in", len(edit.Add)))
-	return s.manifest.Apply(edit)
+	s.damaged(fileManifest, fmt.Errorf("%d segments stand in no manifest and what they replace is gone: taken in", len(t.edit.Add)))
+	return s.manifest.Apply(t.edit)
+}
+
+// inspect reads what a segment says of itself, wherever it is.
+func (s *Store) inspect(f found) (inspection, error) {
+	files := s.deps.FS
+	if f.key != "" {
+		files = s.objects.depot.Files(f.key, f.bytes, false)
+	}
+	return inspectFound(files, f)
+}
+
+// settlement finds out what became of files that no manifest names.
+type settlement struct {
+	state   manifest.State
+	damaged bool            // the manifest is
+	oldest  uint64          // number of the oldest write-ahead file
+	there   map[uint64]bool // IDs of the segments whose files, or objects, are there
+	covered map[uint64]wal.Position
+	edit    manifest.Edit // says what is taken in
+	path    func(*manifest.Segment) string
+	inspect func(found) (inspection, error)
+	// What the segments that the manifest names are made of; nil until somebody
+	// asks.
+	flushed  map[flush]bool
+	replaced map[uint64]bool
+}
+
+// flush is the part of a flush that becomes one segment.
+type flush struct {
+	place  partitionKey
+	covers wal.Position
+}
+
+// partitionKey names a day of a signal of a tenant.
+type partitionKey struct {
+	tenant string
+	signal telemetry.Signal
+	day    string
+}
+
+func newSettlement(state manifest.State, damaged bool, oldestWAL uint64,
+	path func(*manifest.Segment) string, inspect func(found) (inspection, error),
+) *settlement {
+	t := &settlement{
+		state: state, damaged: damaged, oldest: oldestWAL, path: path, inspect: inspect,
+		there: map[uint64]bool{}, covered: map[uint64]wal.Position{},
+	}
+	for id, meta := range state.Segments {
+		t.there[id] = meta.Object != ""
+	}
+	return t
+}
+
+// compare lists the files that no manifest names. moved is called for those of
+// segments that are objects: a move was interrupted at its end; stray for files
+// that are none of the store's.
+func (t *settlement) compare(p *paths, moved, stray func(path string)) (unnamed []found, err error) {
+	err = p.findSegments(func(f found) {
+		meta, ok := t.state.Segments[f.id]
+		switch {
+		case !ok:
+			unnamed = append(unnamed, f)
+		case meta.Object != "":
+			moved(f.path)
+		}
+		t.there[f.id] = true
+	}, stray)
+	slices.SortFunc(unnamed, func(a, b found) int { return cmp.Compare(a.id, b.id) })
+	return unnamed, err
+}
+
+// rescue takes the segments in whose files are gone though the manifest names
+// them, where an object is doomed that was made of them: the edit that said so
+// is lost.
+func (t *settlement) rescue() {
+	for key := range t.state.Doomed {
+		place, ok := depot.ParseKey(key)
+		meta, named := t.state.Segments[place.ID]
+		if !ok || !named || t.there[place.ID] {
+			continue
+		}
+		meta.Object = key
+		t.edit.Add = append(t.edit.Add, meta)
+		t.edit.Gone = append(t.edit.Gone, key)
+		t.there[place.ID] = true
+	}
+}
+
+// missing lists the segments that the manifest names and that are nowhere.
+func (t *settlement) missing() (out []manifest.Segment) {
+	for id, meta := range t.state.Segments {
+		if !t.there[id] && !slices.Contains(t.edit.Remove, id) {
+			out = append(out, meta)
+		}
+	}
+	return out
 }
 
 // oldestWAL is the number of the oldest write-ahead file, or one above all
 // there ever was.
-func (s *Store) oldestWAL() (uint64, error) {
-	seqs, err := wal.Files(s.deps.FS, s.paths.wal())
+func (p *paths) oldestWAL() (uint64, error) {
+	seqs, err := wal.Files(p.fs, p.wal())
 	if err != nil {
 		return 0, err
 	}
@@ -171,53 +249,66 @@ func (s *Store) oldestWAL() (uint64, error) {
 	return seqs[0], nil
 }
 
-// adopt adds a file that the manifest doesn't name to the edit where what it
-// was made from is gone, which happens only after its publication was durable:
-// the write-ahead log that a flush covers, or a segment that a merge replaces.
-func (s *Store) adopt(edit *manifest.Edit, f found, state manifest.State, damaged bool, oldestWAL uint64, files map[uint64]bool, covered map[uint64]wal.Position) bool {
-	var in inspection
-	var err error
-	if f.signal == telemetry.Logs {
-		in, err = inspect(s, f, segment.Logs)
-	} else {
-		in, err = inspect(s, f, segment.Spans)
-	}
-	if err != nil || record.DayOf(in.Min).String() != f.day {
+// adopt takes a file in that the manifest doesn't name where what it was made
+// from is gone, which happens only after its publication was durable: the
+// write-ahead log that a flush covers, or a segment that a merge replaces.
+func (t *settlement) adopt(f found, in inspection) bool {
+	if record.DayOf(in.Min).String() != f.day {
 		return false
 	}
 	covers := wal.Position(in.covers)
-	flushed := released(covers, oldestWAL) && state.WAL.Less(covers)
+	flushed := released(covers, t.oldest) && (t.state.WAL.Less(covers) || t.damaged && t.forgotten(f, covers))
 	merged := false
 	for _, id := range in.replaces {
 		// One that is not named was replaced by something else, unless the edit
 		// that named it is lost, too.
-		_, named := state.Segments[id]
-		if !named && id < state.NextID && !damaged || slices.Contains(edit.Remove, id) {
+		_, named := t.state.Segments[id]
+		if !named && id < t.state.NextID && !t.damaged || slices.Contains(t.edit.Remove, id) {
 			merged = false
 			break
 		}
-		merged = merged || !files[id]
+		merged = merged || !t.there[id]
 	}
 	if !flushed && !merged {
 		return false
 	}
 	// A flush that failed and was tried again leaves its files too. They hold
 	// the same; the last one counts.
-	edit.Add = slices.DeleteFunc(edit.Add, func(o manifest.Segment) bool {
-		return flushed && o.Tenant == f.tenant && o.Signal == f.signal && o.Day.String() == f.day && covered[o.ID] == covers
+	t.edit.Add = slices.DeleteFunc(t.edit.Add, func(o manifest.Segment) bool {
+		return flushed && o.Tenant == f.tenant && o.Signal == f.signal && o.Day.String() == f.day && t.covered[o.ID] == covers
 	})
 	// So do inputs of a merge that were not all removed yet.
-	edit.Add = slices.DeleteFunc(edit.Add, func(o manifest.Segment) bool { return slices.Contains(in.replaces, o.ID) })
-	covered[f.id] = covers
-	edit.Add = append(edit.Add, manifest.Segment{
+	t.edit.Add = slices.DeleteFunc(t.edit.Add, func(o manifest.Segment) bool { return slices.Contains(in.replaces, o.ID) })
+	t.covered[f.id] = covers
+	t.edit.Add = append(t.edit.Add, manifest.Segment{
 		ID: f.id, Tenant: f.tenant, Signal: f.signal, Day: record.DayOf(in.Min),
 		Rows: in.Rows, Min: in.Min, Max: in.Max, Bytes: in.Bytes, Object: f.key,
 	})
-	edit.Remove = append(edit.Remove, in.replaces...)
-	if edit.WAL.Less(covers) {
-		edit.WAL = covers
+	t.edit.Remove = append(t.edit.Remove, in.replaces...)
+	if t.edit.WAL.Less(covers) {
+		t.edit.WAL = covers
 	}
 	return true
+}
+
+// forgotten reports whether a segment that was flushed has no edit though later
+// flushes have: no live segment holds what it holds.
+func (t *settlement) forgotten(f found, covers wal.Position) bool {
+	if t.flushed == nil {
+		t.flushed, t.replaced = map[flush]bool{}, map[uint64]bool{}
+		for _, m := range t.state.Segments {
+			live := found{m.Tenant, m.Signal, m.Day.String(), m.ID, t.path(&m), m.Object, m.Bytes}
+			in, err := t.inspect(live)
+			if err != nil {
+				continue
+			}
+			t.flushed[flush{live.partitionKey(), wal.Position(in.covers)}] = true
+			for _, id := range in.replaces {
+				t.replaced[id] = true
+			}
+		}
+	}
+	return !t.replaced[f.id] && !t.flushed[flush{f.partitionKey(), covers}]
 }
 
 // released reports whether everything before the position is gone from the
@@ -232,12 +323,15 @@ type inspection struct {
 	replaces []uint64
 }
 
-func inspect[T any](s *Store, f found, codec *segment.Codec[T]) (inspection, error) {
-	files := s.deps.FS
-	if f.key != "" {
-		files = s.objects.depot.Files(f.key, f.bytes, false)
+func inspectFound(files vfs.FS, f found) (inspection, error) {
+	if f.signal == telemetry.Logs {
+		return inspect(files, f.path, segment.Logs)
 	}
-	r, err := segment.Open(files, f.path, codec)
+	return inspect(files, f.path, segment.Spans)
+}
+
+func inspect[T any](files vfs.FS, path string, codec *segment.Codec[T]) (inspection, error) {
+	r, err := segment.Open(files, path, codec)
 	if err != nil {
 		return inspection{}, err
 	}
@@ -265,12 +359,7 @@ func (s *Store) checkVersion(state manifest.State) error {
 		if meta == nil {
 			continue
 		}
-		var err error
-		if meta.Signal == telemetry.Logs {
-			_, err = inspect(s, found{path: s.paths.segment(meta)}, segment.Logs)
-		} else {
-			_, err = inspect(s, found{path: s.paths.segment(meta)}, segment.Spans)
-		}
+		_, err := inspectFound(s.deps.FS, found{signal: meta.Signal, path: s.paths.segment(meta)})
 		if errors.Is(err, framing.ErrVersion) {
 			return err
 		}

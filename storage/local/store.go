@@ -15,6 +15,7 @@ import (
 
 	"github.com/clewhq/clew/internal/inflight"
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/closing"
 	"github.com/clewhq/clew/storage/local/dedup"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/wal"
@@ -127,7 +128,15 @@ func (s *Store) Close() error {
 	}
 	s.cancel()
 	s.loops.Wait()
-	errs := []error{s.wal.Close(), s.manifest.Close()}
+	errs := []error{s.wal.Close()}
+	whole := s.manifest.Whole()
+	errs = append(errs, s.manifest.Close())
+	if whole && s.wal.Whole() && errors.Join(errs...) == nil {
+		// It is of use if the files are damaged later, and not needed else.
+		if err := closing.Leave(s.deps.FS, s.cfg.Dir, uint64(s.deps.Now().UnixNano()), appended...); err != nil {
+			s.deps.Logger.Warn("a file that is cut off later will look as after a crash", "err", err)
+		}
+	}
 	closeSegments(s.logs)
 	closeSegments(s.spans)
 	if s.objects.depot != nil {
@@ -161,6 +170,7 @@ const (
 	fileSegment  = "segment"
 	fileManifest = "manifest"
 	fileHead     = "memory"
+	fileClosing  = "closing"
 )
 
 // synced is told by the log of every group.

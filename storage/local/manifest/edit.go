@@ -34,6 +34,8 @@ type Edit struct {
 	// WAL, if not zero, is the place in the write-ahead log before which
 	// everything stands in segments.
 	WAL wal.Position
+	// Begun, if not zero, is the number of the newest write-ahead file.
+	Begun uint64
 	// Deletions are added, or take the place of those with their IDs; Forget
 	// are the IDs of those that go.
 	Deletions []Deletion
@@ -65,6 +67,7 @@ type State struct {
 	Deletions map[uint64]Deletion
 	Doomed    map[string]bool // keys of objects to be deleted
 	WAL       wal.Position
+	Begun     uint64 // the newest write-ahead file: where it is missing, it is lost
 	// NextID is above the ID of every segment and deletion that there ever was.
 	NextID uint64
 }
@@ -99,6 +102,7 @@ func (s *State) apply(e *Edit) {
 	if s.WAL.Less(e.WAL) {
 		s.WAL = e.WAL
 	}
+	s.Begun = max(s.Begun, e.Begun)
 	for _, id := range e.Forget {
 		delete(s.Deletions, id)
 	}
@@ -109,12 +113,13 @@ func (s *State) apply(e *Edit) {
 }
 
 // version is the layout of an edit.
-const version = 3
+const version = 4
 
 // The kinds of edits.
 const (
 	kindSnapshot = 1 // everything that holds
 	kindChange   = 2
+	kindSynced   = 3 // no edit: what stands before it was synced
 )
 
 func appendEdit(dst []byte, kind byte, e *Edit, nextID uint64) []byte {
@@ -122,6 +127,7 @@ func appendEdit(dst []byte, kind byte, e *Edit, nextID uint64) []byte {
 	dst = binary.AppendUvarint(dst, nextID)
 	dst = binary.AppendUvarint(dst, e.WAL.Seq)
 	dst = binary.AppendUvarint(dst, uint64(e.WAL.Offset))
+	dst = binary.AppendUvarint(dst, e.Begun)
 	dst = binary.AppendUvarint(dst, uint64(len(e.Remove)))
 	for _, id := range e.Remove {
 		dst = binary.AppendUvarint(dst, id)
@@ -201,11 +207,15 @@ func parseEdit(b []byte) (kind byte, e Edit, nextID uint64, err error) {
 	if c.Err() == nil && v != version {
 		return 0, Edit{}, 0, fmt.Errorf("%w: version %d, this one reads %d", framing.ErrVersion, v, version)
 	}
+	if kind == kindSynced && c.Err() == nil && c.Len() == 0 {
+		return kind, Edit{}, 0, nil
+	}
 	if kind != kindSnapshot && kind != kindChange {
 		return 0, Edit{}, 0, fmt.Errorf("edit of kind %d, which there is none of", kind)
 	}
 	nextID = c.Uvarint()
 	e.WAL.Seq, e.WAL.Offset = c.Uvarint(), int64(c.Uvarint())
+	e.Begun = c.Uvarint()
 	e.Remove = make([]uint64, c.Count(1))
 	for i := range e.Remove {
 		e.Remove[i] = c.Uvarint()
@@ -243,7 +253,7 @@ func parseSegment(c *column.Cursor) (s Segment) {
 
 // snapshot returns the edit that makes s out of nothing.
 func (s *State) snapshot() Edit {
-	e := Edit{WAL: s.WAL}
+	e := Edit{WAL: s.WAL, Begun: s.Begun}
 	for _, id := range slices.Sorted(maps.Keys(s.Segments)) {
 		e.Add = append(e.Add, s.Segments[id])
 	}

@@ -67,45 +67,58 @@ type Manifest struct {
 	base   int64 // length of the snapshot
 }
 
-// Load reads the state in dir. Everything that could not be read is in the
-// list of damages; the state is what the rest says.
-func Load(fs vfs.FS, dir string) (State, []*Damage, error) {
-	s, _, damages, err := load(fs, dir)
-	return s, damages, err
+// Found is what stands in a directory.
+type Found struct {
+	State
+	// Damages is everything that could not be read; the state is what the rest
+	// says.
+	Damages []*Damage
+	// Torn is the end of the newest file where that is no whole edit, as a
+	// power cut leaves it; nil where it is.
+	Torn *Torn
+	next uint64 // number of the next file
 }
 
-func load(fs vfs.FS, dir string) (State, uint64, []*Damage, error) {
+// Torn is the end of a file that is no whole edit.
+type Torn struct {
+	File          string
+	Offset, Bytes int64
+}
+
+// Load reads what is in dir.
+func Load(fs vfs.FS, dir string) (Found, error) {
 	seqs, err := files(fs, dir)
 	if err != nil {
-		return State{}, 0, nil, err
+		return Found{}, err
 	}
-	next := uint64(1)
+	f := Found{State: newState(), next: 1}
 	if n := len(seqs); n > 0 {
-		next = seqs[n-1] + 1
+		f.next = seqs[n-1] + 1
 	}
 	// The newest file counts. Older ones are left over from a crash while they
 	// were being removed, and are better than nothing where it is damaged.
-	var damages []*Damage
 	for _, seq := range slices.Backward(seqs) {
-		s, ok, bad := loadFile(fs, dir, seq)
-		damages = append(damages, bad...)
-		for _, d := range bad {
+		before := len(f.Damages)
+		ok := f.loadFile(fs, dir, seq)
+		for _, d := range f.Damages[before:] {
 			if errors.Is(d, framing.ErrVersion) {
-				return State{}, 0, nil, d // to go on without it would lose what it names
+				return Found{}, d // to go on without it would lose what it names
 			}
 		}
 		if ok {
-			return s, next, damages, nil
+			return f, nil
 		}
 	}
-	return newState(), next, damages, nil
+	f.State = newState()
+	return f, nil
 }
 
 // loadFile reports false where the file has no readable snapshot.
-func loadFile(fs vfs.FS, dir string, seq uint64) (State, bool, []*Damage) {
+func (found *Found) loadFile(fs vfs.FS, dir string, seq uint64) bool {
 	name := FileName(seq)
-	fail := func(offset int64, err error) (State, bool, []*Damage) {
-		return State{}, false, []*Damage{{File: name, Offset: offset, Err: err}}
+	fail := func(offset int64, err error) bool {
+		found.Damages = append(found.Damages, &Damage{File: name, Offset: offset, Err: err})
+		return false
 	}
 	f, err := fs.Open(fs.PathJoin(dir, name))
 	if err != nil {
@@ -127,10 +140,14 @@ func loadFile(fs vfs.FS, dir string, seq uint64) (State, bool, []*Damage) {
 	}
 	rd := framing.NewReader(f, h.Salt, framing.HeaderSize, info.Size(), framing.UnknownLength)
 	s, ok, damages := readEdits(rd, name)
+	found.State, found.Damages = s, append(found.Damages, damages...)
+	if n := rd.Torn(); n > 0 && found.Torn == nil {
+		found.Torn = &Torn{File: name, Offset: rd.Offset(), Bytes: n}
+	}
 	if !ok && len(damages) == 0 {
 		return fail(framing.HeaderSize, errors.New("no snapshot"))
 	}
-	return s, ok, damages
+	return ok
 }
 
 func readEdits(rd *framing.Reader, name string) (s State, ok bool, damages []*Damage) {
@@ -154,7 +171,10 @@ func readEdits(rd *framing.Reader, name string) (s State, ok bool, damages []*Da
 			damages = append(damages, &Damage{File: name, Offset: at, Err: err})
 			continue
 		}
-		if kind == kindSnapshot {
+		switch kind {
+		case kindSynced:
+			continue
+		case kindSnapshot:
 			s, ok = newState(), true
 		}
 		s.apply(&e)
@@ -168,21 +188,21 @@ func Open(opts Options) (*Manifest, []*Damage, error) {
 	if err := syncAll(opts.FS, opts.Dir); err != nil {
 		return nil, nil, err
 	}
-	s, next, damages, err := load(opts.FS, opts.Dir)
+	f, err := Load(opts.FS, opts.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, d := range damages {
+	for _, d := range f.Damages {
 		if errors.Is(d, wal.ErrUnreadable) {
 			// It may be whole: to go on with less would make the loss good.
-			return nil, damages, fmt.Errorf("read the manifest: %w", d)
+			return nil, f.Damages, fmt.Errorf("read the manifest: %w", d)
 		}
 	}
-	m := &Manifest{opts: opts, state: s, next: next}
-	if len(damages) == 0 {
-		_ = m.removeBefore(next - 1) // a crash may have come before that
+	m := &Manifest{opts: opts, state: f.State, next: f.next}
+	if len(f.Damages) == 0 {
+		_ = m.removeBefore(f.next - 1) // a crash may have come before that
 	}
-	return m, damages, nil
+	return m, f.Damages, nil
 }
 
 func syncAll(fs vfs.FS, dir string) error {
@@ -287,7 +307,20 @@ func (m *Manifest) append(e *Edit) error {
 		return fmt.Errorf("append to manifest: %w", err)
 	}
 	m.offset += int64(n)
+	m.mark()
 	return nil
+}
+
+// mark says behind an edit that it was synced: without it, damage in the newest
+// one would look like a write that was cut short, and what it said be lost
+// without a word. The mark is not waited for.
+func (m *Manifest) mark() {
+	b := framing.AppendRecord(nil, m.salt, m.offset, []byte{kindSynced, version})
+	if n, err := m.file.Write(b); err != nil || n < len(b) {
+		m.giveUp()
+		return
+	}
+	m.offset += int64(len(b))
 }
 
 func (m *Manifest) giveUp() {
@@ -330,6 +363,7 @@ func (m *Manifest) begin() (err error) {
 		return err
 	}
 	m.file, m.salt, m.offset, m.base = f, h.Salt, int64(len(b)), int64(len(b))
+	m.mark()
 	_ = m.removeBefore(old) // see Prune
 	return nil
 }
@@ -356,6 +390,14 @@ func (m *Manifest) removeBefore(seq uint64) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Whole reports whether the newest file ends with an edit that holds, and not
+// with one that failed.
+func (m *Manifest) Whole() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.file != nil
 }
 
 // Close closes the file.

@@ -39,6 +39,15 @@ type End struct {
 	TornAt Position
 }
 
+// Lost names the files that were begun and are behind the end of the log, up to
+// the newest one that is known to have been.
+func (e *End) Lost(dir string, newest uint64) (lost []*CorruptionError) {
+	for seq := e.Next; seq <= newest; seq++ {
+		lost = append(lost, &CorruptionError{Dir: dir, Segment: FileName(seq), Err: errors.New("file missing or cut off in its header, and it was begun")})
+	}
+	return lost
+}
+
 // Files lists the numbers of the files in dir, sorted.
 func Files(fs vfs.FS, dir string) ([]uint64, error) {
 	names, err := fs.List(dir)

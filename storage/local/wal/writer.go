@@ -28,6 +28,10 @@ type Options struct {
 	// Synced, if set, is told of every group: how many records and bytes, and
 	// how long write and sync took.
 	Synced func(records int, bytes int64, took time.Duration)
+	// Begun, if set, is told of every file that was begun, before anything in
+	// it is acknowledged. It may keep the number: a log that ends before that
+	// file has lost it.
+	Begun func(seq uint64)
 }
 
 // Writer appends to the log.
@@ -45,6 +49,7 @@ type Writer struct {
 	acked  int64  // end of what is acknowledged in it
 	marked int64  // end of the mark that is last in it
 	next   uint64 // number of the next file
+	whole  bool   // the file was whole when it was closed
 	buf    []byte
 }
 
@@ -128,9 +133,13 @@ func (w *Writer) Close() error {
 		return nil
 	}
 	err := w.file.Close()
-	w.file = nil
+	w.file, w.whole = nil, err == nil
 	return err
 }
+
+// Whole reports, of a closed log, whether its newest file ends with what was
+// acknowledged, and not with a write that failed.
+func (w *Writer) Whole() bool { return w.whole }
 
 func (w *Writer) run() {
 	defer close(w.ended)
@@ -322,6 +331,9 @@ func (w *Writer) open(prevLength uint64) (err error) {
 	}
 	w.file, w.header, w.offset, w.next = file, h, framing.HeaderSize, h.Seq+1
 	w.acked, w.marked = w.offset, 0
+	if w.opts.Begun != nil {
+		w.opts.Begun(h.Seq)
+	}
 	return nil
 }
 
