@@ -13,6 +13,7 @@ import (
 type DeletionOptions struct {
 	Signal string // logs or traces
 	Wait   bool   // until no file has the records any more
+	Broad  bool   // also where the query may select nearly everything
 }
 
 // deletion is a request to delete as the server shows it.
@@ -29,6 +30,9 @@ const deletionPoll = 500 * time.Millisecond
 // Delete asks the server to delete what a query selects.
 func (c *Client) Delete(ctx context.Context, query string, o DeletionOptions) error {
 	q := url.Values{"signal": {o.Signal}, "query": {query}}
+	if o.Broad {
+		q.Set("broad", "true")
+	}
 	c.rangeParams(q)
 	body, err := c.do(ctx, http.MethodPost, deletionPath, q)
 	if err != nil {

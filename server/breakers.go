@@ -10,6 +10,8 @@ import (
 
 	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/local"
+	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/metrics/remote"
 )
 
@@ -27,6 +29,11 @@ func (s *Server) switches() map[string]guard.Switch {
 	}
 	if m := s.alerts.Load(); m != nil {
 		maps.Copy(known, m.Switches())
+	}
+	if l, ok := s.stores.records.(*local.Store); ok {
+		if b, on := l.ObjectBreaker(); on {
+			known[object.Name] = b
+		}
 	}
 	return known
 }
@@ -56,7 +63,7 @@ func switchBreaker(known map[string]guard.Switch, w http.ResponseWriter, r *http
 	name := r.PathValue("name")
 	b, ok := known[name]
 	if !ok {
-		has := "there are none: what this process calls is asked for by storage.backend, storage.metrics.backend and alert.alertmanagers"
+		has := "there are none: what this process calls is asked for by storage.backend, storage.local.objects, storage.metrics.backend and alert.alertmanagers"
 		if len(known) > 0 {
 			has = "there are: " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
 		}

@@ -20,7 +20,11 @@ func deleteCommand() *cobra.Command {
 		Use: "delete QUERY", Short: "Delete logs or spans for good",
 		Long: `Deletes the records that a query selects, and that lie in the time range, for
 good: the files that hold them are written anew. The query is LogQL for logs
-and TraceQL for traces. Without a time range all of the past is meant.`,
+and TraceQL for traces. Without a time range all of the past is meant.
+
+A query that may select nearly everything is refused without --broad: one whose
+conditions ask for no value, or where a value is empty, as a variable of a shell
+leaves it that was not set.`,
 		Example: "  clew delete '{service_name=~\".+\"} |= \"alice@example.com\"' --wait\n" +
 			"  clew delete --signal traces '{ span.user.email = \"alice@example.com\" }' --wait\n  clew delete --list",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +60,7 @@ and TraceQL for traces. Without a time range all of the past is meant.`,
 	flags := cmd.Flags()
 	flags.StringVar(&o.Signal, "signal", "logs", "logs or traces")
 	flags.BoolVar(&o.Wait, "wait", false, "wait until no file has the records any more")
+	flags.BoolVar(&o.Broad, "broad", false, "delete also where the query asks for no value, or for an empty one, and so may select nearly everything")
 	flags.BoolVar(&list, "list", false, "list the deletions that wait, and the last ones that are done")
 	flags.StringVar(&cancel, "cancel", "", "cancel the deletion with this ID")
 	return cmd

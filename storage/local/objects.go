@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/storage/local/compact"
 	"github.com/clewhq/clew/storage/local/depot"
 	"github.com/clewhq/clew/storage/local/manifest"
@@ -85,6 +86,15 @@ func (s *Store) ObjectStorage() (object.Health, bool) {
 		return object.Health{}, false
 	}
 	return s.objects.depot.Health(), true
+}
+
+// ObjectBreaker returns the circuit breaker of object storage, false where
+// there is none.
+func (s *Store) ObjectBreaker() (guard.Switch, bool) {
+	if s.objects.depot == nil {
+		return nil, false
+	}
+	return s.objects.depot.Breaker(), true
 }
 
 // openSegment opens a segment wherever it is.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/closing"
 	"github.com/clewhq/clew/storage/local/dedup"
 	"github.com/clewhq/clew/storage/local/manifest"
@@ -59,9 +60,12 @@ func open(cfg Config, deps Deps) (_ *Store, err error) {
 			s.giveUp()
 		}
 	}()
-	cut, err := s.missed()
+	note, cut, err := s.missed()
 	if err == nil {
 		err = s.recover(cut)
+	}
+	if note != nil && errors.Is(err, framing.ErrVersion) {
+		err = errors.Join(err, note.Restore(deps.FS, cfg.Dir)) // the right version opens what is as it was
 	}
 	if err != nil {
 		return nil, err
@@ -111,18 +115,18 @@ var appended = []string{walDir, manifestDir}
 // missed compares the files with the note that the store left when it was
 // closed, if it was, and removes it. It reports whether the manifest is not what
 // it was.
-func (s *Store) missed() (manifestCut bool, err error) {
-	note, err := closing.Read(s.deps.FS, s.cfg.Dir)
+func (s *Store) missed() (note *closing.Note, manifestCut bool, err error) {
+	note, err = closing.Read(s.deps.FS, s.cfg.Dir)
 	if errors.Is(err, closing.ErrDamaged) {
 		s.damaged(fileClosing, fmt.Errorf("%s: %w", s.paths.join(closing.Name), err))
-		note, err = nil, nil
+		err = nil
 	}
 	var differences []*closing.Difference
 	if err == nil {
 		differences, err = note.Compare(s.deps.FS, s.cfg.Dir, appended...)
 	}
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	for _, d := range differences {
 		kind := fileWAL
@@ -131,7 +135,7 @@ func (s *Store) missed() (manifestCut bool, err error) {
 		}
 		s.damaged(kind, fmt.Errorf("%s: %w", s.paths.join(d.Dir, d.File), d))
 	}
-	return manifestCut, closing.Remove(s.deps.FS, s.cfg.Dir)
+	return note, manifestCut, closing.Remove(s.deps.FS, s.cfg.Dir)
 }
 
 // recover brings back what was there: the manifest's segments, then what the

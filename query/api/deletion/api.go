@@ -172,6 +172,9 @@ func (a *API) request(r *http.Request) (answer, error) {
 	if s := r.FormValue("signal"); s != "" {
 		d.Signal = telemetry.Signal(s)
 	}
+	if err := narrow(r, d); err != nil {
+		return answer{}, err
+	}
 	d, err = a.store.Delete(r.Context(), d)
 	return answer{http.StatusAccepted, show(d)}, err
 }

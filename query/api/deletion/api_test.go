@@ -191,7 +191,7 @@ func TestRefuses(t *testing.T) {
 		{`/api/v1/delete?query={a=`, "line 1, col 4"},
 		{`/api/v1/delete?query=rate({a="b"}[1m])`, "is a metric query"},
 		{`/api/v1/delete?query={a="b"}&signal=metrics`, `want logs or traces`},
-		{`/api/v1/delete?query={}>>{}&signal=traces`, "more than single spans"},
+		{`/api/v1/delete?query={name="a"}>>{name="b"}&signal=traces`, "more than single spans"},
 		{`/api/v1/delete?query={a="b"}&from=soon`, "parameter from"},
 		{`/api/v1/delete?query={a="b"}&from=1h&to=2h`, "must be before to"},
 		{`/loki/api/v1/delete?query={a="b"}`, "parameter start is missing"},
@@ -222,6 +222,40 @@ func TestStoreFails(t *testing.T) {
 		for _, c := range [][2]string{{"POST", `/api/v1/delete?query={a="b"}`}, {"GET", "/api/v1/delete"}, {"DELETE", "/loki/api/v1/delete?request_id=1"}} {
 			if code, body := ask(h, c[0], c[1], "acme"); code != want || !json.Valid([]byte(body)) {
 				t.Errorf("%v, %s: %d %s", err, c, code, body)
+			}
+		}
+	}
+}
+
+// TestBroadQueryIsConfirmed: one that may select nearly everything, as with a
+// variable that was not set, is taken only where the request says that it is
+// meant.
+func TestBroadQueryIsConfirmed(t *testing.T) {
+	s := open(t, time.Hour) // nothing is deleted in the test
+	h := handler(s)
+	for _, target := range []string{
+		`/api/v1/delete?query={service_name=~".%2B"}|trace_id=""`,
+		`/api/v1/delete?query={service_name=~".%2B"}|=""`,
+		`/api/v1/delete?query={service_name=~".%2B"}`,
+		`/api/v1/delete?query={span.user=""}&signal=traces`,
+		`/api/v1/delete?query={}&signal=traces`,
+		`/loki/api/v1/delete?start=0&query={service_name=~".%2B"}`,
+	} {
+		for suffix, want := range map[string]int{"": 400, "&broad=false": 400, "&broad=": 400, "&broad=perhaps": 400, "&broad=true": 202} {
+			if strings.HasPrefix(target, "/loki") && want == 202 {
+				want = 204
+			}
+			before, err := s.Deletions(context.Background(), "acme")
+			if err != nil {
+				t.Fatal(err)
+			}
+			code, body := ask(h, "POST", target+suffix, "acme")
+			if code != want || want == 400 && !strings.Contains(body, "broad") {
+				t.Errorf("%s%s: %d %s, want %d", target, suffix, code, body, want)
+			}
+			after, err := s.Deletions(context.Background(), "acme")
+			if err != nil || (len(after) > len(before)) != (want != 400) {
+				t.Errorf("%s%s: %d deletions wait after %d, %v", target, suffix, len(after), len(before), err)
 			}
 		}
 	}

@@ -34,6 +34,9 @@ func (a *API) lokiRequest(r *http.Request) (answer, error) {
 	if d.To != 0 {
 		d.To++ // Loki's end belongs to the range
 	}
+	if err := narrow(r, d); err != nil {
+		return answer{}, err
+	}
 	_, err = a.store.Delete(r.Context(), d)
 	return answer{http.StatusNoContent, nil}, err
 }

@@ -41,8 +41,14 @@ var magic = [4]byte{'C', 'E', 'N', 'D'}
 // ErrDamaged is a note that cannot be read.
 var ErrDamaged = errors.New("the note of how the store was closed is damaged")
 
-// Note is how long files were: by the name of the directory and their own.
-type Note map[string]map[string]int64
+// Note is how long files were.
+type Note struct {
+	sizes lengths
+	raw   []byte // as it was read
+}
+
+// lengths are those of files, by the name of the directory and their own.
+type lengths map[string]map[string]int64
 
 // Difference is a file that is not as it was when the store was closed.
 type Difference struct {
@@ -62,8 +68,8 @@ func (d *Difference) Error() string {
 }
 
 // sizes lists the files of the directories of root.
-func sizes(fs vfs.FS, root string, dirs []string) (Note, error) {
-	n := Note{}
+func sizes(fs vfs.FS, root string, dirs []string) (lengths, error) {
+	n := lengths{}
 	for _, dir := range dirs {
 		names, err := fs.List(fs.PathJoin(root, dir))
 		if err != nil {
@@ -99,6 +105,9 @@ func Leave(fs vfs.FS, root string, salt uint64, dirs ...string) (err error) {
 				return err
 			}
 		}
+		if err := wal.SyncDir(fs, fs.PathJoin(root, dir)); err != nil {
+			return err // what was removed stays so
+		}
 	}
 	b := framing.Header{Magic: magic, Salt: salt, PrevLength: framing.UnknownLength}.Append(nil)
 	b = framing.AppendRecord(b, salt, framing.HeaderSize, note.append(nil))
@@ -125,7 +134,7 @@ func replace(fs vfs.FS, root string, b []byte) error {
 	return wal.SyncDir(fs, root)
 }
 
-func (n Note) append(dst []byte) []byte {
+func (n lengths) append(dst []byte) []byte {
 	dst = append(dst, version)
 	for _, dir := range slices.Sorted(maps.Keys(n)) {
 		for _, name := range slices.Sorted(maps.Keys(n[dir])) {
@@ -140,7 +149,7 @@ func (n Note) append(dst []byte) []byte {
 }
 
 // Read returns the note, nil where there is none.
-func Read(files vfs.FS, root string) (Note, error) {
+func Read(files vfs.FS, root string) (*Note, error) {
 	f, err := files.Open(files.PathJoin(root, Name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -157,10 +166,10 @@ func Read(files vfs.FS, root string) (Note, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return n, nil
+	return &Note{n, b}, nil
 }
 
-func parse(b []byte) (Note, error) {
+func parse(b []byte) (lengths, error) {
 	h, err := framing.ParseHeader(b, magic)
 	if err != nil {
 		return nil, err
@@ -180,7 +189,7 @@ func parse(b []byte) (Note, error) {
 	if v := c.Byte(); c.Err() == nil && v != version {
 		return nil, fmt.Errorf("%w: version %d, this one reads %d", framing.ErrVersion, v, version)
 	}
-	n := Note{}
+	n := lengths{}
 	for c.Err() == nil && c.Len() > 0 {
 		dir, name := strings.Clone(c.String()), strings.Clone(c.String())
 		if n[dir] == nil {
@@ -193,7 +202,7 @@ func parse(b []byte) (Note, error) {
 
 // Compare says which files of the directories differ from the note; none where
 // there is no note.
-func (n Note) Compare(fs vfs.FS, root string, dirs ...string) ([]*Difference, error) {
+func (n *Note) Compare(fs vfs.FS, root string, dirs ...string) ([]*Difference, error) {
 	if n == nil {
 		return nil, nil
 	}
@@ -203,8 +212,8 @@ func (n Note) Compare(fs vfs.FS, root string, dirs ...string) ([]*Difference, er
 	}
 	var out []*Difference
 	for _, dir := range dirs {
-		for _, name := range slices.Sorted(maps.Keys(n[dir])) {
-			want := n[dir][name]
+		for _, name := range slices.Sorted(maps.Keys(n.sizes[dir])) {
+			want := n.sizes[dir][name]
 			got, ok := now[dir][name]
 			if !ok {
 				got = -1
@@ -220,6 +229,9 @@ func (n Note) Compare(fs vfs.FS, root string, dirs ...string) ([]*Difference, er
 	}
 	return out, nil
 }
+
+// Restore writes the note again: the store was not opened, and nothing written.
+func (n *Note) Restore(fs vfs.FS, root string) error { return replace(fs, root, n.raw) }
 
 // Remove removes the note, durably, if there is one: the store is about to be
 // written.

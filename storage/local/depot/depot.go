@@ -16,6 +16,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/local/object/cache"
 )
@@ -210,6 +211,9 @@ func (d *Depot) Name(key string) string { return key + " in " + d.bucket.String(
 
 // Up reports whether object storage is asked at all.
 func (d *Depot) Up() bool { return d.bucket.Up() }
+
+// Breaker is what stands between the store and object storage.
+func (d *Depot) Breaker() guard.Switch { return d.bucket }
 
 // Health is the state of object storage.
 func (d *Depot) Health() object.Health { return d.bucket.Health() }

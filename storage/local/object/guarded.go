@@ -13,6 +13,8 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"github.com/clewhq/clew/internal/guard"
 )
 
 // Guarded is a Bucket whose requests have a timeout each, are made again with
@@ -31,6 +33,7 @@ type Guarded struct {
 
 	mu      sync.Mutex
 	lastErr error        // of the last request that failed, nil after one that did not
+	held    string       // why an operator keeps the breaker open, "" for nobody does
 	average atomic.Int64 // nanoseconds that requests take, moving over about the last eight
 }
 
@@ -102,22 +105,56 @@ func (g *Guarded) last() error {
 	return g.lastErr
 }
 
+// Name is what object storage is called among what clew calls.
+const Name = "objects"
+
+var _ guard.Switch = (*Guarded)(nil)
+
+// Trip implements guard.Switch.
+func (g *Guarded) Trip(why string) {
+	g.mu.Lock()
+	g.held, g.lastErr = why, errors.New(why)
+	g.mu.Unlock()
+	g.metrics.breaker.Set(stateOpen)
+	g.metrics.opened.Inc()
+	g.log.Warn("the circuit breaker of object storage was opened by hand", "bucket", g.String(), "why", why)
+}
+
+// Reset implements guard.Switch.
+func (g *Guarded) Reset() {
+	g.mu.Lock()
+	g.held, g.lastErr = "", nil
+	g.mu.Unlock()
+	g.breaker.Close()
+	g.metrics.breaker.Set(stateClosed)
+	g.log.Info("the circuit breaker of object storage was closed by hand", "bucket", g.String())
+}
+
+func (g *Guarded) heldBy() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.held
+}
+
 // Up reports whether requests are made at all: the breaker is not open.
-func (g *Guarded) Up() bool { return !g.breaker.IsOpen() }
+func (g *Guarded) Up() bool { return g.heldBy() == "" && !g.breaker.IsOpen() }
 
 // Health is what is known without asking.
 func (g *Guarded) Health() Health {
 	h := Health{Name: g.String(), Average: time.Duration(g.average.Load()), Expected: time.Duration(g.cfg.Timeout) / 10}
-	switch g.breaker.State() {
-	case circuitbreaker.OpenState:
-		h.Breaker = "open"
-	case circuitbreaker.HalfOpenState:
-		h.Breaker = "half_open"
-	default:
-		h.Breaker = "closed"
-	}
-	h.Err = g.last()
+	h.Breaker, h.Err = g.State(), g.last()
 	return h
+}
+
+// State implements guard.Switch: closed, open or half_open.
+func (g *Guarded) State() string {
+	switch state := g.breaker.State(); {
+	case state == circuitbreaker.OpenState || g.heldBy() != "":
+		return guard.Open
+	case state == circuitbreaker.HalfOpenState:
+		return guard.HalfOpen
+	}
+	return guard.Closed
 }
 
 // Health is the state of object storage.
@@ -130,6 +167,9 @@ type Health struct {
 
 // do makes a request of so many bytes as the policies say.
 func (g *Guarded) do(ctx context.Context, op string, bytes int64, request func(context.Context) error) error {
+	if why := g.heldBy(); why != "" {
+		return g.unavailable(fmt.Errorf("%w: %s", circuitbreaker.ErrOpen, why))
+	}
 	select {
 	case g.slots <- struct{}{}:
 		defer func() { <-g.slots }()

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/common/model"
 	"go.uber.org/goleak"
 
+	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/storage/local/object"
 	"github.com/clewhq/clew/storage/local/object/s3test"
 )
@@ -445,5 +446,50 @@ func TestDirectoriesAreDurable(t *testing.T) {
 				t.Errorf("sync %d fails: %s was stored, and is gone: %v", fail, key, err)
 			}
 		}
+	}
+}
+
+// TestBreakerByHand: what an operator opened stays open whatever the storage
+// says, nothing is asked of it and why is shown; closed by hand it is asked
+// again, also where it had opened by itself.
+func TestBreakerByHand(t *testing.T) {
+	var asked atomic.Int64
+	cfg := fast(object.DefaultConfig())
+	cfg.Kind, cfg.Directory = object.KindDirectory, "/bucket"
+	cfg.Attempts, cfg.BreakerFailures, cfg.BreakerDelay = 1, 2, model.Duration(time.Hour)
+	var broken atomic.Bool
+	b := newBucket(t, cfg, errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(errorfs.Op) error {
+		asked.Add(1)
+		if broken.Load() {
+			return errorfs.ErrInjected
+		}
+		return nil
+	})))
+	put(t, b, "a", "whole")
+	var breaker guard.Switch = b
+	breaker.Trip("opened by hand: maintenance")
+	before := asked.Load()
+	_, err := b.Get(bg, "a", 10)
+	if !errors.Is(err, object.ErrUnavailable) || !strings.Contains(err.Error(), "maintenance") || asked.Load() != before {
+		t.Errorf("tripped: %v, %d operations", err, asked.Load()-before)
+	}
+	if h := b.Health(); h.Breaker != "open" || h.Err == nil || !strings.Contains(h.Err.Error(), "maintenance") || b.Up() {
+		t.Errorf("tripped: %+v", h)
+	}
+	breaker.Reset()
+	if got, err := b.Get(bg, "a", 10); err != nil || string(got) != "whole" {
+		t.Errorf("reset: %q, %v", got, err)
+	}
+	broken.Store(true)
+	for range 3 {
+		_, _ = b.Get(bg, "a", 10)
+	}
+	broken.Store(false)
+	if _, err := b.Get(bg, "a", 10); err == nil || b.Health().Breaker != "open" {
+		t.Errorf("after failures: %v, %+v", err, b.Health())
+	}
+	breaker.Reset()
+	if got, err := b.Get(bg, "a", 10); err != nil || string(got) != "whole" || b.Health().Breaker != "closed" || !b.Up() {
+		t.Errorf("reset: %q, %v, %+v", got, err, b.Health())
 	}
 }
