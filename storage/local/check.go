@@ -254,8 +254,8 @@ func checkSegment[T any](r *Report, fs vfs.FS, path string, codec *segment.Codec
 	r.Segments++
 	r.Records += info.Rows
 	r.Bytes += info.Bytes
-	if info.Rows != meta.Rows || info.Bytes != meta.Bytes || info.Min != meta.Min || info.Max != meta.Max {
-		bad(fmt.Errorf("it has %d records in %d bytes, the manifest says %d in %d", info.Rows, info.Bytes, meta.Rows, meta.Bytes))
+	if err := differs(info, &meta); err != nil {
+		bad(err)
 	}
 	rd.Verify(bad)
 }

@@ -1,121 +1,240 @@
 package local
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/closing"
+	"github.com/clewhq/clew/storage/local/manifest"
+	"github.com/clewhq/clew/storage/local/object"
+	"github.com/clewhq/clew/storage/local/wal"
 	"github.com/clewhq/clew/storage/storagetest"
 	"github.com/clewhq/clew/telemetry"
 )
 
-var damageSeeds = flag.Uint64("damage.seeds", 400, "how many seeds the damage test runs")
+var (
+	damageSeeds = flag.Uint64("damage.seeds", 400, "how many seeds the damage test runs")
+	damageFirst = flag.Uint64("damage.first", 1, "the first of them")
+)
 
-// spoilers are what becomes of files on bad disks.
+// spoiled is a file of a store, and what becomes of it.
+type spoiled struct {
+	fs          *vfs.MemFS
+	path, other string // other is another file of the store
+	r           *rand.Rand
+}
+
+func (f *spoiled) read(t *testing.T) []byte { return []byte(string(readFile(t, f.fs, f.path))) }
+
+// inPlace changes the bytes of the file, which has some, from a random one on.
+func inPlace(do func(b []byte, at int, r *rand.Rand) []byte) func(*testing.T, *spoiled) {
+	return func(t *testing.T, f *spoiled) {
+		b := f.read(t)
+		writeFile(t, f.fs, f.path, do(b, f.r.IntN(len(b)), f.r))
+	}
+}
+
+// spoilers are what becomes of files on bad disks, and in careless hands.
 var spoilers = []struct {
 	name string
-	do   func(b []byte, at int, r *rand.Rand) []byte
+	do   func(*testing.T, *spoiled)
 }{
-	{"a flipped bit", func(b []byte, at int, r *rand.Rand) []byte {
+	{"a flipped bit", inPlace(func(b []byte, at int, r *rand.Rand) []byte {
 		b[at] ^= 1 << r.IntN(8)
 		return b
-	}},
-	{"a sector of zeros", func(b []byte, at int, _ *rand.Rand) []byte {
+	})},
+	{"a sector of zeros", inPlace(func(b []byte, at int, _ *rand.Rand) []byte {
 		clear(b[at:min(at+512, len(b))])
 		return b
-	}},
-	{"rubbish", func(b []byte, at int, r *rand.Rand) []byte {
+	})},
+	{"rubbish", inPlace(func(b []byte, at int, r *rand.Rand) []byte {
 		for i := at; i < min(at+1+r.IntN(600), len(b)); i++ {
 			b[i] = byte(r.Uint32())
 		}
 		return b
-	}},
-	{"cut off", func(b []byte, at int, _ *rand.Rand) []byte { return b[:at] }},
-	{"another place's bytes", func(b []byte, at int, r *rand.Rand) []byte {
+	})},
+	{"cut off", inPlace(func(b []byte, at int, _ *rand.Rand) []byte { return b[:at] })},
+	{"another place's bytes", inPlace(func(b []byte, at int, r *rand.Rand) []byte {
 		from := r.IntN(len(b))
 		copy(b[at:], b[from:min(from+64, len(b))])
 		return b
+	})},
+	{"extended", inPlace(func(b []byte, at int, r *rand.Rand) []byte {
+		for range 1 + r.IntN(100) {
+			b = append(b, byte(r.Uint32()))
+		}
+		return b
+	})},
+	{"twice", inPlace(func(b []byte, _ int, _ *rand.Rand) []byte { return append(b, b...) })},
+	{"an older copy", func(t *testing.T, f *spoiled) {
+		b := f.read(t)
+		writeFile(t, f.fs, f.path, b[:olderEnd(b, f.r)])
+	}},
+	{"removed", func(t *testing.T, f *spoiled) {
+		if err := f.fs.Remove(f.path); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	{"another file's content", func(t *testing.T, f *spoiled) {
+		writeFile(t, f.fs, f.path, []byte(string(readFile(t, f.fs, f.other))))
+	}},
+	{"swapped with another file", func(t *testing.T, f *spoiled) {
+		b := f.read(t)
+		writeFile(t, f.fs, f.path, []byte(string(readFile(t, f.fs, f.other))))
+		writeFile(t, f.fs, f.other, b)
 	}},
 }
 
-// TestDamage spoils a file of a store at random. Check says so and names the
-// file; the store starts; nothing that reads give is wrong or twice; what is
-// missing was in that file, and the answer says that it is not whole.
-func TestDamage(t *testing.T) {
-	t.Parallel()
-	n := *damageSeeds
-	if testing.Short() || underRace {
-		n /= 5
-	}
-	d := newDeletionTest(t)
-	whole := vfs.NewCrashableMem()
-	d.fill(whole)
-	mustClose(t, d.s)
-	paths := files(t, whole, "/data")
-	for seed := uint64(1); seed <= n && !t.Failed(); seed++ {
-		r := rand.New(rand.NewPCG(seed, 5))
-		path := paths[r.IntN(len(paths))]
-		fs := whole.CrashClone(vfs.CrashCloneCfg{})
-		before := readFile(t, fs, path)
-		sp := spoilers[r.IntN(len(spoilers))]
-		after := sp.do([]byte(string(before)), r.IntN(len(before)), r)
-		if string(after) == string(before) {
+// olderEnd is where the file ended at some time before: behind one of its
+// records, where it has such, or anywhere.
+func olderEnd(b []byte, r *rand.Rand) int64 {
+	ends := []int64{framing.HeaderSize}
+	for _, magic := range [][4]byte{wal.Magic, manifest.Magic} {
+		h, err := framing.ParseHeader(b, magic)
+		if err != nil {
 			continue
 		}
-		writeFile(t, fs, path, after)
-		testSpoilt(t, d, fs, path)
-		if t.Failed() {
-			t.Fatalf("seed %d: %s in %s, %d bytes", seed, sp.name, path, len(before))
+		rd := framing.NewReader(bytes.NewReader(b), h.Salt, framing.HeaderSize, int64(len(b)), framing.UnknownLength)
+		for _, _, err := rd.Next(); err == nil; _, _, err = rd.Next() {
+			ends = append(ends, rd.Offset())
 		}
+	}
+	return min(ends[r.IntN(max(1, len(ends)-1))], int64(len(b)))
+}
+
+// TestDamage spoils a file of a closed store at random: of its segments, local
+// and in object storage, its log, its manifest, its note, and the copies that it
+// keeps of objects. Check says so and names the file; the store starts, or says
+// what is wrong; nothing that reads give is wrong or twice; what is missing was
+// in that file, and is counted.
+func TestDamage(t *testing.T) {
+	for _, objects := range []bool{false, true} {
+		t.Run(fmt.Sprintf("objects %v", objects), func(t *testing.T) {
+			t.Parallel()
+			n := *damageSeeds / 2
+			if testing.Short() || underRace {
+				n /= 5
+			}
+			d := newDeletionTest(t)
+			d.cfg.WALFileBytes = 20_000 // more than one
+			if objects {
+				d.cfg.Objects = directoryConfig()
+			}
+			whole := vfs.NewCrashableMem()
+			d.fill(whole)
+			if objects {
+				d.clock.at.Add(int64(20 * 24 * time.Hour)) // days are over, so that they move
+				mustTidy(t, d.s)
+			}
+			mustClose(t, d.s)
+			for seed := *damageFirst; seed < *damageFirst+n && !t.Failed(); seed++ {
+				spoilOne(t, d, whole, seed)
+			}
+		})
 	}
 }
 
-func testSpoilt(t *testing.T, d *deletionTest, fs vfs.FS, path string) {
+func spoilOne(t *testing.T, d *deletionTest, whole *vfs.MemFS, seed uint64) {
 	t.Helper()
-	report, err := Check("/data", fs)
-	if err != nil {
-		t.Fatalf("check: %v", err)
+	paths := files(t, whole, "/data")
+	if d.cfg.Objects.On() {
+		paths = append(paths, files(t, whole, "/archive")...)
 	}
-	isWAL, isManifest := strings.HasSuffix(path, ".wal"), strings.Contains(path, manifestDir)
-	if named := namesIt(report, path); !named && !isWAL && !isManifest {
-		t.Errorf("check names it not: %v", report.Problems)
+	r := rand.New(rand.NewPCG(seed, 5))
+	f := &spoiled{fs: whole.CrashClone(vfs.CrashCloneCfg{}), path: paths[r.IntN(len(paths))], other: paths[r.IntN(len(paths))], r: r}
+	before, sp := f.read(t), spoilers[r.IntN(len(spoilers))]
+	if len(before) == 0 {
+		return
 	}
-	s, err := Open(d.cfg, Deps{FS: fs, Now: d.clock.now, Selectors: testSelectors})
-	if err != nil {
-		t.Fatalf("open: %v", err)
+	sp.do(t, f)
+	if _, err := f.fs.Stat(f.path); err == nil && meansTheSame(before, f.read(t)) {
+		return
+	}
+	defer func() { // also of a test that ended at once
+		if t.Failed() {
+			t.Errorf("seed %d (-run TestDamage -damage.first %d -damage.seeds 2): %s: %s, %d bytes, with %s", seed, seed, sp.name, f.path, len(before), f.other)
+		}
+	}()
+	testSpoilt(t, d, f, sp.name == "swapped with another file")
+}
+
+// meansTheSame reports whether the files differ in nothing, or in the bytes of
+// a framed file's header that say nothing.
+func meansTheSame(a, b []byte) bool {
+	const unused = framing.HeaderSize - 4
+	return bytes.Equal(a, b) || len(a) == len(b) && len(a) >= framing.HeaderSize && slices.Contains([]string{string(wal.Magic[:]), string(manifest.Magic[:])}, string(a[:4])) &&
+		bytes.Equal(a[:unused], b[:unused]) && bytes.Equal(a[framing.HeaderSize:], b[framing.HeaderSize:])
+}
+
+// expendable reports whether a file is a copy that is made again, or says
+// nothing when it is gone, or has a text for people in it.
+func expendable(f *spoiled) bool {
+	if _, err := f.fs.Stat(f.path); err != nil && (strings.HasSuffix(f.path, "/"+closing.Name) || strings.Contains(f.path, "/objects/tails/")) {
+		return true
+	}
+	return strings.Contains(f.path, "/objects/cache/") || strings.HasSuffix(f.path, object.OwnerKey)
+}
+
+func testSpoilt(t *testing.T, d *deletionTest, f *spoiled, both bool) {
+	t.Helper()
+	report, err := CheckAll(context.Background(), "/data", f.fs, d.cfg.Objects)
+	switch {
+	case err != nil:
+		if !strings.Contains(f.path, "/objects/") && !strings.Contains(f.path, "/archive/") && !both {
+			t.Fatalf("check: %v", err)
+		}
+	case !namesIt(report, f.path) && !expendable(f) && !(both && (namesIt(report, f.other) || expendable(&spoiled{fs: f.fs, path: f.other}))):
+		t.Errorf("check names it not: %v, notes %v", report.Problems, report.Notes)
+	}
+	s, oerr := Open(d.cfg, Deps{FS: f.fs, Now: d.clock.now, Selectors: testSelectors})
+	if oerr != nil {
+		if !errors.Is(oerr, object.ErrNotOwner) && !strings.Contains(oerr.Error(), "read the store's ID") || err == nil && report.OK() {
+			t.Fatalf("open: %v", oerr) // only for not knowing whose the objects are
+		}
+		return
 	}
 	defer mustClose(t, s)
 	var stats storage.ReadStats
 	logs := storagetestLogs(t, s, &stats)
 	missing := wrongOrMissing(t, logs, d.all, func(l *telemetry.Log) int64 { return l.Time }, storagetest.DiffLog)
+	wrongOrMissing(t, storagetestSpans(t, s), d.allSpans, func(s *telemetry.Span) int64 { return s.Start }, storagetest.DiffSpan)
 	counted := 0.0
 	for _, kind := range []string{fileWAL, fileSegment, fileManifest} {
 		counted += testutil.ToFloat64(s.metrics.corruptions.WithLabelValues(kind))
 	}
-	torn := isWAL && len(report.Notes) > 0 // the end of the last file cannot be told from a torn write
-	if missing > 0 && counted == 0 && !torn {
+	if missing > 0 && counted == 0 && len(stats.Warnings) == 0 {
 		t.Errorf("%d records are missing and nothing counts it", missing)
 	}
-	if missing > 0 && strings.HasSuffix(path, segmentSuffix) && len(stats.Warnings) == 0 {
+	if both {
+		return // it was in either
+	}
+	if missing > 0 && strings.HasSuffix(f.path, segmentSuffix) && len(stats.Warnings) == 0 && counted == 0 {
 		t.Errorf("%d records are missing without a warning", missing)
 	}
-	if missing > 0 && strings.Contains(path, "/traces/") {
+	if missing > 0 && strings.Contains(f.path, "/traces/") {
 		t.Errorf("%d logs are missing, and a file of spans is damaged", missing)
 	}
-	if isManifest && missing > 0 {
-		t.Errorf("%d records are lost to a damaged manifest", missing)
+	if missing > 0 && (strings.Contains(f.path, manifestDir) || strings.HasSuffix(f.path, closing.Name)) {
+		t.Errorf("%d records are lost to a damaged manifest or note", missing)
 	}
 }
 
 func namesIt(r Report, path string) bool {
 	for _, p := range r.Problems {
-		if p.File == path {
+		if strings.Contains(p.File, path[strings.LastIndexByte(path, '/')+1:]) {
 			return true
 		}
 	}
@@ -125,6 +244,17 @@ func namesIt(r Report, path string) bool {
 func storagetestLogs(t *testing.T, s *Store, stats *storage.ReadStats) (out []telemetry.Log) {
 	t.Helper()
 	for batch, err := range s.Logs(context.Background(), storage.LogQuery{Tenant: tenantA, Stats: stats}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, batch...)
+	}
+	return out
+}
+
+func storagetestSpans(t *testing.T, s *Store) (out []telemetry.Span) {
+	t.Helper()
+	for batch, err := range s.Spans(context.Background(), storage.SpanQuery{Tenant: tenantA}) {
 		if err != nil {
 			t.Fatal(err)
 		}

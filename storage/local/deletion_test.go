@@ -71,7 +71,9 @@ type deletionTest struct {
 	logs  []telemetry.Log // that stay
 	all   []telemetry.Log
 	spans []telemetry.Span
-	gone  int // records with the secret
+	// allSpans are those that stay, and the others.
+	allSpans []telemetry.Span
+	gone     int // records with the secret
 }
 
 func newDeletionTest(t testing.TB) *deletionTest {
@@ -128,6 +130,7 @@ func (d *deletionTest) write(logs *telemetry.LogBatch, spans *telemetry.SpanBatc
 	storagetest.WriteLogs(d.t, d.s, tenantA, logs)
 	storagetest.WriteSpans(d.t, d.s, tenantA, spans)
 	d.all = append(d.all, logs.Logs...)
+	d.allSpans = append(d.allSpans, spans.Spans...)
 	for _, l := range logs.Logs {
 		if logHas(&l, secret) {
 			d.gone++

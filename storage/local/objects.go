@@ -97,8 +97,30 @@ func (s *Store) ObjectBreaker() (guard.Switch, bool) {
 	return s.objects.depot.Breaker(), true
 }
 
-// openSegment opens a segment wherever it is.
+// openSegment opens a segment wherever it is, and makes sure that it is the one
+// that the manifest names.
 func openSegment[T any](h *handle[T]) (*segment.Reader[T], error) {
+	r, err := openAny(h)
+	if err != nil {
+		return nil, err
+	}
+	if err := differs(r.Info(), &h.meta); err != nil {
+		_ = r.Close()
+		return nil, &segment.CorruptionError{Path: h.path, Part: "file", Err: err}
+	}
+	return r, nil
+}
+
+// differs says how a segment is not the one that the manifest names.
+func differs(info segment.Info, meta *manifest.Segment) error {
+	if info.Rows == meta.Rows && info.Bytes == meta.Bytes && info.Min == meta.Min && info.Max == meta.Max {
+		return nil
+	}
+	return fmt.Errorf("it has %d records in %d bytes, from %d to %d, and the manifest says %d in %d, from %d to %d: it is another one's content",
+		info.Rows, info.Bytes, info.Min, info.Max, meta.Rows, meta.Bytes, meta.Min, meta.Max)
+}
+
+func openAny[T any](h *handle[T]) (*segment.Reader[T], error) {
 	key, d := h.meta.Object, h.paths.depot
 	if key == "" {
 		return segment.Open(h.fs, h.path, h.codec)
