@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -148,6 +149,14 @@ func decode(t *testing.T, m manifest) any {
 		into = &policyv1.PodDisruptionBudget{}
 	case "networking.k8s.io/v1 NetworkPolicy":
 		into = &networkingv1.NetworkPolicy{}
+	case "rbac.authorization.k8s.io/v1 ClusterRole":
+		into = &rbacv1.ClusterRole{}
+	case "rbac.authorization.k8s.io/v1 Role":
+		into = &rbacv1.Role{}
+	case "rbac.authorization.k8s.io/v1 ClusterRoleBinding":
+		into = &rbacv1.ClusterRoleBinding{}
+	case "rbac.authorization.k8s.io/v1 RoleBinding":
+		into = &rbacv1.RoleBinding{}
 	case "monitoring.coreos.com/v1 ServiceMonitor":
 		into = &serviceMonitor{}
 	default:
@@ -181,6 +190,9 @@ func TestChartRenders(t *testing.T) {
 			names := map[string]bool{}
 			for _, m := range render(t, values) {
 				key := m.Kind + "/" + m.Metadata.Name
+				if m.Metadata.Namespace != "" {
+					key = m.Metadata.Namespace + "/" + key
+				}
 				if names[key] {
 					t.Errorf("%s is rendered twice", key)
 				}
@@ -204,6 +216,14 @@ func TestChartRenders(t *testing.T) {
 				for _, role := range []string{"collector", "query", "ruler"} {
 					musts = append(musts, "StatefulSet/shop-clew-"+role, "PodDisruptionBudget/shop-clew-"+role)
 				}
+			}
+			switch filepath.Base(values) {
+			case "small.yaml":
+			case "everything.yaml": // events of two namespaces
+				musts = append(musts, "StatefulSet/shop-clew-agent-cluster", "shop/Role/shop-clew-agent-cluster", "shop/RoleBinding/shop-clew-agent-cluster",
+					"bank/Role/shop-clew-agent-cluster", "bank/RoleBinding/shop-clew-agent-cluster")
+			default:
+				musts = append(musts, "StatefulSet/shop-clew-agent-cluster", "ClusterRole/shop-clew-agent-cluster", "ClusterRoleBinding/shop-clew-agent-cluster")
 			}
 			for _, must := range musts {
 				if !names[must] {
@@ -262,8 +282,8 @@ func checkPod(t *testing.T, name string, pod *corev1.PodTemplateSpec, selector *
 // TestServicesLeadToPods holds that every service selects pods that open the
 // ports it leads to.
 func TestServicesLeadToPods(t *testing.T) {
-	checkServicesOf(t, "", 2, 3, 1)
-	checkServicesOf(t, "testdata/values/roles.yaml", 4, 4, 3) // the headless one leads to all roles
+	checkServicesOf(t, "", 3, 3, 1)
+	checkServicesOf(t, "testdata/values/roles.yaml", 5, 4, 3) // the headless one leads to all roles
 }
 
 func checkServicesOf(t *testing.T, values string, workloads, number, most int) {
