@@ -15,8 +15,8 @@ import (
 
 // peerFlags are the flags of a comparison as they were given.
 type peerFlags struct {
-	peers             string
-	pids, dirs, otlps []string
+	peers                     string
+	pids, dirs, otlps, serves []string
 }
 
 func (o *options) peerFlags(fs *flag.FlagSet) {
@@ -28,6 +28,9 @@ func (o *options) peerFlags(fs *flag.FlagSet) {
 	fs.Func("peer-otlp", "`name=url`: where a peer takes OTLP, if not at its --peer address; may be given more than once", list(&p.otlps))
 	fs.Func("pid", "`name=PID`: the process of clew or a peer, if not who listens where it takes OTLP; may be given more than once", list(&p.pids))
 	fs.Func("dir", "`name=DIR`: where clew or a peer keeps its data; may be given more than once", list(&p.dirs))
+	fs.Func("serve", "`name=COMMAND`: the command line that runs clew or a peer, which is started and in the end stopped; may be given more than once", list(&p.serves))
+	fs.IntVar(&c.Cold, "cold", 0, "ask only look-ups by ID, so many of each kind, each the first question after a start with nothing in the page cache; needs --serve and --dir of all")
+	fs.DurationVar(&c.ColdPause, "cold-pause", c.ColdPause, "time from such a start to its question")
 	fs.IntVar(&c.Questions, "questions", c.Questions, "questions of each kind")
 	fs.IntVar(&c.Rounds, "rounds", c.Rounds, "turns in which they are asked")
 	fs.IntVar(&c.WarmUp, "warm-up", c.WarmUp, "questions of each kind asked before anything is measured")
@@ -39,8 +42,8 @@ func (o *options) peerFlags(fs *flag.FlagSet) {
 func (o *options) settlePeers() error {
 	p := o.peers
 	if p.peers == "" {
-		if len(p.pids)+len(p.dirs)+len(p.otlps) > 0 {
-			return errors.New("--pid, --dir and --peer-otlp need --peer")
+		if len(p.pids)+len(p.dirs)+len(p.otlps)+len(p.serves) > 0 {
+			return errors.New("--pid, --dir, --peer-otlp and --serve need --peer")
 		}
 		return nil
 	}
@@ -53,7 +56,7 @@ func (o *options) settlePeers() error {
 	for _, given := range []struct {
 		what  string
 		pairs []string
-	}{{"pid", p.pids}, {"dir", p.dirs}, {"peer-otlp", p.otlps}} {
+	}{{"pid", p.pids}, {"dir", p.dirs}, {"peer-otlp", p.otlps}, {"serve", p.serves}} {
 		for _, pair := range given.pairs {
 			if err := compare.Assign(o.compare.Targets, given.what, pair); err != nil {
 				return err

@@ -18,13 +18,13 @@ import (
 // TestMain is also the server that is killed: the test runs itself.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == "serve" {
-		serve(os.Args[2])
+		answer(os.Args[2])
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// serve answers until it is asked to stop. With no address it ends at once.
-func serve(addr string) {
+// answer answers until it is asked to stop. With no address it ends at once.
+func answer(addr string) {
 	if addr == "" {
 		os.Exit(3)
 	}
@@ -56,7 +56,7 @@ func TestKillsAndRestarts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := s.cmd.Process.Pid
+	first := s.PID()
 	ctx, cancel := context.WithCancel(context.Background())
 	tormented := make(chan error)
 	go func() { tormented <- s.Torment(ctx) }()
@@ -68,49 +68,40 @@ func TestKillsAndRestarts(t *testing.T) {
 	if err := s.Restart(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if before == 0 || s.Kills() != before+1 || s.cmd.Process.Pid == first {
+	if before == 0 || s.Kills() != before+1 || s.PID() == first {
 		t.Errorf("%d kills, then %d", before, s.Kills())
 	}
-	if !s.ready(context.Background()) {
+	if !s.Ready(context.Background()) {
 		t.Error("it is not ready after the last restart")
 	}
 	if err := s.Stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if s.ready(context.Background()) {
+	if s.Ready(context.Background()) {
 		t.Error("it is still there")
 	}
 }
 
-func TestServerThatEnds(t *testing.T) {
-	cfg := config(t)
-	cfg.Command = []string{os.Args[0], "serve", ""}
-	if _, err := Start(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "exit status 3") {
-		t.Errorf("got %v, want its exit status", err)
+// TestServerThatDoesNotComeBack: the error says so, and stopping what is not
+// there does not wait.
+func TestServerThatDoesNotComeBack(t *testing.T) {
+	s, err := Start(context.Background(), config(t))
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestServerThatIsNeverReady(t *testing.T) {
-	cfg := config(t)
-	cfg.ReadyURL += "0/nowhere"
-	cfg.ReadyWithin = 50 * time.Millisecond
-	if _, err := Start(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "ready") {
-		t.Errorf("got %v, want that it is not ready", err)
+	s.cfg.Command = []string{os.Args[0], "serve", ""}
+	if err := s.Restart(context.Background()); err == nil || !strings.Contains(err.Error(), "after 1 kills") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("got %v, want the kill and its exit status", err)
 	}
-}
-
-func TestProgramThatIsNotThere(t *testing.T) {
-	cfg := config(t)
-	cfg.Command = []string{"/nowhere/clew"}
-	if _, err := Start(context.Background(), cfg); err == nil || !strings.Contains(err.Error(), "/nowhere/clew") {
-		t.Errorf("got %v, want the program's name", err)
+	if err := s.Stop(); err == nil {
+		t.Error("what was killed stopped well")
 	}
 }
 
 func TestBadSettings(t *testing.T) {
 	for name, change := range map[string]func(*Config){
-		"command":  func(c *Config) { c.Command = nil },
-		"positive": func(c *Config) { c.Every = 0 },
+		"command":     func(c *Config) { c.Command = nil },
+		"chaos every": func(c *Config) { c.Every = 0 },
 	} {
 		cfg := config(t)
 		change(&cfg)

@@ -30,16 +30,21 @@ type Asked struct {
 	took []time.Duration
 }
 
-// ask asks one kind of question of everybody who can answer it, in turns.
-func (r *run) ask(ctx context.Context, kind Kind, qs []question) ([]*Asked, error) {
-	var able []*member
-	var out []*Asked
+// able returns who can answer a kind of question, and where the answers are
+// noted.
+func (r *run) able(kind Kind) (able []*member, out []*Asked) {
 	for _, t := range r.members {
 		if _, ok := kinds[t.Name].ask[kind]; ok {
 			able = append(able, t)
 			out = append(out, &Asked{Target: t.Name, Kind: kind})
 		}
 	}
+	return able, out
+}
+
+// ask asks one kind of question of everybody who can answer it, in turns.
+func (r *run) ask(ctx context.Context, kind Kind, qs []question) ([]*Asked, error) {
+	able, out := r.able(kind)
 	warmUp := min(r.cfg.WarmUp, len(qs))
 	for i, t := range able {
 		for _, q := range qs[:warmUp] {

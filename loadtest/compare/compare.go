@@ -2,12 +2,14 @@ package compare
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/clewhq/clew/loadtest/send"
+	"github.com/clewhq/clew/loadtest/serve"
 	"github.com/clewhq/clew/loadtest/workload"
 )
 
@@ -21,6 +23,7 @@ type Report struct {
 type member struct {
 	Target
 	process process
+	server  *serve.Process // nil where it was not started here
 }
 
 // run is one comparison.
@@ -34,7 +37,7 @@ type run struct {
 
 // Run loads the targets one after another, signal by signal, and then asks
 // them in turns.
-func Run(ctx context.Context, cfg Config, w *workload.Workload, truth *workload.Truth) (*Report, error) {
+func Run(ctx context.Context, cfg Config, w *workload.Workload, truth *workload.Truth) (_ *Report, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("read comparison settings: %w", err)
 	}
@@ -42,21 +45,24 @@ func Run(ctx context.Context, cfg Config, w *workload.Workload, truth *workload.
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	r.http = &http.Client{Transport: transport, Timeout: cfg.Timeout}
 	defer r.http.CloseIdleConnections()
-	for _, t := range cfg.Targets {
-		m := &member{Target: t, process: process{cfg.Proc, t.PID}}
-		if t.PID == 0 {
-			var err error
-			if m.process, err = findProcess(cfg.Proc, t.OTLP); err != nil {
-				return nil, fmt.Errorf("find %s: %w", t.Name, err)
-			}
+	defer func() {
+		for _, m := range r.members {
+			err = errors.Join(err, m.stop())
 		}
-		r.members = append(r.members, m)
+	}()
+	for _, t := range cfg.Targets {
+		if err := r.add(ctx, t); err != nil {
+			return nil, err
+		}
 	}
 	report := &Report{}
 	if cfg.Load {
 		if err := r.loadAll(ctx, w, truth, report); err != nil {
 			return nil, err
 		}
+	}
+	if cfg.Cold > 0 {
+		return report, r.askCold(ctx, questions(w, cfg.Cold), report)
 	}
 	qs := questions(w, cfg.Questions)
 	for _, kind := range allKinds {
@@ -68,6 +74,21 @@ func Run(ctx context.Context, cfg Config, w *workload.Workload, truth *workload.
 		report.Asked = append(report.Asked, asked...)
 	}
 	return report, nil
+}
+
+// add runs a target's program, or finds the process of the one that is running.
+func (r *run) add(ctx context.Context, t Target) (err error) {
+	m := &member{Target: t, process: process{r.cfg.Proc, t.PID}}
+	r.members = append(r.members, m)
+	if err := r.start(ctx, m); err != nil {
+		return err
+	}
+	if m.process.pid == 0 {
+		if m.process, err = findProcess(r.cfg.Proc, t.OTLP); err != nil {
+			return fmt.Errorf("find %s: %w", t.Name, err)
+		}
+	}
+	return nil
 }
 
 func (r *run) loadAll(ctx context.Context, w *workload.Workload, truth *workload.Truth, report *Report) error {

@@ -26,6 +26,14 @@ type Config struct {
 	Questions, Rounds int
 	// WarmUp is how many of each kind are asked before anything is measured.
 	WarmUp int
+	// Cold is how many questions of each kind of look-up are asked in place of
+	// all others, each the first one after a start of the target with nothing
+	// of it in the page cache, and ColdPause how long after that. It needs the
+	// commands and directories of all targets.
+	Cold      int
+	ColdPause time.Duration
+	// StartWithin is how long a start may take, and a stop.
+	StartWithin time.Duration
 	// Quiet is how long a target's CPU and directory must have been still to
 	// count as settled, SettleMin how long is waited in any case, SettleMax
 	// how long at most.
@@ -45,6 +53,8 @@ type Target struct {
 	// URL is where it is asked, OTLP where it takes OTLP over HTTP, without
 	// /v1/....
 	URL, OTLP string
+	// Command runs it; without one it must be running.
+	Command []string
 	// PID is its process; 0 finds it by the port of OTLP.
 	PID int
 	// Dirs are where it keeps its data; none leaves bytes on disk out.
@@ -56,7 +66,7 @@ func DefaultConfig() Config {
 	return Config{
 		Send: send.DefaultConfig(), Load: true, Questions: 30, Rounds: 3, WarmUp: 3,
 		Quiet: 5 * time.Second, SettleMin: 10 * time.Second, SettleMax: 5 * time.Minute,
-		Timeout: time.Minute, Proc: "/proc",
+		Timeout: time.Minute, Proc: "/proc", ColdPause: time.Second, StartWithin: 2 * time.Minute,
 	}
 }
 
@@ -69,8 +79,13 @@ func (c Config) Validate() error {
 		if err := t.validate(); err != nil {
 			return err
 		}
+		if c.Cold > 0 && (len(t.Command) == 0 || len(t.Dirs) == 0) {
+			return fmt.Errorf("cold starts of %s: want its --serve and its --dir", t.Name)
+		}
 	}
 	switch {
+	case c.Cold < 0 || c.ColdPause < 0 || c.StartWithin <= 0:
+		return fmt.Errorf("%d cold starts, %s before a question, %s for a start: want 0 or more, 0 or more, more than 0", c.Cold, c.ColdPause, c.StartWithin)
 	case c.Questions < 1 || c.Rounds < 1 || c.WarmUp < 0:
 		return fmt.Errorf("%d questions in %d rounds after %d: want at least 1, 1 and 0", c.Questions, c.Rounds, c.WarmUp)
 	case c.Quiet <= 0 || c.SettleMin < 0 || c.SettleMax < c.SettleMin:
@@ -122,7 +137,7 @@ func ParsePeers(s string) ([]Target, error) {
 func isClew(name string) bool { return name == Clew }
 
 // Assign sets something of the target that pair, name=value, names: "pid",
-// "peer-otlp" or "dir".
+// "peer-otlp", "dir" or "serve".
 func Assign(targets []Target, what, pair string) error {
 	name, value, ok := strings.Cut(pair, "=")
 	if !ok || value == "" {
@@ -139,6 +154,8 @@ func Assign(targets []Target, what, pair string) error {
 			return fmt.Errorf("--pid %q: want the number of a process", pair)
 		}
 		targets[i].PID = n
+	case "serve":
+		targets[i].Command = strings.Fields(value)
 	case "peer-otlp":
 		targets[i].OTLP = strings.TrimSuffix(value, "/")
 	default:

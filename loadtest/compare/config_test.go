@@ -38,12 +38,12 @@ func TestParsePeers(t *testing.T) {
 
 func TestAssign(t *testing.T) {
 	targets := []Target{{Name: Clew}, {Name: Jaeger}}
-	for what, pair := range map[string]string{"pid": "clew=12", "peer-otlp": "jaeger=http://127.0.0.1:4318/", "dir": "jaeger=/data"} {
+	for what, pair := range map[string]string{"pid": "clew=12", "peer-otlp": "jaeger=http://127.0.0.1:4318/", "dir": "jaeger=/data", "serve": "jaeger=bin/jaeger --set=a=b"} {
 		if err := Assign(targets, what, pair); err != nil {
 			t.Errorf("Assign(%s, %s): %v", what, pair, err)
 		}
 	}
-	if targets[0].PID != 12 || targets[1].OTLP != "http://127.0.0.1:4318" || len(targets[1].Dirs) != 1 {
+	if targets[0].PID != 12 || targets[1].OTLP != "http://127.0.0.1:4318" || len(targets[1].Dirs) != 1 || len(targets[1].Command) != 2 {
 		t.Errorf("targets are %+v", targets)
 	}
 	for _, bad := range []struct{ what, pair, says string }{

@@ -28,6 +28,8 @@ type storeKind struct {
 	// otlpPath is where it takes OTLP on the address at which it is asked;
 	// "" where that has an address of its own.
 	otlpPath string
+	// readyPath answers 200 once it can serve.
+	readyPath string
 	// ask puts a question into a request's path and parameters.
 	ask map[Kind]asker
 }
@@ -41,28 +43,28 @@ type asker struct {
 
 var kinds = map[string]storeKind{
 	Clew: {
-		signals: []send.Signal{send.Logs, send.Traces},
-		ask:     clewAsks(),
+		signals: []send.Signal{send.Logs, send.Traces}, readyPath: "/readyz",
+		ask: clewAsks(),
 	},
 	VictoriaLogs: {
-		signals: []send.Signal{send.Logs}, otlpPath: "/insert/opentelemetry",
+		signals: []send.Signal{send.Logs}, otlpPath: "/insert/opentelemetry", readyPath: "/health",
 		ask: victoriaLogsAsks(),
 	},
 	VictoriaTraces: {
-		signals: []send.Signal{send.Traces}, otlpPath: "/insert/opentelemetry",
+		signals: []send.Signal{send.Traces}, otlpPath: "/insert/opentelemetry", readyPath: "/health",
 		ask: jaegerAsks("/select/jaeger"),
 	},
 	Loki: {
-		signals: []send.Signal{send.Logs}, otlpPath: "/otlp",
+		signals: []send.Signal{send.Logs}, otlpPath: "/otlp", readyPath: "/ready",
 		ask: lokiAsks(func(q question) time.Time { return q.from }),
 	},
 	Tempo: {
-		signals: []send.Signal{send.Traces},
-		ask:     tempoAsks(""),
+		signals: []send.Signal{send.Traces}, readyPath: "/ready",
+		ask: tempoAsks(""),
 	},
 	Jaeger: {
-		signals: []send.Signal{send.Traces},
-		ask:     jaegerAsks(""),
+		signals: []send.Signal{send.Traces}, readyPath: "/",
+		ask: jaegerAsks(""),
 	},
 }
 

@@ -16,12 +16,9 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
-	"go.uber.org/goleak"
 
 	"github.com/clewhq/clew/loadtest/workload"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // target is a store that counts what it is sent and knows no answers, only
 // how many there should be.

@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/common/model"
 
 	"github.com/clewhq/clew/query/correlate"
 	"github.com/clewhq/clew/storage"
@@ -20,9 +24,12 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-var growthRecords = flag.String("growth.records", "50000,200000", "how many records the store has grown to when it is asked")
+var (
+	growthRecords = flag.String("growth.records", "50000,200000", "how many records the stores have grown to when they are asked")
+	growthDir     = flag.String("growth.dir", "", "where the stores are kept, to be used again; without it they are made for each run")
+)
 
-// growth is a store that grows by requests, two hours of them for every million
+// growth is a store that has grown by requests, two hours of them for every million
 // records, which end now. A request is six lines and four spans of four
 // services, 500 requests or so in between.
 type growth struct {
@@ -36,7 +43,7 @@ const (
 	growthEvery   = int64(72 * time.Millisecond)
 	growthLogs    = 6
 	growthSpans   = 4
-	growthBatch   = 500
+	growthBatch   = 2500
 	growthPerPage = growthBatch * (growthLogs + growthSpans)
 )
 
@@ -92,13 +99,29 @@ func (g *growth) batch(n int) (logs []telemetry.Log, spans []telemetry.Span) {
 	return logs, spans
 }
 
-// growTo writes until the store holds so many records, and lets it settle.
+// written is a batch that is ready for the store.
+type written struct {
+	logs  *telemetry.LogBatch
+	spans *telemetry.SpanBatch
+}
+
+// growTo writes until the store holds so many records, and lets it settle. The
+// records are made up on another core meanwhile.
 func (g *growth) growTo(b *testing.B, records int) {
 	b.Helper()
-	for ; g.requests*(growthLogs+growthSpans) < records; g.requests += growthBatch {
-		logs, spans := g.batch(g.requests)
-		storagetest.WriteLogs(b, g.store, tenant, storagetest.LogBatch(logs))
-		storagetest.WriteSpans(b, g.store, tenant, storagetest.SpanBatch(spans))
+	ready := make(chan written, 2)
+	want := records / (growthLogs + growthSpans)
+	go func() {
+		defer close(ready)
+		for n := g.requests; n < want; n += growthBatch {
+			logs, spans := g.batch(n)
+			ready <- written{storagetest.LogBatch(logs), storagetest.SpanBatch(spans)}
+		}
+	}()
+	for w := range ready {
+		storagetest.WriteLogs(b, g.store, tenant, w.logs)
+		storagetest.WriteSpans(b, g.store, tenant, w.spans)
+		g.requests += growthBatch
 	}
 	if err := g.store.Flush(b.Context()); err != nil {
 		b.Fatal(err)
@@ -108,10 +131,8 @@ func (g *growth) growTo(b *testing.B, records int) {
 	}
 }
 
-// BenchmarkGrowth asks for one ID in stores of growing size, without a time
-// range. What it took should not depend on the size.
-func BenchmarkGrowth(b *testing.B) {
-	var sizes []int
+// growthSizes are the sizes asked for, in full batches.
+func growthSizes(b *testing.B) (sizes []int) {
 	for s := range strings.SplitSeq(*growthRecords, ",") {
 		n, err := strconv.Atoi(s)
 		if err != nil {
@@ -119,19 +140,52 @@ func BenchmarkGrowth(b *testing.B) {
 		}
 		sizes = append(sizes, (n+growthPerPage-1)/growthPerPage*growthPerPage)
 	}
-	span := int64(slices.Max(sizes)) / (growthLogs + growthSpans) * growthEvery
-	g := &growth{first: time.Now().UnixNano() - span, streams: storagetest.NewGen(1).Streams}
+	return sizes
+}
+
+// grown opens the store of a size. One that a run before has written to the end
+// is used again.
+func grown(b *testing.B, dir string, records int) *growth {
+	b.Helper()
+	dir = filepath.Join(dir, strconv.Itoa(records))
+	done := filepath.Join(dir, "first-request")
+	g := &growth{streams: storagetest.NewGen(1).Streams}
+	if text, err := os.ReadFile(done); err == nil {
+		if g.first, err = strconv.ParseInt(string(text), 10, 64); err != nil {
+			b.Fatal(err)
+		}
+		g.requests = records / (growthLogs + growthSpans)
+	} else {
+		g.first = time.Now().UnixNano() - int64(records)/(growthLogs+growthSpans)*growthEvery
+		if err := os.RemoveAll(dir); err != nil {
+			b.Fatal(err)
+		}
+	}
 	cfg := local.DefaultConfig()
-	cfg.Dir, cfg.Retention, cfg.DedupWindow = b.TempDir(), local.Retention{}, 0
+	cfg.Dir, cfg.Retention, cfg.DedupWindow = filepath.Join(dir, "store"), local.Retention{}, 0
+	cfg.WriteWait = model.Duration(time.Hour) // the machine may be busy with other work
 	var err error
 	if g.store, err = local.Open(cfg, local.Deps{}); err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = g.store.Close() }()
-	e := correlate.New(correlate.DefaultConfig(), g.store, nil)
-	for _, size := range sizes {
-		g.growTo(b, size)
-		questions := g.questions(b, e)
+	b.Cleanup(func() { _ = g.store.Close() })
+	g.growTo(b, records)
+	if err := os.WriteFile(done, []byte(strconv.FormatInt(g.first, 10)), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return g
+}
+
+// BenchmarkGrowth asks for one ID in stores of growing size, without a time
+// range. What it took should not depend on the size.
+func BenchmarkGrowth(b *testing.B) {
+	dir := *growthDir
+	if dir == "" {
+		dir = b.TempDir()
+	}
+	for _, size := range growthSizes(b) {
+		g := grown(b, dir, size)
+		questions := g.questions(b, correlate.New(correlate.DefaultConfig(), g.store, nil))
 		for _, name := range slices.Sorted(maps.Keys(questions)) {
 			b.Run(fmt.Sprintf("%s/records=%d", name, size), func(b *testing.B) { g.ask(b, questions[name]) })
 		}

@@ -296,7 +296,7 @@ func (m *merge[T]) expandSegment(src source[T]) {
 }
 
 // lookupsAtOnce bounds how many segments are asked at the same time, and how
-// many blocks are read.
+// many blocks of each are fetched ahead, or of objects read.
 const lookupsAtOnce = 8
 
 // segmentPlan is what is to be read of a segment.
@@ -315,6 +315,13 @@ func (m *merge[T]) planSegment(src source[T]) (out segmentPlan) {
 	q.Stats = &out.stats
 	parts, skipped := planParts(m.s, src.handle, r, &q, nil)
 	out.parts, out.stats.Blocks, out.stats.BlocksSkipped = parts, int64(len(parts)), int64(skipped)
+	if m.lookup && !src.handle.remote() {
+		// Those who look for an ID nearly always want all of it: the disk shall
+		// be at work on it while the first blocks are decoded.
+		for _, p := range parts[:min(len(parts), lookupsAtOnce)] {
+			r.Prefetch(p)
+		}
+	}
 	return out
 }
 
@@ -343,9 +350,8 @@ func (m *merge[T]) expandParts(src source[T]) {
 	for len(list) < m.width && m.sources.Len() > 0 && m.sources.list[0].isPart() {
 		list = append(list, heap.Pop(&m.sources).(source[T]))
 	}
-	if m.lookup || src.handle.remote() {
-		// Those who look for an ID nearly always want all of it; objects answer
-		// late, and many at once as soon as one.
+	if src.handle.remote() {
+		// Objects answer late, and many at once as soon as one.
 		m.width = min(2*m.width, max(m.width, lookupsAtOnce))
 	}
 	read := make([]partRead[T], len(list))

@@ -123,16 +123,21 @@ func (m *Memory) keep(s string) string {
 	return asString(m.kept[at:len(m.kept):len(m.kept)])
 }
 
-// slab hands out pieces of one list, which grows when it is reset to what was
-// needed of it.
+// slab hands out pieces of one list, which grows to what was needed of it
+// before the last reset. It does so when it is used again: many a block is the
+// last one for long.
 type slab[T any] struct {
 	all    []T
 	used   int
 	missed int // what was asked for beyond it
+	want   int // how long the list is to be
 }
 
 // take returns n, not cleared where T has no pointers.
 func (s *slab[T]) take(n int) []T {
+	if s.used == 0 && s.want > len(s.all) {
+		s.all = make([]T, s.want)
+	}
 	if n > len(s.all)-s.used {
 		s.missed += n
 		return make([]T, n)
@@ -144,8 +149,8 @@ func (s *slab[T]) take(n int) []T {
 
 // reset takes back what was handed out. It keeps no more than most.
 func (s *slab[T]) reset(most int) {
-	if s.missed > 0 && len(s.all) < most {
-		s.all = make([]T, min(s.used+s.missed, most))
+	if s.missed > 0 {
+		s.want = min(max(s.want, s.used+s.missed), most)
 	}
 	s.used, s.missed = 0, 0
 }

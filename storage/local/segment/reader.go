@@ -206,8 +206,9 @@ func (r *Reader[T]) doubt(p place) bool {
 // IndexOffset is where everything but the blocks begins.
 func (r *Reader[T]) IndexOffset() int64 { return r.foot.streams.offset }
 
-// Prefetch has the file fetch a part whole, where reading it column by column
-// would wait for each of them. Whatever fails fails when it is read.
+// Prefetch has the file fetch a part whole: an object waits for it, where reading
+// it column by column would wait for each of them, and of a file the disk reads
+// it meanwhile. Whatever fails fails when it is read.
 func (r *Reader[T]) Prefetch(p Part) {
 	if from, length, ok := r.blocks[p.Block].extent(); ok {
 		_ = r.file.Prefetch(from, length)
