@@ -42,6 +42,7 @@ type Server struct {
 	self    *selfTelemetry
 
 	handler atomic.Pointer[http.Handler] // of the main listener
+	inner   http.Handler                 // its routes, behind the middleware
 	serving sync.WaitGroup
 	failed  chan error
 
@@ -134,6 +135,7 @@ func (s *Server) start(ctx context.Context) error {
 		{"start alerting", s.startAlerting},
 		{"watch itself", s.watchItself},
 		{"open the doors", s.openDoors},
+		{"warm up", s.warmUp},
 	}
 	for _, step := range steps {
 		if err := step.do(ctx); err != nil {
@@ -203,6 +205,7 @@ func (s *Server) openDoors(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.inner = mux
 	main := s.observed(mid.wrap(mux))
 	main = orGRPC(g, main)
 	s.handler.Store(&main)

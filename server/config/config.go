@@ -70,6 +70,10 @@ type Server struct {
 	// collected: less takes less memory and more CPU time. GOGC in the
 	// environment wins.
 	GCPercent int `yaml:"gc_percent"`
+	// WarmUp is how long the server may ask itself for its newest records after
+	// a start, so that users need not wait for what is read and made once; 0
+	// turns it off. Only the embedded store is asked.
+	WarmUp model.Duration `yaml:"warm_up"`
 	// ReloadInterval is how often the file is looked at for changes.
 	ReloadInterval model.Duration `yaml:"reload_interval"`
 }
@@ -101,6 +105,7 @@ func Default() Config {
 			IdleTimeout:       model.Duration(2 * time.Minute),
 			ShutdownTimeout:   model.Duration(15 * time.Second),
 			GCPercent:         50,
+			WarmUp:            model.Duration(10 * time.Second),
 			ReloadInterval:    model.Duration(5 * time.Second),
 		},
 		Telemetry: Telemetry{LogLevel: "info", LogFormat: "text", StoreMetrics: model.Duration(15 * time.Second)},
@@ -149,6 +154,9 @@ func (c *Config) validateServer() error {
 	}
 	if c.Server.MemoryLimitBytes < 0 {
 		return fmt.Errorf("server.memory_limit_bytes %d: want 0 or more", c.Server.MemoryLimitBytes)
+	}
+	if c.Server.WarmUp < 0 {
+		return fmt.Errorf("server.warm_up %s: want 0 (off) or more, such as 10s", c.Server.WarmUp)
 	}
 	if c.Server.GCPercent < 1 {
 		return fmt.Errorf("server.gc_percent %d: want 1 or more", c.Server.GCPercent)
