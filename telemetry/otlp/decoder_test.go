@@ -63,7 +63,7 @@ func logsAgain(t *testing.T, d *otlp.Decoder, raw []byte, want []telemetry.Log) 
 // other in the same memory come out as pdata reads them.
 func TestUsedMemory(t *testing.T) {
 	d := otlp.NewDecoder()
-	for seed := range uint64(200) {
+	for seed := range uint64(60) {
 		ld, td := newDice(seed).logs(), newDice(seed).traces()
 		logs, spans := marshalLogs(t, ld), marshalTraces(t, td)
 		if n := len(logs); n > 0 {
