@@ -8,7 +8,7 @@ import (
 
 // All returns every dashboard by the name of its file, without .json.
 func All() map[string]*Dashboard {
-	return map[string]*Dashboard{"overview": Overview(), "hosts": Hosts(), "coverage": Coverage()}
+	return map[string]*Dashboard{"overview": Overview(), "hosts": Hosts(), "coverage": Coverage(), "health": Health()}
 }
 
 // JSON renders a dashboard as it is committed.
