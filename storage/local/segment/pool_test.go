@@ -67,9 +67,9 @@ func TestTablesOfIDs(t *testing.T) {
 }
 
 // TestTablesEnd: IDs that stand nowhere else end one table after the other, and
-// cost as much as in one.
+// cost as much as in one. A table has 512 KiB.
 func TestTablesEnd(t *testing.T) {
-	const n = 40_000
+	const n = 24_000
 	g := storagetest.NewGen(24)
 	rows := make([]telemetry.Log, n)
 	for i := range rows {
@@ -106,7 +106,7 @@ func TestDamagedTable(t *testing.T) {
 		byTime[rows[i].Time] = &rows[i]
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
+	for range 100 {
 		bad := slices.Clone(good)
 		at := r.IntN(len(bad))
 		bad[at] ^= byte(1 << r.IntN(8))
