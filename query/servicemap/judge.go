@@ -48,8 +48,8 @@ func (e *Engine) judge(ctx context.Context, q Query, m *Map, known map[string]bo
 		edge.Reasons = found.Edges[[2]string{edge.Source, edge.Target}]
 		edge.Health = worst(edge.Health, edge.Reasons)
 	}
-	if len(found.Warnings) > 0 {
-		m.Partial, m.Warnings = true, append(m.Warnings, found.Warnings...)
+	for _, w := range found.Warnings { // the calls are whole all the same
+		m.Warnings = append(m.Warnings, "health: "+w)
 	}
 	m.sort()
 	return nil
