@@ -18,7 +18,8 @@ import (
 // when it is asked to. What can be changed while the server runs is; the rest
 // is named. Safe for concurrent use.
 type reloader struct {
-	s *Server
+	s      *Server
+	hangup chan os.Signal
 
 	mu      sync.Mutex
 	running config.Config // what holds
@@ -36,23 +37,24 @@ type Reloaded struct {
 var errNothingToReload = errors.New("the server was started without a configuration file: start it with --config FILE")
 
 func newReloader(s *Server) *reloader {
-	r := &reloader{s: s, running: s.cfg}
+	r := &reloader{s: s, running: s.cfg, hangup: make(chan os.Signal, 1)}
 	r.seen = r.look()
+	// From now on, not from when run gets a processor: SIGHUP ends a process
+	// that does not take it.
+	signal.Notify(r.hangup, syscall.SIGHUP)
 	return r
 }
 
 // run reloads until ctx ends.
 func (r *reloader) run(ctx context.Context) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+	defer signal.Stop(r.hangup)
 	tick := time.NewTicker(time.Duration(r.s.cfg.Server.ReloadInterval))
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangup:
+		case <-r.hangup:
 			_, _ = r.reload() // logged
 		case <-tick.C:
 			if r.changed() {
