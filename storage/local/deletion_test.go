@@ -213,14 +213,21 @@ var frames = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(1<<28))
 })
 
-// holding returns the files that hold a text, as it is or in a zstd frame.
+// holding returns the files of a store that hold a text, as it is or in a zstd
+// frame.
 func holding(t testing.TB, fs vfs.FS, text string) (out []string) {
+	t.Helper()
+	return holdingIn(t, fs, "/data", text)
+}
+
+func holdingIn(t testing.TB, fs vfs.FS, dir, text string) (out []string) {
+	t.Helper()
 	dec, err := frames()
 	if err != nil {
 		t.Fatal(err)
 	}
 	magic := []byte{0x28, 0xb5, 0x2f, 0xfd}
-	for _, path := range files(t, fs, "/data") {
+	for _, path := range files(t, fs, dir) {
 		b := readFile(t, fs, path)
 		found := bytes.Contains(b, []byte(text))
 		for at := 0; !found; at++ {
