@@ -20,7 +20,7 @@ func directoryConfig() object.Config {
 	c.MoveAfter = 0
 	c.ChunkBytes, c.ReadAheadBytes = 1024, 8192
 	c.Backoff, c.MaxBackoff = model.Duration(time.Microsecond), model.Duration(2*time.Microsecond)
-	c.BreakerFailures = 1 << 30
+	c.BreakerFailures = 1 << 16 // never; the breaker has a bit of memory for each
 	return c
 }
 
