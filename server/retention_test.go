@@ -85,6 +85,12 @@ func TestRetentionFollowsTheFile(t *testing.T) {
 	r.cfg = started(t, func(c *config.Config) {
 		c.File, c.Server.ReloadInterval = r.file, model.Duration(10*time.Millisecond)
 		c.Auth = auth.Config{Type: "token", Tokens: []auth.Token{{Name: "shop", Token: "s3cret", Tenants: []string{"shop", "bank"}}}}
+		who := c.Auth
+		c.Again = func() (config.Config, error) {
+			next, err := config.Load(r.file)
+			next.Auth = who
+			return next, err
+		}
 		c.Storage.Local.FlushAge, c.Storage.Local.MaintainEvery = model.Duration(time.Millisecond), model.Duration(10*time.Millisecond)
 	})
 	for _, tenant := range []string{"shop", "bank"} {
