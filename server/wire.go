@@ -85,11 +85,11 @@ func (s *Server) selectors() storage.Selectors {
 // openRecords opens the backend that is configured.
 func (s *Server) openRecords(ctx context.Context) error {
 	if s.cfg.Storage.Backend == config.BackendElasticsearch {
-		store, err := elastic.Open(ctx, s.cfg.Storage.ElasticRecords(), elastic.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg})
+		store, err := elastic.Open(ctx, s.cfg.Storage.ElasticRecords(), elastic.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors()})
 		if err != nil {
 			return err
 		}
-		s.stores.records, s.stores.elastic, s.stores.deleter = store, store, noDeletions{}
+		s.stores.records, s.stores.elastic, s.stores.deleter = store, store, store
 		return nil
 	}
 	store, err := local.Open(s.cfg.Storage.Records(), local.Deps{
@@ -119,23 +119,6 @@ func (s *Server) openMetrics() error {
 	}
 	s.stores.metrics = store
 	return nil
-}
-
-// noDeletions refuses deletions: in Elasticsearch, records go when they are
-// older than the retention.
-type noDeletions struct{}
-
-// Delete implements storage.Deleter.
-func (noDeletions) Delete(context.Context, storage.Deletion) (storage.Deletion, error) {
-	return storage.Deletion{}, fmt.Errorf("%w: logs and spans are kept in Elasticsearch, where clew removes them by age only; use storage.retention, or Elasticsearch's _delete_by_query", storage.ErrBadDeletion)
-}
-
-// Deletions implements storage.Deleter.
-func (noDeletions) Deletions(context.Context, string) ([]storage.Deletion, error) { return nil, nil }
-
-// CancelDeletion implements storage.Deleter.
-func (noDeletions) CancelDeletion(context.Context, string, string) error {
-	return storage.ErrNoDeletion
 }
 
 // queries are the rooms that answer.

@@ -18,6 +18,9 @@ import (
 // the write-ahead log holds the data (patient), else as long as retry_for
 // says. uncertain tells that some of them may have been written before.
 func (s *Store) bulk(ctx context.Context, items []item, patient, uncertain bool) error {
+	if len(items) == 0 {
+		return nil
+	}
 	if !patient {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(s.cfg.RetryFor))
@@ -72,6 +75,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // written all the same.
 func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (left []item, unsure bool, err error) {
 	if err := s.prepare(ctx); err != nil {
+		return items, uncertain, err
+	}
+	if err := s.join(ctx); err != nil {
 		return items, uncertain, err
 	}
 	if uncertain {

@@ -60,6 +60,10 @@ type Config struct {
 	RolloverAge model.Duration `yaml:"rollover_age"`
 	// RolloverBytes is when a data stream gets a new index, by the size of its primary shards.
 	RolloverBytes int64 `yaml:"rollover_bytes"`
+	// DeletionEvery is how often it is looked for requests to delete records, which may have been made at another clew process.
+	DeletionEvery model.Duration `yaml:"deletion_every"`
+	// DeletionDelay is how long a request to delete records waits, in which it can be canceled.
+	DeletionDelay model.Duration `yaml:"deletion_delay"`
 	// MaintainEvery is how often it is looked for something to roll over or to drop.
 	MaintainEvery model.Duration `yaml:"maintain_every"`
 }
@@ -109,6 +113,7 @@ func DefaultConfig() Config {
 		Lifecycle:       LifecycleAuto,
 		RolloverAge:     model.Duration(day),
 		RolloverBytes:   50 << 30,
+		DeletionEvery:   model.Duration(10 * time.Second),
 		MaintainEvery:   model.Duration(time.Minute),
 	}
 }
@@ -161,6 +166,8 @@ func (c Config) Validate() error {
 	check(c.KeepAlive > 0, "keep_alive: %s, want more than 0", c.KeepAlive)
 	check(c.RolloverAge > 0, "rollover_age: %s, want more than 0", c.RolloverAge)
 	check(c.RolloverBytes > 0, "rollover_bytes: %d, want more than 0", c.RolloverBytes)
+	check(c.DeletionEvery > 0, "deletion_every: %s, want more than 0", c.DeletionEvery)
+	check(c.DeletionDelay >= 0, "deletion_delay: %s, want 0 or more", c.DeletionDelay)
 	check(c.MaintainEvery > 0, "maintain_every: %s, want more than 0", c.MaintainEvery)
 	return errors.Join(errs...)
 }

@@ -105,6 +105,8 @@ func (q *queue) next(ctx context.Context, pos wal.Position, enough int, linger t
 		case <-changed:
 		case <-lingered:
 			return to, true
+		case <-q.nudge:
+			return to, true
 		case <-ctx.Done():
 			return to, false
 		}
@@ -177,6 +179,7 @@ func (q *queue) tidy(last bool) {
 		return
 	}
 	q.released = done.Seq
+	q.change(func() { q.cleared = done.Seq })
 }
 
 // keepEvery is how much is drained before the position is kept: what a crash

@@ -13,6 +13,8 @@ type metrics struct {
 	indexed      *prometheus.CounterVec
 	existing     *prometheus.CounterVec
 	deadLetters  *prometheus.CounterVec
+	deletions    *prometheus.CounterVec
+	deleted      *prometheus.CounterVec
 	retried      prometheus.Counter
 	pending      prometheus.Gauge
 	window       prometheus.Gauge
@@ -32,6 +34,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		indexed:      counter("indexed_records_total", "Records that Elasticsearch has taken, by signal.", signal),
 		existing:     counter("existing_records_total", "Records sent again that Elasticsearch had already, by signal.", signal),
 		deadLetters:  counter("dead_letters_total", "Records that Elasticsearch refused for good and that are in the dead letters, by signal.", signal),
+		deletions:    counter("deletions_total", "Requests to delete records that are done, by signal.", signal),
+		deleted:      counter("deleted_records_total", "Records deleted on request, by signal.", signal),
 		retried:      prometheus.NewCounter(prometheus.CounterOpts{Name: "clew_elastic_retried_documents_total", Help: "Documents sent again because Elasticsearch could not take them at that moment."}),
 		pending:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "clew_elastic_pending_bytes", Help: "Requests acknowledged and not in Elasticsearch yet, in bytes."}),
 		window:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "clew_elastic_bulk_window", Help: "Bulk requests that may be under way at once at the moment."}),
@@ -42,7 +46,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return m, nil
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.acknowledged, m.duplicates, m.refused, m.indexed, m.existing, m.deadLetters, m.retried, m.pending, m.window, m.corruptions, m.dropped} {
+	for _, c := range []prometheus.Collector{m.acknowledged, m.duplicates, m.refused, m.indexed, m.existing, m.deadLetters, m.deletions, m.deleted, m.retried, m.pending, m.window, m.corruptions, m.dropped} {
 		errs = append(errs, reg.Register(c))
 	}
 	return m, errors.Join(errs...)

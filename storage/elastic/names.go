@@ -67,6 +67,8 @@ func (n names) check(name string) error {
 // months for "*".
 func (n names) streams(month string) string { return "clew-streams-" + n.dataset + "-" + month }
 
+func (n names) deletions() string { return "clew-deletions-" + n.dataset }
+
 func (n names) deadLetters() string { return "clew-deadletter-" + n.dataset }
 
 // policy is the lifecycle policy of a signal.

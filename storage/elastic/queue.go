@@ -21,6 +21,7 @@ const (
 	lockName    = "LOCK"
 	walName     = "wal"
 	drainedName = "drained" // the position before which all is in Elasticsearch
+	idName      = "id"      // what this log is called in the cluster
 	dirMode     = 0o755
 )
 
@@ -38,7 +39,14 @@ type queue struct {
 	pending int64         // bytes between the two
 	changed chan struct{} // closed when any of them changes
 	waiting int           // readers that wait for the drain
+	cleared uint64        // files before it are removed
+	nudge   chan struct{} // has the drain tidy up
 	space   spaceCheck
+
+	// What deletions go by: see erase.go.
+	id     string      // of this log, the same after a restart
+	joined atomic.Bool // the cluster knows of it
+	passed []string    // deletions behind which nothing is left
 
 	// The drain's own.
 	kept      wal.Position // done as it stands on disk
@@ -56,7 +64,7 @@ type spaceCheck struct {
 // openQueue opens the log, and remembers the requests that stand in it.
 func openQueue(s *Store) (*queue, error) {
 	fs := s.deps.FS
-	q := &queue{store: s, fs: fs, dir: fs.PathJoin(s.cfg.Dir, walName), changed: make(chan struct{})}
+	q := &queue{store: s, fs: fs, dir: fs.PathJoin(s.cfg.Dir, walName), changed: make(chan struct{}), nudge: make(chan struct{}, 1)}
 	if err := fs.MkdirAll(q.dir, dirMode); err != nil {
 		return nil, fmt.Errorf("make directory: %w", err)
 	}
@@ -70,6 +78,9 @@ func openQueue(s *Store) (*queue, error) {
 		return nil, fmt.Errorf("lock %s, another process may be using it: %w", s.cfg.Dir, err)
 	}
 	s.lock = lock
+	if err := q.identify(); err != nil {
+		return nil, err
+	}
 	if q.done, err = q.readDrained(); err != nil {
 		return nil, err
 	}

@@ -33,6 +33,8 @@ type scan[T any] struct {
 	allowed func(*telemetry.Stream) bool
 	parse   func(*fastjson.Value, *telemetry.Stream) (T, error)
 	stats   *storage.ReadStats
+	hit     func(*fastjson.Value) // if set, gets the document of every row of the next page
+	doubles bool                  // rows that stand there twice come twice
 
 	pit     string
 	after   []byte // sort values of the last hit
@@ -44,20 +46,28 @@ type scan[T any] struct {
 
 // Logs implements storage.Reader.
 func (s *Store) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]telemetry.Log, error] {
-	return read(ctx, &scan[telemetry.Log]{
+	return read(ctx, logScan(s, q))
+}
+
+func logScan(s *Store, q storage.LogQuery) *scan[telemetry.Log] {
+	return &scan[telemetry.Log]{
 		s: s, tenant: q.Tenant, signal: telemetry.Logs, from: q.From, to: q.To, filter: logFilter(q),
 		fields: document.LogFields(q.Columns), newest: q.Order != storage.OldestFirst, lookup: len(q.IDs) > 0,
 		allowed: q.Stream, parse: document.ParseLog, stats: q.Stats,
-	})
+	}
 }
 
 // Spans implements storage.Reader.
 func (s *Store) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]telemetry.Span, error] {
-	return read(ctx, &scan[telemetry.Span]{
+	return read(ctx, spanScan(s, q))
+}
+
+func spanScan(s *Store, q storage.SpanQuery) *scan[telemetry.Span] {
+	return &scan[telemetry.Span]{
 		s: s, tenant: q.Tenant, signal: telemetry.Traces, from: q.From, to: q.To, filter: spanFilter(q),
 		fields: document.SpanFields(q.Columns), newest: true, lookup: len(q.IDs)+len(q.TraceIDs) > 0,
 		allowed: q.Stream, parse: document.ParseSpan, stats: q.Stats,
-	})
+	}
 }
 
 func read[T any](ctx context.Context, sc *scan[T]) iter.Seq2[[]T, error] {
@@ -291,7 +301,7 @@ func (sc *scan[T]) rows(ctx context.Context, hits []*fastjson.Value) ([]T, error
 	rows := make([]T, 0, len(hits))
 	for _, h := range hits {
 		id := string(h.GetStringBytes("_id"))
-		if id == sc.lastID {
+		if id == sc.lastID && !sc.doubles {
 			continue
 		}
 		sc.lastID = id
@@ -310,6 +320,9 @@ func (sc *scan[T]) rows(ctx context.Context, hits []*fastjson.Value) ([]T, error
 			continue
 		}
 		rows = append(rows, row)
+		if sc.hit != nil {
+			sc.hit(h)
+		}
 	}
 	return rows, nil
 }

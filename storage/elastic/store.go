@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,9 @@ type Deps struct {
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // nil: metrics are counted and not shown
+	// Selectors tell what the queries of deletions select; of a signal without
+	// one nothing is deleted on request.
+	Selectors storage.Selectors
 	// Transport, if set, carries the requests to Elasticsearch.
 	Transport http.RoundTripper
 }
@@ -56,6 +60,7 @@ type Store struct {
 	streams *catalog
 	fresh   *freshness
 	flow    *flow
+	eraser  *eraser
 
 	prepared  atomic.Bool
 	preparing sync.Mutex
@@ -96,6 +101,7 @@ func open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 		cfg: cfg, deps: deps, names: names{cfg.Dataset}, metrics: m, es: es,
 		dedup: dedup.New(time.Duration(cfg.DedupWindow), cfg.DedupRequests),
 		fresh: newFreshness(), flow: newFlow(cfg.BulkConcurrency, m.window),
+		eraser: &eraser{wanted: make(chan struct{}, 1), owner: rand.Text(), delays: map[string]time.Time{}, swept: map[string]bool{}},
 	}
 	s.streams = &catalog{store: s, known: map[streamKey]*knownStream{}}
 	s.background, s.cancel = context.WithCancel(context.Background())
@@ -118,9 +124,11 @@ func open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 		if s.queue, err = openQueue(s); err != nil {
 			return nil, err
 		}
+		s.eraser.owner = s.queue.id // the same after a restart
 		s.loops.Go(s.drain)
 	}
 	s.loops.Go(s.maintain)
+	s.loops.Go(s.erase)
 	return s, nil
 }
 
@@ -193,7 +201,7 @@ func (s *Store) Close() error {
 	s.loops.Wait()
 	var errs []error
 	if s.queue != nil {
-		errs = append(errs, s.queue.close(), s.lock.Close())
+		errs = append(errs, s.withdraw(), s.queue.close(), s.lock.Close())
 	}
 	s.es.Close()
 	if err := errors.Join(errs...); err != nil {
