@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,7 +86,11 @@ func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (lef
 			return items, true, err
 		}
 	}
-	var body []byte
+	whole := lineOverhead
+	for i := range items {
+		whole += len(items[i].doc) + lineOverhead
+	}
+	body := make([]byte, 0, min(whole, s.cfg.BulkBytes))
 	for start := 0; start < len(items); {
 		end := start
 		body = body[:0]
@@ -104,7 +109,7 @@ func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (lef
 	return left, unsure, nil
 }
 
-// send sends one bulk request and sorts the answers.
+// send sends one bulk request.
 func (s *Store) send(ctx context.Context, items []item, body []byte) (left []item, unsure bool, err error) {
 	answer, err := s.es.Do(ctx, cluster.Request{
 		Method: http.MethodPost, Path: "/_bulk", Body: body, NDJSON: true, Once: true,
@@ -119,9 +124,23 @@ func (s *Store) send(ctx context.Context, items []item, body []byte) (left []ite
 		code := cluster.Status(err)
 		return items, !cluster.IsOpen(err) && (code == 0 || code >= http.StatusInternalServerError), err
 	}
+	if bytes.HasPrefix(answer, allWritten) {
+		for i := range items {
+			s.written(&items[i], false)
+		}
+		s.flow.went(false)
+		return nil, false, nil
+	}
+	return s.sort(items, answer)
+}
+
+// allWritten begins an answer to a bulk request of which nothing failed.
+var allWritten = []byte(`{"errors":false`)
+
+// sort sorts the answers to a bulk request one by one.
+func (s *Store) sort(items []item, answer []byte) (left []item, unsure bool, err error) {
 	var out struct {
-		Errors bool `json:"errors"`
-		Items  []map[string]struct {
+		Items []map[string]struct {
 			Status int `json:"status"`
 			Error  struct {
 				Type   string `json:"type"`

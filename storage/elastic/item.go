@@ -50,17 +50,18 @@ func recordID(h dedup.Hash, n int) string {
 // orderOf orders the records of one nanosecond as they came: by when the
 // request was received, and as they stand in it.
 func orderOf(h dedup.Hash, received int64, n int) document.Order {
-	return document.Order{Seq: received + int64(n), Tie: int64(binary.BigEndian.Uint64(h[:8])) + int64(n)}
+	return document.Order{Seq: received + int64(n), Tie: int64(binary.BigEndian.Uint32(h[:4]) >> 8)}
 }
 
 func (s *Store) logItems(dst []item, tenant string, h dedup.Hash, received int64, logs []telemetry.Log) []item {
 	index := s.names.stream(telemetry.Logs, tenant)
 	seen := map[streamKey]bool{}
+	var docs document.Writer
 	for i := range logs {
 		l := &logs[i]
 		dst = s.streams.announce(dst, seen, tenant, telemetry.Logs, l.Stream, l.Time)
 		dst = append(dst, item{
-			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Logs, doc: document.AppendLog(nil, l, orderOf(h, received, i)),
+			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Logs, doc: docs.Log(l, orderOf(h, received, i)),
 		})
 	}
 	return dst
@@ -69,11 +70,12 @@ func (s *Store) logItems(dst []item, tenant string, h dedup.Hash, received int64
 func (s *Store) spanItems(dst []item, tenant string, h dedup.Hash, received int64, spans []telemetry.Span) []item {
 	index := s.names.stream(telemetry.Traces, tenant)
 	seen := map[streamKey]bool{}
+	var docs document.Writer
 	for i := range spans {
 		sp := &spans[i]
 		dst = s.streams.announce(dst, seen, tenant, telemetry.Traces, sp.Stream, sp.Start)
 		dst = append(dst, item{
-			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Traces, doc: document.AppendSpan(nil, sp, orderOf(h, received, i)),
+			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Traces, doc: docs.Span(sp, orderOf(h, received, i)),
 		})
 	}
 	return dst

@@ -179,7 +179,7 @@ const firstPage = 500
 func (sc *scan[T]) openPIT(ctx context.Context) (bool, error) {
 	body, err := sc.s.es.Do(ctx, cluster.Request{
 		Method: http.MethodPost, Path: "/" + sc.s.names.stream(sc.signal, sc.tenant) + "/_pit", Reads: true,
-		Query: url.Values{"keep_alive": {seconds(time.Duration(sc.s.cfg.KeepAlive))}},
+		Query: url.Values{"keep_alive": {seconds(time.Duration(sc.s.cfg.KeepAlive))}, "preference": {sc.s.preference()}},
 	})
 	if cluster.IsMissing(err) {
 		return false, nil

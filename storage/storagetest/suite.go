@@ -34,6 +34,8 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		"nothing is a no-op":             empty,
 		"many days":                      manyDays,
 		"counts":                         counted,
+		"counts in groups":               grouped,
+		"versions":                       versions,
 		"context ends a read":            contextEnds,
 		"writers and readers at once":    concurrent,
 		"a closed store refuses":         closed,

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 	"github.com/elastic/go-elasticsearch/v8"
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/timeout"
@@ -98,8 +99,10 @@ const idleConnections = 16
 func newClient(cfg Config, deps Deps) (*elasticsearch.BaseClient, func(), error) {
 	conf := elasticsearch.Config{
 		Addresses: cfg.Addresses, Username: cfg.Username, Password: cfg.Password, APIKey: cfg.APIKey,
-		DisableRetry: true, CompressRequestBody: true, CompressRequestBodyLevel: 1, PoolCompressor: true,
-		Transport: deps.Transport,
+		DisableRetry: true, Transport: deps.Transport,
+		ConnectionPoolFunc: func(conns []*elastictransport.Connection, _ elastictransport.Selector) elastictransport.ConnectionPool {
+			return newPool(conns, time.Duration(cfg.NodeDelay))
+		},
 	}
 	closer := func() {}
 	if conf.Transport == nil {
@@ -209,7 +212,10 @@ func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
 		u += "?" + r.Query.Encode()
 	}
 	var in io.Reader
-	if r.Body != nil {
+	packed := len(r.Body) >= minPacked
+	if packed {
+		in = bytes.NewReader(pack(r.Body))
+	} else if r.Body != nil {
 		in = bytes.NewReader(r.Body)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, u, in)
@@ -220,6 +226,9 @@ func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
 		req.Header.Set("Content-Type", "application/json")
 		if r.NDJSON {
 			req.Header.Set("Content-Type", "application/x-ndjson")
+		}
+		if packed {
+			req.Header.Set("Content-Encoding", "gzip")
 		}
 	}
 	res, err := c.es.Perform(req)

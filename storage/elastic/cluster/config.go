@@ -33,6 +33,8 @@ type Config struct {
 	RetryFor model.Duration `yaml:"retry_for"`
 	// RetryBudget is which part of the requests under way may be retries, so that retries never make an overload worse.
 	RetryBudget float64 `yaml:"retry_budget"`
+	// NodeDelay is how long a node that did not answer is left out while others are there; it doubles with each failure, up to sixteen times.
+	NodeDelay model.Duration `yaml:"node_delay"`
 	// BreakerFailures is how many of the last BreakerRequests must fail for the circuit breaker to open.
 	BreakerFailures uint `yaml:"breaker_failures"`
 	// BreakerRequests is how many requests the breaker looks back on.
@@ -55,6 +57,7 @@ func DefaultConfig() Config {
 		RetryBackoffMax:  model.Duration(5 * time.Second),
 		RetryFor:         model.Duration(time.Minute),
 		RetryBudget:      0.5,
+		NodeDelay:        model.Duration(time.Second),
 		BreakerFailures:  10,
 		BreakerRequests:  20,
 		BreakerDelay:     model.Duration(2 * time.Second),
@@ -84,6 +87,7 @@ func (c Config) Validate() error {
 	check(c.RetryBackoffMax > c.RetryBackoff, "retry_backoff_max: %s, want more than retry_backoff (%s)", c.RetryBackoffMax, c.RetryBackoff)
 	check(c.RetryFor > 0, "retry_for: %s, want more than 0", c.RetryFor)
 	check(c.RetryBudget > 0 && c.RetryBudget <= 1, "retry_budget: %g, want more than 0, 1 at most", c.RetryBudget)
+	check(c.NodeDelay > 0, "node_delay: %s, want more than 0", c.NodeDelay)
 	check(c.BreakerFailures > 0, "breaker_failures: %d, want more than 0", c.BreakerFailures)
 	check(c.BreakerRequests >= c.BreakerFailures, "breaker_requests: %d, want at least breaker_failures (%d)", c.BreakerRequests, c.BreakerFailures)
 	check(c.BreakerDelay > 0, "breaker_delay: %s, want more than 0", c.BreakerDelay)

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 
@@ -49,6 +50,44 @@ func (e *encoder) own(s *telemetry.Stream, ids []correlation.ID, o Order, size i
 	}
 }
 
+// AllOdd stands among the odd keys of a document that is not exact.
+const AllOdd = "*"
+
+// odd writes the keys of attributes whose texts are not what Elasticsearch
+// would tell: it has lists as several values, and 2.0 where the text is 2.
+func (e *encoder) odd(attrs telemetry.Attrs) {
+	some := false
+	add := func(key string) {
+		if !some {
+			e.key("odd")
+			e.raw("[")
+		} else {
+			e.raw(",")
+		}
+		some = true
+		e.text(key)
+	}
+	if !e.exact {
+		add(AllOdd)
+	} else {
+		for i := range attrs {
+			if v := attrs[i].Value; v.Kind() == telemetry.KindArray || v.Kind() == telemetry.KindDouble && v.Text() != jsonNumber(v) {
+				add(attrs[i].Key)
+			}
+		}
+	}
+	if some {
+		e.raw("]")
+	}
+}
+
+// jsonNumber is a number as documents hold it.
+func jsonNumber(v telemetry.Value) string {
+	e := &encoder{}
+	e.scalar(v)
+	return string(e.buf)
+}
+
 // ids writes every ID once.
 func (e *encoder) ids(ids []correlation.ID) {
 	e.key("ids")
@@ -71,7 +110,7 @@ func (e *encoder) ids(ids []correlation.ID) {
 
 // end closes the clew object and the document, with the record as OTLP where
 // the JSON alone does not tell it.
-func (e *encoder) end(otlp func() []byte) []byte {
+func (e *encoder) end(otlp func() []byte) {
 	if !e.exact {
 		e.key("raw")
 		e.buf = append(e.buf, '"')
@@ -79,13 +118,16 @@ func (e *encoder) end(otlp func() []byte) []byte {
 		e.buf = append(e.buf, '"')
 	}
 	e.raw("}}")
-	return e.buf
 }
 
 // origin writes resource and scope, for people: they are read back from the
 // stream's own document, so that nothing is lost where these are not exact.
 func (e *encoder) origin(s *telemetry.Stream) {
-	exact := e.exact
+	if known := e.origins[s]; known != nil {
+		e.buf = append(e.buf, known...)
+		return
+	}
+	exact, start := e.exact, len(e.buf)
 	r, sc := &s.Resource, &s.Scope
 	e.key("resource")
 	e.buf = append(e.buf, '{')
@@ -104,6 +146,9 @@ func (e *encoder) origin(s *telemetry.Stream) {
 		e.raw("}")
 	}
 	e.exact = exact
+	if e.origins != nil {
+		e.origins[s] = bytes.Clone(e.buf[start:])
+	}
 }
 
 // attrsSize is about what attributes hold, before any compression.

@@ -17,7 +17,7 @@ import (
 func TestLogsComeBackEqual(t *testing.T) {
 	exact := 0
 	for _, l := range storagetest.NewGen(1).Logs(2000).Logs {
-		doc := document.AppendLog(nil, &l, document.Order{Seq: 1, Tie: 7})
+		doc := new(document.Writer).Log(&l, document.Order{Seq: 1, Tie: 7})
 		if !json.Valid(doc) {
 			t.Fatalf("not JSON: %s", doc)
 		}
@@ -41,7 +41,7 @@ func TestLogsComeBackEqual(t *testing.T) {
 func TestSpansComeBackEqual(t *testing.T) {
 	exact := 0
 	for _, s := range storagetest.NewGen(2).Spans(2000).Spans {
-		doc := document.AppendSpan(nil, &s, document.Order{Tie: -7})
+		doc := new(document.Writer).Span(&s, document.Order{Tie: -7})
 		v := fastjson.MustParseBytes(doc)
 		if !json.Valid(doc) {
 			t.Fatalf("not JSON: %s", doc)
@@ -84,7 +84,7 @@ func TestWhatNeedsOTLP(t *testing.T) {
 	} {
 		st := telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
 		l := telemetry.Log{Stream: st, Time: 1, Attrs: c.attrs}
-		v := fastjson.MustParseBytes(document.AppendLog(nil, &l, document.Order{}))
+		v := fastjson.MustParseBytes(new(document.Writer).Log(&l, document.Order{}))
 		if v.Exists("clew", "raw") != c.raw {
 			t.Errorf("%s: %s", name, v)
 		}
@@ -148,7 +148,7 @@ func FuzzAttributes(f *testing.F) {
 			{Key: key, Value: telemetry.String(text)}, {Key: "n", Value: telemetry.Int(n)}, {Key: "d", Value: telemetry.Double(d)},
 		}}
 		want := storagetest.LogBatch([]telemetry.Log{l}).Logs[0]
-		doc := document.AppendLog(nil, &want, document.Order{})
+		doc := new(document.Writer).Log(&want, document.Order{})
 		if !json.Valid(doc) {
 			t.Fatalf("not JSON: %s", doc)
 		}

@@ -16,6 +16,9 @@ import (
 type encoder struct {
 	buf   []byte
 	exact bool
+	// origins are resource and scope of the streams that were met, as they
+	// stand in documents; nil for none.
+	origins map[*telemetry.Stream][]byte
 }
 
 const hexDigits = "0123456789abcdef"
@@ -24,11 +27,16 @@ func (e *encoder) raw(s string) { e.buf = append(e.buf, s...) }
 
 // key begins a member; a comma stands in front of all but the first.
 func (e *encoder) key(k string) {
-	if last := e.buf[len(e.buf)-1]; last != '{' {
+	e.comma()
+	e.buf = append(e.buf, '"')
+	e.buf = append(e.buf, k...) // clew's own names need no escaping
+	e.buf = append(e.buf, '"', ':')
+}
+
+func (e *encoder) comma() {
+	if e.buf[len(e.buf)-1] != '{' {
 		e.buf = append(e.buf, ',')
 	}
-	e.text(k)
-	e.buf = append(e.buf, ':')
 }
 
 // text appends a string. Bytes that are not UTF-8 become replacement
@@ -87,6 +95,30 @@ func FormatTime(t int64) string {
 	return time.Unix(0, max(t, 0)).UTC().Format(timeLayout)
 }
 
+// appendTime is timeLayout by hand, which is most of what a document's times
+// cost.
+func appendTime(dst []byte, t int64) []byte {
+	at := time.Unix(0, t).UTC()
+	year, month, day := at.Date()
+	hour, minute, second := at.Clock()
+	dst = appendDigits(dst, year, 1000)
+	dst = appendDigits(append(dst, '-'), int(month), 10)
+	dst = appendDigits(append(dst, '-'), day, 10)
+	dst = appendDigits(append(dst, 'T'), hour, 10)
+	dst = appendDigits(append(dst, ':'), minute, 10)
+	dst = appendDigits(append(dst, ':'), second, 10)
+	dst = appendDigits(append(dst, '.'), at.Nanosecond(), 100_000_000)
+	return append(dst, 'Z')
+}
+
+// appendDigits writes as many digits as unit, a power of ten, has.
+func appendDigits(dst []byte, n, unit int) []byte {
+	for ; unit > 0; unit /= 10 {
+		dst = append(dst, byte('0'+n/unit%10))
+	}
+	return dst
+}
+
 // ParseTime reads what FormatTime writes.
 func ParseTime(s string) (int64, error) {
 	t, err := time.Parse(time.RFC3339Nano, s)
@@ -97,8 +129,7 @@ func (e *encoder) time(key string, t int64) {
 	e.exact = e.exact && t >= 0
 	e.key(key)
 	e.buf = append(e.buf, '"')
-	e.buf = time.Unix(0, max(t, 0)).UTC().AppendFormat(e.buf, timeLayout)
-	e.buf = append(e.buf, '"')
+	e.buf = append(appendTime(e.buf, max(t, 0)), '"')
 }
 
 // attrs writes attributes as an object whose keys keep their dots.
@@ -114,7 +145,9 @@ func (e *encoder) attrs(key string, attrs telemetry.Attrs) {
 			e.exact = false
 			continue
 		}
-		e.key(k)
+		e.comma()
+		e.text(k)
+		e.buf = append(e.buf, ':')
 		e.value(attrs[i].Value)
 	}
 	e.buf = append(e.buf, '}')

@@ -12,9 +12,8 @@ import (
 	"github.com/clewhq/clew/telemetry/otlp"
 )
 
-// AppendLog appends the document of a log record.
-func AppendLog(dst []byte, l *telemetry.Log, o Order) []byte {
-	e := &encoder{buf: dst, exact: true}
+// log writes the document of a log record.
+func (e *encoder) log(l *telemetry.Log, o Order) {
 	e.raw("{")
 	e.time("@timestamp", l.Time)
 	if l.Observed != 0 {
@@ -39,7 +38,8 @@ func AppendLog(dst []byte, l *telemetry.Log, o Order) []byte {
 	e.origin(l.Stream)
 	size := valueSize(l.Body) + attrsSize(l.Attrs)
 	e.own(l.Stream, correlation.AppendLog(nil, l), o, size, hasLongWord(body))
-	return e.end(func() []byte { return otlp.AppendLogs(nil, []telemetry.Log{*l}) })
+	e.odd(l.Attrs)
+	e.end(func() []byte { return otlp.AppendLogs(nil, []telemetry.Log{*l}) })
 }
 
 // logFields are what is fetched of a document for each column, and always.

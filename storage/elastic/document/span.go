@@ -17,9 +17,8 @@ var (
 	statuses = []string{"Unset", "Ok", "Error"}
 )
 
-// AppendSpan appends the document of a span. See AppendLog.
-func AppendSpan(dst []byte, s *telemetry.Span, o Order) []byte {
-	e := &encoder{buf: dst, exact: true}
+// span writes the document of a span.
+func (e *encoder) span(s *telemetry.Span, o Order) {
 	e.raw("{")
 	e.time("@timestamp", s.Start)
 	e.key("duration")
@@ -48,7 +47,7 @@ func AppendSpan(dst []byte, s *telemetry.Span, o Order) []byte {
 		size += int64(len(s.Events[i].Name)) + attrsSize(s.Events[i].Attrs)
 	}
 	e.own(s.Stream, correlation.AppendSpan(nil, s), o, max(size, 1), false)
-	return e.end(func() []byte { return otlp.AppendSpans(nil, []telemetry.Span{*s}) })
+	e.end(func() []byte { return otlp.AppendSpans(nil, []telemetry.Span{*s}) })
 }
 
 func (e *encoder) word(key string, words []string, n int) {

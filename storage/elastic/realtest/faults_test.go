@@ -528,6 +528,11 @@ func TestRequests(t *testing.T) {
 		{"counts by stream and minute", func() {
 			_ = s.CountLogs(t.Context(), storage.LogQuery{Tenant: "me", From: storagetest.Base + 1, To: storagetest.Base + 120e9 + 1}, 60e9, func(*telemetry.Stream, int, int64) {})
 		}},
+		{"counts by stream, severity and an attribute", func() {
+			by := []storage.LogText{{Key: func(k string) bool { return k == "plain" }}}
+			_ = s.CountLogGroups(t.Context(), storage.LogQuery{Tenant: "me", From: storagetest.Base, To: storagetest.Base + 120e9}, 60e9, by, func(storage.LogGroup, int64) {})
+		}},
+		{"version", func() { _, _ = s.LogsVersion(t.Context(), "me", storagetest.Base, 0) }},
 		{"streams", func() { _, _ = s.Streams(t.Context(), "me", telemetry.Logs, 0, 0) }},
 	} {
 		seen.WriteString("# " + ask.name + "\n")

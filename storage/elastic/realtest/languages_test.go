@@ -61,6 +61,19 @@ func (a as) CountLogs(ctx context.Context, q storage.LogQuery, width int64, add 
 	return a.Store.CountLogs(ctx, q, width, add)
 }
 
+func (a as) CountLogGroups(ctx context.Context, q storage.LogQuery, width int64, by []storage.LogText, add func(storage.LogGroup, int64)) error {
+	q.Tenant = a.name
+	return a.Store.CountLogGroups(ctx, q, width, by, add)
+}
+
+func (a as) LogsVersion(ctx context.Context, _ string, from, to int64) (storage.Version, error) {
+	return a.Store.LogsVersion(ctx, a.name, from, to)
+}
+
+func (a as) SpansVersion(ctx context.Context, _ string, from, to int64) (storage.Version, error) {
+	return a.Store.SpansVersion(ctx, a.name, from, to)
+}
+
 func (a as) Streams(ctx context.Context, _ string, sig telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
 	return a.Store.Streams(ctx, a.name, sig, from, to)
 }
