@@ -31,6 +31,9 @@ func (s *Store) bulk(ctx context.Context, items []item, patient, uncertain bool)
 	for {
 		left, unsure, err := s.bulkOnce(ctx, items, uncertain)
 		uncertain = unsure
+		if err == nil && len(left) < len(items) {
+			s.refusal.Store("")
+		}
 		if len(left) == 0 && err == nil {
 			if told {
 				s.deps.Logger.Info("elasticsearch takes documents again")
@@ -45,6 +48,9 @@ func (s *Store) bulk(ctx context.Context, items []item, patient, uncertain bool)
 		}
 		if len(left) < len(items) {
 			pause = time.Duration(s.cfg.RetryBackoff) // it goes on
+		}
+		if err != nil {
+			s.refusal.Store(err.Error())
 		}
 		if err != nil && !told {
 			told = true

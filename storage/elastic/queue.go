@@ -199,7 +199,7 @@ func (q *queue) room(n int64) error {
 	c := &q.store.cfg
 	if q.pending > 0 && q.pending+n > c.WALBytes || n == 0 && q.pending >= c.WALBytes {
 		return fmt.Errorf("%w: %d bytes wait for Elasticsearch, storage.elasticsearch.wal_bytes is %d; the last error was: %s",
-			storage.ErrOverloaded, q.pending, c.WALBytes, q.store.es.LastError())
+			storage.ErrOverloaded, q.pending, c.WALBytes, q.store.lastError())
 	}
 	if now := q.store.deps.Now(); now.Sub(q.space.at) >= spaceEvery {
 		q.space.at = now

@@ -125,7 +125,7 @@ func (s *Store) ready(ctx context.Context, tenant string, sig telemetry.Signal, 
 		}
 		if missing > 0 && stats != nil {
 			warning := fmt.Sprintf("%d bytes of the newest requests are acknowledged and not in Elasticsearch yet: their records are missing", missing)
-			if last := s.es.LastError(); last != "" {
+			if last := s.lastError(); last != "" {
 				warning += "; the last error was: " + last
 			}
 			stats.Warnings = append(stats.Warnings, warning)

@@ -62,6 +62,8 @@ type Store struct {
 	flow    *flow
 	eraser  *eraser
 
+	// refusal is why documents are not taken at the moment, "" where they are.
+	refusal   atomic.Value
 	prepared  atomic.Bool
 	preparing sync.Mutex
 	ilm       atomic.Bool
@@ -153,7 +155,7 @@ func (s *Store) Health() storage.Health {
 	if s.queue == nil {
 		h.Fsync = s.es.Average()
 		if s.es.Breaker() == "open" {
-			h.Writable, h.Err = false, "elasticsearch cannot be reached: "+s.es.LastError()
+			h.Writable, h.Err = false, "elasticsearch cannot be reached: "+s.lastError()
 		}
 		return h
 	}
@@ -174,11 +176,21 @@ type Remote struct {
 	PendingBytes int64 // acknowledged and not in Elasticsearch yet
 }
 
+// lastError is why the last request failed or documents are not taken, "" where
+// all is well: a request that Elasticsearch answers may have taken none.
+func (s *Store) lastError() string {
+	if why := s.es.LastError(); why != "" {
+		return why
+	}
+	why, _ := s.refusal.Load().(string)
+	return why
+}
+
 // Remote tells how the calls to Elasticsearch fare.
 func (s *Store) Remote() Remote {
 	r := Remote{
 		Addresses: s.cfg.Addresses, Average: s.es.Average(), Expected: s.es.Expected(),
-		Breaker: s.es.Breaker(), LastError: s.es.LastError(),
+		Breaker: s.es.Breaker(), LastError: s.lastError(),
 	}
 	if s.queue != nil {
 		r.PendingBytes = s.queue.pendingBytes()

@@ -436,6 +436,38 @@ func TestWrongClusters(t *testing.T) {
 	}
 }
 
+// TestAReadOnlyIndex: what Elasticsearch refuses to write for a while waits,
+// the reason and the remedy are told, and nothing of it is a dead letter.
+func TestAReadOnlyIndex(t *testing.T) {
+	t.Parallel()
+	for block, remedy := range map[string]string{"read_only_allow_delete": "disks are nearly full", "write": "remove its index.blocks settings"} {
+		cfg, d := config(), deps()
+		quick(&cfg)
+		s := opened(t, cfg, d)
+		g := storagetest.NewGen(40)
+		index := "logs-" + cfg.Dataset + "-me"
+		set := func(value string) {
+			call(t, "PUT", "/"+index+"/_settings", `{"index.blocks.`+block+`":`+value+`}`)
+		}
+		first, second := g.Logs(10), g.Logs(10)
+		storagetest.WriteLogs(t, s, "me", first)
+		storagetest.Logs(t, s, storage.LogQuery{Tenant: "me"})
+		set("true")
+		storagetest.WriteLogs(t, s, "me", second)
+		until(t, block+" to be told", func() bool { return strings.Contains(s.Remote().LastError, remedy) })
+		if h := s.Health(); !h.Writable || s.Remote().PendingBytes == 0 {
+			t.Errorf("%s: %+v, %+v", block, h, s.Remote())
+		}
+		set("null")
+		if d := storagetest.DiffLogs(storagetest.Logs(t, s, storage.LogQuery{Tenant: "me"}), append(first.Logs, second.Logs...)); d != "" {
+			t.Errorf("%s: %s", block, d)
+		}
+		if last := s.Remote().LastError; last != "" {
+			t.Errorf("%s: afterwards %s", block, last)
+		}
+	}
+}
+
 // TestTheBreakerOpensAndCloses follows it through an outage.
 func TestTheBreakerOpensAndCloses(t *testing.T) {
 	t.Parallel()
