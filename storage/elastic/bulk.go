@@ -177,7 +177,8 @@ func (s *Store) sort(items []item, answer []byte) (left []item, unsure bool, err
 				left = append(left, letter)
 			}
 		default:
-			overloaded = overloaded || res.Status == http.StatusTooManyRequests
+			// An index that a full disk has made read-only answers 429 too.
+			overloaded = overloaded || res.Status == http.StatusTooManyRequests && res.Error.Type != "cluster_block_exception"
 			unsure = unsure || res.Status == 0 || res.Status >= http.StatusInternalServerError
 			passing = &cluster.Error{Method: http.MethodPost, Path: "/_bulk (" + it.index + ")", Status: res.Status, Type: res.Error.Type, Reason: res.Error.Reason}
 			left = append(left, *it)
