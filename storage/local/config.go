@@ -146,7 +146,7 @@ func DefaultConfig() Config {
 		WALGroupBytes: 8 * mib,
 		MinFreeBytes:  256 * mib,
 		CompactFiles:  24,
-		CompactRows:   1_000_000,
+		CompactRows:   4_000_000,
 		MaintainEvery: model.Duration(2 * time.Second),
 
 		TidyBytesPerSecond:  64 * mib,

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/head"
@@ -270,16 +271,10 @@ func (h *sources[T]) second() int {
 // next: each is a few small reads, which may have to wait for the disk.
 func (m *merge[T]) expandSegment(src source[T]) {
 	list := []source[T]{src}
-	for m.lookup && len(list) < lookupsAtOnce && m.sources.Len() > 0 && m.sources.list[0].isSegment() {
+	for m.lookup && len(list) < lookupsInTurn && m.sources.Len() > 0 && m.sources.list[0].isSegment() {
 		list = append(list, heap.Pop(&m.sources).(source[T]))
 	}
-	plans := make([]segmentPlan, len(list))
-	var others sync.WaitGroup
-	for i := range list[1:] {
-		others.Go(func() { plans[1+i] = m.planSegment(list[1+i]) })
-	}
-	plans[0] = m.planSegment(src)
-	others.Wait()
+	plans := m.planSegments(list)
 	for i, src := range list {
 		if st := m.q.Stats; st != nil {
 			st.Blocks += plans[i].stats.Blocks
@@ -296,8 +291,31 @@ func (m *merge[T]) expandSegment(src source[T]) {
 }
 
 // lookupsAtOnce bounds how many segments are asked at the same time, and how
-// many blocks of each are fetched ahead, or of objects read.
-const lookupsAtOnce = 8
+// many blocks of each are fetched ahead, or of objects read. Each of those who
+// ask takes the next of lookupsInTurn: where nothing has to wait for the disk,
+// to begin a goroutine for a segment costs more than to ask it.
+const (
+	lookupsAtOnce = 8
+	lookupsInTurn = 16 * lookupsAtOnce
+)
+
+// planSegments plans some segments at the same time.
+func (m *merge[T]) planSegments(list []source[T]) []segmentPlan {
+	plans := make([]segmentPlan, len(list))
+	var next atomic.Int64
+	plan := func() {
+		for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
+			plans[i] = m.planSegment(list[i])
+		}
+	}
+	var others sync.WaitGroup
+	for range min(len(list), lookupsAtOnce) - 1 {
+		others.Go(plan)
+	}
+	plan()
+	others.Wait()
+	return plans
+}
 
 // segmentPlan is what is to be read of a segment.
 type segmentPlan struct {

@@ -35,7 +35,7 @@ func (r *Reader[T]) allIDs() (joinedIDs, error) {
 	}
 	b, err := r.read(r.foot.buckets, "ID buckets", false)
 	return joinedIDs{shape: r.foot.ids, entries: r.foot.entries, buckets: b, dir: dir, path: func(n uint64, err error) error {
-		return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.buckets.offset, err)
+		return r.corrupt(bucketName(n), r.foot.buckets.offset, err)
 	}}, err
 }
 

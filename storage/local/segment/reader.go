@@ -345,7 +345,7 @@ func (r *Reader[T]) find(hashes []uint64) (map[int][]int32, error) {
 			return nil, err
 		}
 		if units, err = findInBucket(units, b, h, r.foot.ids); err != nil {
-			return nil, r.corrupt(fmt.Sprintf("ID bucket %d", number), r.foot.buckets.offset, err)
+			return nil, r.corrupt(bucketName(number), r.foot.buckets.offset, err)
 		}
 	}
 	slices.Sort(units)
@@ -368,25 +368,11 @@ func (r *Reader[T]) find(hashes []uint64) (map[int][]int32, error) {
 
 // bucket reads one bucket of the ID index: its place, then itself.
 func (r *Reader[T]) bucket(n uint64) ([]byte, uint64, error) {
-	part := "ID directory"
-	from, skip := r.foot.idDir.offset+int64(n-1)*dirEntry, int64(0)
-	length := int64(2 * dirEntry)
-	if n == 0 {
-		from, length, skip = r.foot.idDir.offset, dirEntry, dirEntry
-	}
-	d, err := r.read(place{offset: from, length: length}, part, false)
+	p, err := r.bucketPlace(n)
 	if err != nil {
 		return nil, n, err
 	}
-	var ends [2]int64
-	for i := skip / dirEntry; i < 2; i++ {
-		ends[i] = endOf(d[i*dirEntry-skip:])
-	}
-	p := place{offset: r.foot.buckets.offset + ends[0], length: ends[1] - ends[0]}
-	part = fmt.Sprintf("ID bucket %d", n)
-	if p.length < 4 || ends[0] < 0 || ends[1] > r.foot.buckets.length {
-		return nil, n, r.corrupt("ID directory", from, fmt.Errorf("bucket %d from %d to %d of %d", n, ends[0], ends[1], r.foot.buckets.length))
-	}
+	part := "ID bucket" // its number is told of one that is damaged
 	b, err := r.read(p, part, false)
 	if err != nil {
 		return nil, n, err
@@ -398,7 +384,31 @@ func (r *Reader[T]) bucket(n uint64) ([]byte, uint64, error) {
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if got := bucketChecksum(body, uint32(n)); got != sum {
-		return nil, n, r.corrupt(part, p.offset, fmt.Errorf("checksum %08x, want %08x", got, sum))
+		return nil, n, r.corrupt(bucketName(n), p.offset, fmt.Errorf("checksum %08x, want %08x", got, sum))
 	}
 	return body, n, nil
 }
+
+// bucketPlace reads where a bucket is: its end and that of the one before.
+func (r *Reader[T]) bucketPlace(n uint64) (place, error) {
+	from, skip := r.foot.idDir.offset+int64(n-1)*dirEntry, int64(0)
+	length := int64(2 * dirEntry)
+	if n == 0 {
+		from, length, skip = r.foot.idDir.offset, dirEntry, dirEntry
+	}
+	d, err := r.read(place{offset: from, length: length}, "ID directory", false)
+	if err != nil {
+		return place{}, err
+	}
+	var ends [2]int64
+	for i := skip / dirEntry; i < 2; i++ {
+		ends[i] = endOf(d[i*dirEntry-skip:])
+	}
+	p := place{offset: r.foot.buckets.offset + ends[0], length: ends[1] - ends[0]}
+	if p.length < 4 || ends[0] < 0 || ends[1] > r.foot.buckets.length {
+		return p, r.corrupt("ID directory", from, fmt.Errorf("bucket %d from %d to %d of %d", n, ends[0], ends[1], r.foot.buckets.length))
+	}
+	return p, nil
+}
+
+func bucketName(n uint64) string { return fmt.Sprintf("ID bucket %d", n) }

@@ -89,7 +89,7 @@ func (r *Reader[T]) verifyIndexed(row int, hashes []uint64) error {
 			return nil
 		}
 	}
-	return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.buckets.offset, fmt.Errorf("an ID of row %d is not in it", row))
+	return r.corrupt(bucketName(n), r.foot.buckets.offset, fmt.Errorf("an ID of row %d is not in it", row))
 }
 
 func (r *Reader[T]) verifyBucket(n uint64) error {
@@ -98,7 +98,7 @@ func (r *Reader[T]) verifyBucket(n uint64) error {
 		return err
 	}
 	if err := eachPair(b, r.foot.ids, func(uint64, uint32) bool { return true }); err != nil {
-		return r.corrupt(fmt.Sprintf("ID bucket %d", n), r.foot.buckets.offset, errors.New("its entries cannot be read"))
+		return r.corrupt(bucketName(n), r.foot.buckets.offset, errors.New("its entries cannot be read"))
 	}
 	return nil
 }
