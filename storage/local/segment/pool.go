@@ -144,10 +144,13 @@ func (w *Rows[T]) table() (*idTable, error) {
 	if w.stats != nil {
 		w.stats.Bytes += p.length
 	}
-	t := &idTable{}
+	last, t := &blocks[len(blocks)-1], &idTable{}
+	all := last.before.Plus(last.given)
+	t.wide, t.narrow = all.Parted(make([]byte, all.Bytes()))
+	restWide, restNarrow := t.wide, t.narrow
 	for i := range blocks {
 		bl := &blocks[i]
-		ids := make([]byte, bl.given.Bytes())
+		var ids []byte
 		if c := bl.chunk(chunkGiven); c != nil {
 			if ids, err = r.partOf(b, p, bl, c); err != nil {
 				t.bad = append(t.bad, badIDs{bl.before, bl.given, err})
@@ -155,7 +158,8 @@ func (w *Rows[T]) table() (*idTable, error) {
 			}
 		}
 		wide, narrow := bl.given.Parted(ids)
-		t.wide, t.narrow = append(t.wide, wide...), append(t.narrow, narrow...)
+		restWide = restWide[copy(restWide, wide):]
+		restNarrow = restNarrow[copy(restNarrow, narrow):]
 	}
 	tables.put(key, t)
 	return t, nil
