@@ -29,6 +29,8 @@ func TestPlan(t *testing.T) {
 		"sizes apart":                     {open, []int64{1, 10, 100}, nil},
 		"smaller ones join":               {open, []int64{1, 100, 101, 102}, []uint64{0, 1, 2, 3}},
 		"big ones are left alone":         {open, []int64{501, 502, 503}, nil},
+		"closed, not much bigger":         {closed, []int64{100, 200}, []uint64{0, 1}},
+		"closed, much bigger":             {closed, []int64{100, 201}, nil},
 		"up to the limit":                 {open, []int64{400, 410, 420, 430}, []uint64{0, 1}},
 		"closed, two will do":             {closed, []int64{100, 100}, []uint64{0, 1}},
 		"closed, a late one waits":        {closed, []int64{1, 100}, nil},

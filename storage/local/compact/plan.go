@@ -63,13 +63,13 @@ func Plan(p Policy, segments []Candidate) []uint64 {
 }
 
 // leaveBig leaves out from the end of segments, smallest first, those that are
-// bigger than all before them together. Each merge so doubles the size at
-// least.
+// more than twice as big as all before them together. So a segment grows by half
+// at least each time it is rewritten.
 func leaveBig(sorted []Candidate) []Candidate {
 	var sum int64
 	n := 0
 	for i, s := range sorted {
-		if s.Rows <= sum {
+		if s.Rows <= 2*sum {
 			n = i + 1
 		}
 		sum += s.Rows
