@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/valyala/fastjson"
 
-	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/telemetry"
@@ -61,8 +59,8 @@ func (s *Store) Delete(ctx context.Context, d storage.Deletion) (storage.Deletio
 		return d, err
 	}
 	defer leave()
-	if err := s.checkDeletion(d); err != nil {
-		return d, fmt.Errorf("%w: %w", storage.ErrBadDeletion, err)
+	if err := s.deps.Selectors.Check(d); err != nil {
+		return d, err
 	}
 	if err := s.prepare(ctx); err != nil {
 		return d, err
@@ -85,27 +83,6 @@ func (s *Store) Delete(ctx context.Context, d storage.Deletion) (storage.Deletio
 
 func (s *Store) deletionPath(id string) string {
 	return "/" + s.names.deletions() + "/_doc/" + url.PathEscape(id)
-}
-
-func (s *Store) checkDeletion(d storage.Deletion) error {
-	if err := tenant.Check(d.Tenant); err != nil {
-		return err
-	}
-	if d.To != 0 && d.From >= d.To {
-		return errors.New("its time range is empty")
-	}
-	if d.Query == "" {
-		return errors.New("it has no query: say what is to be deleted")
-	}
-	switch {
-	case d.Signal == telemetry.Logs && s.deps.Selectors.Logs != nil:
-		_, err := s.deps.Selectors.Logs(d.Query)
-		return err
-	case d.Signal == telemetry.Traces && s.deps.Selectors.Spans != nil:
-		_, err := s.deps.Selectors.Spans(d.Query)
-		return err
-	}
-	return fmt.Errorf("signal %q: want %s or %s, of a store that knows their languages", d.Signal, telemetry.Logs, telemetry.Traces)
 }
 
 // shown is how the outside sees it.

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/telemetry"
@@ -56,8 +55,8 @@ func (s *Store) Delete(_ context.Context, d storage.Deletion) (storage.Deletion,
 		return d, err
 	}
 	defer leave()
-	if err := s.checkDeletion(d); err != nil {
-		return d, fmt.Errorf("%w: %w", storage.ErrBadDeletion, err)
+	if err := s.deps.Selectors.Check(d); err != nil {
+		return d, err
 	}
 	m := manifest.Deletion{
 		ID: s.manifest.NewID(), Tenant: d.Tenant, Signal: d.Signal, Query: d.Query,
@@ -70,27 +69,6 @@ func (s *Store) Delete(_ context.Context, d storage.Deletion) (storage.Deletion,
 	}
 	s.deps.Logger.Info("records will be deleted", "id", m.ID, "signal", m.Signal, "tenant", m.Tenant)
 	return s.deletion(m), nil
-}
-
-func (s *Store) checkDeletion(d storage.Deletion) error {
-	if err := tenant.Check(d.Tenant); err != nil {
-		return err
-	}
-	if d.To != 0 && d.From >= d.To {
-		return errors.New("its time range is empty")
-	}
-	if d.Query == "" {
-		return errors.New("it has no query: say what is to be deleted")
-	}
-	switch {
-	case d.Signal == telemetry.Logs && s.deps.Selectors.Logs != nil:
-		_, err := s.deps.Selectors.Logs(d.Query)
-		return err
-	case d.Signal == telemetry.Traces && s.deps.Selectors.Spans != nil:
-		_, err := s.deps.Selectors.Spans(d.Query)
-		return err
-	}
-	return fmt.Errorf("signal %q: want %s or %s, of a store that knows their languages", d.Signal, telemetry.Logs, telemetry.Traces)
 }
 
 // deletion is how the outside sees it.

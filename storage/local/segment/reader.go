@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -340,7 +341,8 @@ func (r *Reader[T]) wantedStreams(q *record.Query[T]) func(number int) bool {
 func (r *Reader[T]) find(hashes []uint64) (map[int][]int32, error) {
 	var units []uint32
 	for _, h := range hashes {
-		b, number, err := r.bucket(r.foot.ids.bucketOf(h))
+		number := r.foot.ids.bucketOf(h)
+		b, err := r.bucket(number)
 		if err != nil {
 			return nil, err
 		}
@@ -367,48 +369,45 @@ func (r *Reader[T]) find(hashes []uint64) (map[int][]int32, error) {
 }
 
 // bucket reads one bucket of the ID index: its place, then itself.
-func (r *Reader[T]) bucket(n uint64) ([]byte, uint64, error) {
+func (r *Reader[T]) bucket(n uint64) ([]byte, error) {
 	p, err := r.bucketPlace(n)
 	if err != nil {
-		return nil, n, err
+		return nil, err
 	}
-	part := "ID bucket" // its number is told of one that is damaged
+	part := bucketName(n)
 	b, err := r.read(p, part, false)
 	if err != nil {
-		return nil, n, err
+		return nil, err
 	}
 	if l := len(b) - 4; bucketChecksum(b[:l], uint32(n)) != binary.LittleEndian.Uint32(b[l:]) && r.doubt(p) {
 		if b, err = r.read(p, part, false); err != nil {
-			return nil, n, err
+			return nil, err
 		}
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if got := bucketChecksum(body, uint32(n)); got != sum {
-		return nil, n, r.corrupt(bucketName(n), p.offset, fmt.Errorf("checksum %08x, want %08x", got, sum))
+		return nil, r.corrupt(part, p.offset, fmt.Errorf("checksum %08x, want %08x", got, sum))
 	}
-	return body, n, nil
+	return body, nil
 }
 
-// bucketPlace reads where a bucket is: its end and that of the one before.
+// bucketPlace reads where a bucket is: from the end of the one before, which
+// the first one has not, to its own.
 func (r *Reader[T]) bucketPlace(n uint64) (place, error) {
-	from, skip := r.foot.idDir.offset+int64(n-1)*dirEntry, int64(0)
-	length := int64(2 * dirEntry)
-	if n == 0 {
-		from, length, skip = r.foot.idDir.offset, dirEntry, dirEntry
-	}
-	d, err := r.read(place{offset: from, length: length}, "ID directory", false)
+	before := min(n, 1) // how many there are to read before its own end
+	dir := place{offset: r.foot.idDir.offset + int64(n-before)*dirEntry, length: int64(before+1) * dirEntry}
+	d, err := r.read(dir, "ID directory", false)
 	if err != nil {
 		return place{}, err
 	}
-	var ends [2]int64
-	for i := skip / dirEntry; i < 2; i++ {
-		ends[i] = endOf(d[i*dirEntry-skip:])
+	from, to := int64(0), endOf(d[before*dirEntry:])
+	if n > 0 {
+		from = endOf(d)
 	}
-	p := place{offset: r.foot.buckets.offset + ends[0], length: ends[1] - ends[0]}
-	if p.length < 4 || ends[0] < 0 || ends[1] > r.foot.buckets.length {
-		return p, r.corrupt("ID directory", from, fmt.Errorf("bucket %d from %d to %d of %d", n, ends[0], ends[1], r.foot.buckets.length))
+	if to-from < 4 || from < 0 || to > r.foot.buckets.length {
+		return place{}, r.corrupt("ID directory", dir.offset, fmt.Errorf("bucket %d from %d to %d of %d", n, from, to, r.foot.buckets.length))
 	}
-	return p, nil
+	return place{offset: r.foot.buckets.offset + from, length: to - from}, nil
 }
 
-func bucketName(n uint64) string { return fmt.Sprintf("ID bucket %d", n) }
+func bucketName(n uint64) string { return "ID bucket " + strconv.FormatUint(n, 10) }

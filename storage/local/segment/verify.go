@@ -76,7 +76,8 @@ func (r *Reader[T]) verifyIndexed(row int, hashes []uint64) error {
 	if len(hashes) == 0 || row%r.foot.unit != 0 {
 		return nil
 	}
-	b, n, err := r.bucket(r.foot.ids.bucketOf(hashes[0]))
+	n := r.foot.ids.bucketOf(hashes[0])
+	b, err := r.bucket(n)
 	if err != nil {
 		return nil // it is reported once, with the buckets
 	}
@@ -93,7 +94,7 @@ func (r *Reader[T]) verifyIndexed(row int, hashes []uint64) error {
 }
 
 func (r *Reader[T]) verifyBucket(n uint64) error {
-	b, _, err := r.bucket(n)
+	b, err := r.bucket(n)
 	if err != nil {
 		return err
 	}
