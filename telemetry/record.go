@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -251,6 +252,19 @@ func (s *Span) Duration() time.Duration {
 		return 0
 	}
 	return time.Duration(s.End - s.Start)
+}
+
+// DurationClass is the exponent of the smallest power of two that is not below a
+// duration in nanoseconds, 0 for one that is not above 1.
+func DurationClass(d time.Duration) int { return PowerOfTwo(max(float64(d), 1)) }
+
+// PowerOfTwo is the exponent of the smallest power of two that is not below v.
+func PowerOfTwo(v float64) int {
+	frac, exp := math.Frexp(v)
+	if frac == 0.5 {
+		exp--
+	}
+	return exp
 }
 
 // LogBatch is one request of log records. Raw is the OTLP protobuf

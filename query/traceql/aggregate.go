@@ -119,13 +119,7 @@ func floatOf(s syntax.Static) float64 {
 }
 
 // bucketOf is the exponent of the smallest power of two that is not below s.
-func bucketOf(s syntax.Static) int64 {
-	frac, exp := math.Frexp(s.AsFloat())
-	if frac == 0.5 {
-		exp--
-	}
-	return int64(exp)
-}
+func bucketOf(s syntax.Static) int64 { return int64(telemetry.PowerOfTwo(s.AsFloat())) }
 
 // group finds or makes the group of a span, nil when there are too many. Only
 // a new group costs memory.

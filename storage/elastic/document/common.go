@@ -53,9 +53,9 @@ func (e *encoder) own(s *telemetry.Stream, ids []correlation.ID, o Order, size i
 // AllOdd stands among the odd keys of a document that is not exact.
 const AllOdd = "*"
 
-// odd writes the keys of attributes whose texts are not what Elasticsearch
-// would tell: it has lists as several values, and 2.0 where the text is 2.
-func (e *encoder) odd(attrs telemetry.Attrs) {
+// odd writes the keys of attributes whose fields do not tell what they are:
+// those with odd values.
+func (e *encoder) odd(attrs telemetry.Attrs, oddly func(telemetry.Value) bool) {
 	some := false
 	add := func(key string) {
 		if !some {
@@ -71,7 +71,7 @@ func (e *encoder) odd(attrs telemetry.Attrs) {
 		add(AllOdd)
 	} else {
 		for i := range attrs {
-			if v := attrs[i].Value; v.Kind() == telemetry.KindArray || v.Kind() == telemetry.KindDouble && v.Text() != jsonNumber(v) {
+			if oddly(attrs[i].Value) {
 				add(attrs[i].Key)
 			}
 		}
@@ -79,6 +79,12 @@ func (e *encoder) odd(attrs telemetry.Attrs) {
 	if some {
 		e.raw("]")
 	}
+}
+
+// oddText reports whether a value's text is not what Elasticsearch would tell:
+// it has lists as several values, and 2.0 where the text is 2.
+func oddText(v telemetry.Value) bool {
+	return v.Kind() == telemetry.KindArray || v.Kind() == telemetry.KindDouble && v.Text() != jsonNumber(v)
 }
 
 // jsonNumber is a number as documents hold it.

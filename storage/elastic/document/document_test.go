@@ -165,3 +165,24 @@ func FuzzAttributes(f *testing.F) {
 		}
 	})
 }
+
+// A field's text tells the value of every attribute that a span does not name as
+// odd.
+func TestFieldsTellValues(t *testing.T) {
+	values := []telemetry.Value{
+		telemetry.String("plain"), telemetry.String(""), telemetry.String("200"), telemetry.String("-7"), telemetry.String("007"), telemetry.String("true"),
+		telemetry.String("fine"), telemetry.String("+1"), telemetry.String("-"), telemetry.String("1e3"), telemetry.String("9223372036854775808"),
+		telemetry.Int(200), telemetry.Int(math.MinInt64), telemetry.Bool(false), telemetry.Double(2), telemetry.Double(2.5),
+	}
+	for _, want := range values {
+		s := telemetry.Span{Stream: telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{}), Attrs: telemetry.Attrs{{Key: "k", Value: want}}}
+		v := fastjson.MustParseBytes(new(document.Writer).Span(&s, document.Order{}))
+		odd := len(v.GetArray("clew", "odd")) > 0
+		if got := document.ValueOf(want.Text()); !odd && !got.Equal(want) {
+			t.Errorf("%s of kind %d reads as %s of kind %d", want.Text(), want.Kind(), got.Text(), got.Kind())
+		}
+		if number := want.Kind() == telemetry.KindInt; odd && number {
+			t.Errorf("%s is odd", want.Text())
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (e *encoder) log(l *telemetry.Log, o Order) {
 	e.origin(l.Stream)
 	size := valueSize(l.Body) + attrsSize(l.Attrs)
 	e.own(l.Stream, correlation.AppendLog(nil, l), o, size, hasLongWord(body))
-	e.odd(l.Attrs)
+	e.odd(l.Attrs, oddText)
 	e.end(func() []byte { return otlp.AppendLogs(nil, []telemetry.Log{*l}) })
 }
 

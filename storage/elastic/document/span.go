@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/valyala/fastjson"
 
@@ -47,7 +48,37 @@ func (e *encoder) span(s *telemetry.Span, o Order) {
 		size += int64(len(s.Events[i].Name)) + attrsSize(s.Events[i].Attrs)
 	}
 	e.own(s.Stream, correlation.AppendSpan(nil, s), o, max(size, 1), false)
+	e.num("class", int64(telemetry.DurationClass(s.Duration())))
+	if s.ParentID.IsZero() {
+		e.key("root")
+		e.raw("true")
+	}
+	e.odd(s.Attrs, oddValue)
 	e.end(func() []byte { return otlp.AppendSpans(nil, []telemetry.Span{*s}) })
+}
+
+// ValueOf is the value of an attribute whose field has this text, in a span that
+// does not name it among its odd keys.
+func ValueOf(text string) telemetry.Value {
+	if text == "true" || text == "false" {
+		return telemetry.Bool(text == "true")
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(n, 10) == text {
+		return telemetry.Int(n)
+	}
+	return telemetry.String(text)
+}
+
+// oddValue reports whether a field's text does not tell the value and its type.
+func oddValue(v telemetry.Value) bool {
+	switch v.Kind() {
+	case telemetry.KindEmpty, telemetry.KindBool, telemetry.KindInt:
+		return false
+	case telemetry.KindString:
+		s := v.Str()
+		return s != "" && (s[0] >= '0' && s[0] <= '9' || s[0] == '-' || s[0] == 't' || s[0] == 'f') && ValueOf(s).Kind() != telemetry.KindString
+	}
+	return true
 }
 
 func (e *encoder) word(key string, words []string, n int) {
