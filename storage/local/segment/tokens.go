@@ -1,6 +1,8 @@
 package segment
 
 import (
+	"strings"
+
 	"github.com/clewhq/clew/correlation"
 )
 
@@ -46,29 +48,51 @@ type tokenRun struct {
 }
 
 // runs calls visit for every run of minIndexed and more letters and digits
-// with a digit, and uuid for every UUID.
+// with a digit, then uuid for every UUID.
 func runs(text string, visit func(tokenRun), uuid func(from int)) {
-	for i := 0; i < len(text); {
-		if charClass[text[i]]&isAlnum == 0 {
-			i++
-			continue
+	// Such a run has no gap among any minIndexed bytes from its start on: of
+	// what stands between gaps, only the last bytes are looked at.
+	for from := 0; from+minIndexed <= len(text); {
+		gap := from + minIndexed - 1
+		for gap >= from && charClass[text[gap]]&isAlnum != 0 {
+			gap--
 		}
-		start, any, all := i, uint8(0), uint8(0xff)
-		for i < len(text) && charClass[text[i]]&isAlnum != 0 {
-			any |= charClass[text[i]]
-			all &= charClass[text[i]]
-			i++
+		if gap < from {
+			gap = visitRun(text, from, visit)
 		}
-		if i-start >= minIndexed && any&isDigit != 0 {
-			visit(tokenRun{start, i, all&isHexDigit != 0})
+		from = gap + 1
+	}
+	for i := uuidDash; i < len(text); i++ {
+		next := strings.IndexByte(text[i:], '-')
+		if next < 0 {
+			return
 		}
-		if i-start >= 8 && i < len(text) && text[i] == '-' && isUUIDAt(text, i-8) {
-			uuid(i - 8)
+		i += next
+		if isUUIDAt(text, i-uuidDash) {
+			uuid(i - uuidDash)
 		}
 	}
 }
 
-const uuidLen = 36
+// visitRun calls visit for the run at from, where it has a digit, and returns
+// where it ends.
+func visitRun(text string, from int, visit func(tokenRun)) (to int) {
+	any, all := uint8(0), uint8(0xff)
+	for to = from; to < len(text) && charClass[text[to]]&isAlnum != 0; to++ {
+		any |= charClass[text[to]]
+		all &= charClass[text[to]]
+	}
+	if any&isDigit != 0 {
+		visit(tokenRun{from, to, all&isHexDigit != 0})
+	}
+	return to
+}
+
+// uuidLen is how long a UUID is, uuidDash where in it the first dash stands.
+const (
+	uuidLen  = 36
+	uuidDash = 8
+)
 
 // isUUIDAt reports whether a UUID stands at i, whatever is behind it.
 func isUUIDAt(s string, i int) bool {
