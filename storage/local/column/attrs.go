@@ -1,70 +1,10 @@
 package column
 
-import (
-	"encoding/binary"
-
-	"github.com/clewhq/clew/telemetry"
-)
+import "github.com/clewhq/clew/telemetry"
 
 // maxAttrs bounds the attributes of one column when it is read, against
 // damaged counts; blocks are cut by bytes long before.
 const maxAttrs = 1 << 25
-
-// AppendAttrs appends a column of attribute lists. A list is a shape (its keys
-// in their order) and values; every key's values stand together.
-func AppendAttrs(dst []byte, t *Table, lists []telemetry.Attrs) []byte {
-	e := attrEncoder{keys: map[string]int{}, shapes: map[string]int{}}
-	refs := make([]int64, len(lists))
-	for i, l := range lists {
-		refs[i] = e.add(l)
-	}
-	dst = binary.AppendUvarint(dst, uint64(len(e.keyList)))
-	for _, k := range e.keyList {
-		dst = AppendString(dst, k)
-	}
-	dst = binary.AppendUvarint(dst, uint64(len(e.shapeList)))
-	for _, s := range e.shapeList {
-		dst = append(dst, s...)
-	}
-	dst = AppendInts(dst, refs)
-	for _, vals := range e.values {
-		dst = AppendValues(dst, t, vals)
-	}
-	return dst
-}
-
-type attrEncoder struct {
-	keys      map[string]int
-	keyList   []string
-	values    [][]telemetry.Value // by key
-	shapes    map[string]int
-	shapeList []string
-	buf       []byte
-}
-
-// add takes the list's values and returns its shape.
-func (e *attrEncoder) add(l telemetry.Attrs) int64 {
-	e.buf = binary.AppendUvarint(e.buf[:0], uint64(len(l)))
-	for i := range l {
-		k, ok := e.keys[l[i].Key]
-		if !ok {
-			k = len(e.keyList)
-			e.keys[l[i].Key] = k
-			e.keyList = append(e.keyList, l[i].Key)
-			e.values = append(e.values, nil)
-		}
-		e.values[k] = append(e.values[k], l[i].Value)
-		e.buf = binary.AppendUvarint(e.buf, uint64(k))
-	}
-	ref, ok := e.shapes[string(e.buf)]
-	if !ok {
-		ref = len(e.shapeList)
-		s := string(e.buf)
-		e.shapes[s] = ref
-		e.shapeList = append(e.shapeList, s)
-	}
-	return int64(ref)
-}
 
 // Attrs is a column of attribute lists that is being read. It is not safe for
 // concurrent use.

@@ -11,6 +11,10 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
+func appendAttrs(dst []byte, t *column.Table, lists []telemetry.Attrs) []byte {
+	return column.AppendAttrs(dst, t, len(lists), func(i int) telemetry.Attrs { return lists[i] })
+}
+
 func TestInts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	random, near, ordered := make([]int64, 300), make([]int64, 300), make([]int64, 300)
@@ -179,7 +183,7 @@ func TestAttrs(t *testing.T) {
 		}
 		lists = append(lists, l)
 	}
-	cur := column.NewCursor(column.AppendAttrs(nil, column.NewTable(), lists))
+	cur := column.NewCursor(appendAttrs(nil, column.NewTable(), lists))
 	read := cur.Attrs(len(lists))
 	got := selectAll(&read, len(lists))
 	if cur.Err() != nil || cur.Len() != 0 {
@@ -255,7 +259,7 @@ func TestDamage(t *testing.T) {
 		column.AppendStrings(nil, column.NewTable(), []string{"a", "b", "a", "a", "b", "b"}),
 		column.AppendStrings(nil, column.NewTable(), []string{"a", "bc", "def", "g", "h", "i"}),
 		column.AppendValues(nil, column.NewTable(), vals),
-		column.AppendAttrs(nil, column.NewTable(), attrs),
+		appendAttrs(nil, column.NewTable(), attrs),
 		column.AppendStrings(nil, column.NewTable(), texts(rand.New(rand.NewPCG(7, 8)), 40)),
 		column.AppendIDs(nil, column.NewTable(), [][16]byte{{1}, {2}, {1}, {3}, {}, {2}}),
 	} {
@@ -273,7 +277,7 @@ func TestDamage(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(column.AppendValues(nil, column.NewTable(), values()), uint16(len(values())))
-	f.Add(column.AppendAttrs(nil, column.NewTable(), []telemetry.Attrs{{{Key: "k", Value: telemetry.Int(1)}}, nil}), uint16(2))
+	f.Add(appendAttrs(nil, column.NewTable(), []telemetry.Attrs{{{Key: "k", Value: telemetry.Int(1)}}, nil}), uint16(2))
 	f.Add(column.AppendStrings(nil, column.NewTable(), []string{"a", "b", "a", "a"}), uint16(4))
 	f.Fuzz(func(t *testing.T, b []byte, n uint16) { decode(b, int(n)) })
 }

@@ -27,7 +27,7 @@ type ID interface{ ~[8]byte | ~[16]byte }
 
 // AppendIDs appends a column of IDs of the block that t is at.
 func AppendIDs[T ID](dst []byte, t *Table, ids []T) []byte {
-	refs := make([]int64, len(ids))
+	refs := t.Ints(len(ids))
 	var zero, prev T
 	first, highest := int64(0), int64(0)
 	for i, id := range ids {

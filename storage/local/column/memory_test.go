@@ -32,7 +32,7 @@ func TestMemory(t *testing.T) {
 			lists[i] = telemetry.Attrs{{Key: fmt.Sprintf("key.%d", i%(n+1)), Value: vals[i]}}
 		}
 		b, pool := inTable(func(dst []byte, t *column.Table) []byte {
-			return column.AppendAttrs(column.AppendValues(dst, t, vals), t, lists)
+			return appendAttrs(column.AppendValues(dst, t, vals), t, lists)
 		})
 		c := column.CursorIn(b, &mem).In(pool)
 		read := c.Values(len(vals))

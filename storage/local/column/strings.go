@@ -24,7 +24,7 @@ func AppendStrings(dst []byte, t *Table, vals []string) []byte {
 // appendStrings is AppendStrings for texts of records of these times, nil for
 // none.
 func appendStrings(dst []byte, t *Table, vals []string, times []int64) []byte {
-	if dict, refs := dictionary(vals); dict != nil {
+	if dict, refs := dictionary(t, vals); dict != nil {
 		dst = append(dst, stringsDict)
 		dst = binary.AppendUvarint(dst, uint64(len(dict)))
 		return AppendInts(appendDistinct(dst, t, dict, nil), refs)
@@ -36,12 +36,12 @@ func appendDistinct(dst []byte, t *Table, vals []string, times []int64) []byte {
 	if out, ok := appendTemplates(dst, t, vals, times); ok {
 		return out
 	}
-	return appendPlain(dst, vals)
+	return appendPlain(dst, t, vals)
 }
 
-func appendPlain(dst []byte, vals []string) []byte {
+func appendPlain(dst []byte, t *Table, vals []string) []byte {
 	dst = append(dst, stringsPlain)
-	lens := make([]int64, len(vals))
+	lens := t.Ints(len(vals))
 	for i, s := range vals {
 		lens[i] = int64(len(s))
 	}
@@ -50,34 +50,6 @@ func appendPlain(dst []byte, vals []string) []byte {
 		dst = append(dst, s...)
 	}
 	return dst
-}
-
-// dictionary returns nil where too many strings are distinct to be worth it.
-func dictionary(vals []string) (dict []string, refs []int64) {
-	limit := len(vals)/2 + 1
-	if len(vals) < 2 {
-		return nil, nil
-	}
-	refs = make([]int64, len(vals))
-	index := make(map[string]int64, 64)
-	for i, s := range vals {
-		// Runs are common: blocks are sorted by stream.
-		if i > 0 && s == vals[i-1] {
-			refs[i] = refs[i-1]
-			continue
-		}
-		ref, ok := index[s]
-		if !ok {
-			if len(dict) == limit {
-				return nil, nil
-			}
-			ref = int64(len(dict))
-			index[s] = ref
-			dict = append(dict, s)
-		}
-		refs[i] = ref
-	}
-	return dict, refs
 }
 
 // Strings is a column of strings that is being read. It is not

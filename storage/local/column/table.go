@@ -16,10 +16,12 @@ const (
 	narrowLen = 8
 )
 
-// Table collects the IDs of blocks that are written one after the other.
+// Table collects the IDs of blocks that are written one after the other, and
+// has the memory in which their columns are made.
 type Table struct {
-	wide   tableOf[[wideLen]byte]
-	narrow tableOf[[narrowLen]byte]
+	wide    tableOf[[wideLen]byte]
+	narrow  tableOf[[narrowLen]byte]
+	scratch scratch
 }
 
 // tableOf is the IDs of one size.
@@ -68,7 +70,11 @@ func use[T ID](t *Table, id *T) int64 {
 
 // AppendPools ends a block: it appends the pools of its IDs of 16 and of 8
 // bytes.
-func (t *Table) AppendPools(dst []byte) []byte { return t.narrow.appendPool(t.wide.appendPool(dst)) }
+func (t *Table) AppendPools(dst []byte) []byte {
+	dst = t.narrow.appendPool(t.wide.appendPool(dst))
+	t.scratch.reset()
+	return dst
+}
 
 // appendPool appends how many IDs the block has, and for each 0 where the block
 // gives it, and so is the next one of the table, or one more than the

@@ -22,6 +22,7 @@ const (
 
 // templateEncoder takes the texts of one column apart.
 type templateEncoder struct {
+	t     *Table
 	vals  []string
 	times []int64 // of the records, nil for none
 	clock clock
@@ -32,6 +33,7 @@ type templateEncoder struct {
 	vars  []string // of all texts
 	from  []int    // where each text's variables start
 	key   []byte
+	own   []byte // the variables of the template at hand
 }
 
 // shape is a template that may be: how many texts have it.
@@ -50,7 +52,8 @@ func appendTemplates(dst []byte, t *Table, vals []string, times []int64) ([]byte
 	if len(vals) < minTemplateRows {
 		return dst, false
 	}
-	e := templateEncoder{vals: vals, times: times, index: map[string]int{}, shape: make([]shape, 1)}
+	e := &t.scratch.templates
+	e.begin(t, vals, times)
 	plain := 0
 	for i, s := range vals {
 		plain += len(s)
@@ -60,11 +63,22 @@ func appendTemplates(dst []byte, t *Table, vals []string, times []int64) ([]byte
 		return dst, false
 	}
 	start := len(dst)
-	dst = e.append(append(dst, stringsTemplates), t)
+	dst = e.append(append(dst, stringsTemplates))
 	if 10*(len(dst)-start) > 9*plain {
 		return dst[:start], false
 	}
 	return dst, true
+}
+
+// begin makes ready for the texts of a column, in the memory of the one before.
+func (e *templateEncoder) begin(t *Table, vals []string, times []int64) {
+	if e.index == nil {
+		e.index = map[string]int{}
+	}
+	clear(e.index)
+	e.t, e.vals, e.times = t, vals, times
+	e.shape = append(e.shape[:0], shape{})
+	e.of, e.vars, e.from = e.of[:0], e.vars[:0], e.from[:0]
 }
 
 // variable returns where the first variable of text row at or behind i stands,
@@ -145,9 +159,9 @@ func (e *templateEncoder) settle() (rows int) {
 	return rows
 }
 
-func (e *templateEncoder) append(dst []byte, t *Table) []byte {
+func (e *templateEncoder) append(dst []byte) []byte {
 	columns := e.columns()
-	refs := make([]int64, len(e.of))
+	refs := e.t.Ints(len(e.of))
 	count := 1
 	for i, at := range e.of {
 		refs[i] = e.shape[at].ref
@@ -160,9 +174,9 @@ func (e *templateEncoder) append(dst []byte, t *Table) []byte {
 		}
 	}
 	dst = AppendInts(dst, refs)
-	dst = appendNested(dst, columns[whole])
+	dst = appendNested(dst, e.t, columns[whole])
 	at := 1
-	var vars []byte
+	vars := e.own
 	for i := range e.shape {
 		s := &e.shape[i]
 		if s.ref == 0 {
@@ -170,11 +184,12 @@ func (e *templateEncoder) append(dst []byte, t *Table) []byte {
 		}
 		vars = vars[:0]
 		for j := range s.vars {
-			vars = appendVariable(vars, t, s.kinds[j], columns[at+j])
+			vars = appendVariable(vars, e.t, s.kinds[j], columns[at+j])
 		}
 		at += s.vars
 		dst = append(binary.AppendUvarint(dst, uint64(len(vars))), vars...)
 	}
+	e.own = vars
 	return dst
 }
 
@@ -194,6 +209,9 @@ func (e *templateEncoder) columns() [][]string {
 	for i, at := range e.of {
 		s := &e.shape[at]
 		if s.ref == 0 {
+			if out[whole] == nil {
+				out[whole] = e.t.Texts(len(e.of))[:0]
+			}
 			out[whole] = append(out[whole], e.vals[i])
 			continue
 		}
@@ -204,7 +222,7 @@ func (e *templateEncoder) columns() [][]string {
 			}
 			v := e.vars[e.from[i]+j]
 			if out[k] == nil {
-				out[k] = make([]string, 0, s.rows)
+				out[k] = e.t.Texts(s.rows)[:0]
 				kinds[k] = 1<<varKinds - 1
 			}
 			if kinds[k] != 0 {
@@ -267,19 +285,19 @@ func appendVariable(dst []byte, t *Table, kind byte, vals []string) []byte {
 	default: // a time
 		return dst
 	case varStrings:
-		return appendNested(dst, vals)
+		return appendNested(dst, t, vals)
 	case varInts, varPadded, varFraction:
-		return appendNumbers(dst, kind, vals)
+		return appendNumbers(dst, t, kind, vals)
 	case varHex16:
-		return AppendIDs(dst, t, idsOf[[narrowLen]byte](vals, packHex))
+		return AppendIDs(dst, t, idsOf(&t.scratch.narrow, vals, packHex))
 	case varULID:
-		return AppendIDs(dst, t, idsOf[[wideLen]byte](vals, packULID))
+		return AppendIDs(dst, t, idsOf(&t.scratch.wide, vals, packULID))
 	case varUUID, varHex32:
-		return AppendIDs(dst, t, idsOf[[wideLen]byte](vals, packHex))
+		return AppendIDs(dst, t, idsOf(&t.scratch.wide, vals, packHex))
 	}
 }
 
-func appendNumbers(dst []byte, kind byte, vals []string) []byte {
+func appendNumbers(dst []byte, t *Table, kind byte, vals []string) []byte {
 	digits := 0
 	for _, v := range vals {
 		digits = max(digits, len(v))
@@ -287,7 +305,7 @@ func appendNumbers(dst []byte, kind byte, vals []string) []byte {
 	if kind != varInts {
 		dst = append(dst, byte(digits))
 	}
-	nums := make([]int64, len(vals))
+	nums := t.Ints(len(vals))
 	for i, v := range vals {
 		nums[i] = number(v)
 		for n := len(v); kind == varFraction && n < digits; n++ {
@@ -298,8 +316,8 @@ func appendNumbers(dst []byte, kind byte, vals []string) []byte {
 }
 
 // idsOf returns the IDs that texts are of.
-func idsOf[T ID](vals []string, pack func(dst []byte, s string)) []T {
-	out := make([]T, len(vals))
+func idsOf[T ID](in *slab[T], vals []string, pack func(dst []byte, s string)) []T {
+	out := in.take(len(vals))
 	for i, v := range vals {
 		pack(bytesOf(&out[i]), v)
 	}
@@ -307,11 +325,11 @@ func idsOf[T ID](vals []string, pack func(dst []byte, s string)) []T {
 }
 
 // appendNested appends a column of strings that has no templates.
-func appendNested(dst []byte, vals []string) []byte {
-	if dict, refs := dictionary(vals); dict != nil {
+func appendNested(dst []byte, t *Table, vals []string) []byte {
+	if dict, refs := dictionary(t, vals); dict != nil {
 		dst = append(dst, stringsDict)
 		dst = binary.AppendUvarint(dst, uint64(len(dict)))
-		return AppendInts(appendPlain(dst, dict), refs)
+		return AppendInts(appendPlain(dst, t, dict), refs)
 	}
-	return appendPlain(dst, vals)
+	return appendPlain(dst, t, vals)
 }

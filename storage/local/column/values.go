@@ -23,23 +23,28 @@ func AppendValues(dst []byte, t *Table, vals []telemetry.Value) []byte {
 // reader is to have; nil for none. A text that tells its time hardly costs more
 // than one that does not.
 func AppendTimed(dst []byte, t *Table, vals []telemetry.Value, times []int64) []byte {
-	kinds := make([]int64, len(vals))
+	kinds := t.Ints(len(vals))
 	var strs, rest []string
 	var ints, doubles []int64
-	for i, v := range vals {
+	for i := range vals {
+		v := &vals[i]
 		kinds[i] = int64(v.Kind())
 		switch v.Kind() {
 		case telemetry.KindEmpty:
 		case telemetry.KindString, telemetry.KindBytes:
+			if strs == nil {
+				strs = t.Texts(len(vals) - i)[:0]
+			}
 			strs = append(strs, v.Str())
-		case telemetry.KindBool:
-			ints = append(ints, boolInt(v.Bool()))
-		case telemetry.KindInt:
-			ints = append(ints, v.Int())
+		case telemetry.KindBool, telemetry.KindInt:
+			if ints == nil {
+				ints = t.Ints(len(vals) - i)[:0]
+			}
+			ints = append(ints, wholeNumber(v))
 		case telemetry.KindDouble:
 			doubles = append(doubles, int64(math.Float64bits(v.Double())))
 		default:
-			rest = append(rest, string(AppendValue(nil, v)))
+			rest = append(rest, string(AppendValue(nil, *v)))
 		}
 	}
 	dst = AppendInts(dst, kinds)
@@ -59,8 +64,12 @@ func AppendTimed(dst []byte, t *Table, vals []telemetry.Value, times []int64) []
 	return dst
 }
 
-func boolInt(b bool) int64 {
-	if b {
+// wholeNumber is what is written of a number or a truth.
+func wholeNumber(v *telemetry.Value) int64 {
+	switch {
+	case v.Kind() == telemetry.KindInt:
+		return v.Int()
+	case v.Bool():
 		return 1
 	}
 	return 0
@@ -208,7 +217,7 @@ func AppendValue(dst []byte, v telemetry.Value) []byte {
 	case telemetry.KindString, telemetry.KindBytes:
 		dst = AppendString(dst, v.Str())
 	case telemetry.KindBool:
-		dst = append(dst, byte(boolInt(v.Bool())))
+		dst = append(dst, byte(wholeNumber(&v)))
 	case telemetry.KindInt:
 		dst = binary.AppendUvarint(dst, zigzag(v.Int()))
 	case telemetry.KindDouble:

@@ -13,10 +13,10 @@ import (
 // Codec is what differs between segments of logs and of spans.
 type Codec[T any] struct {
 	Kind *record.Kind[T]
-	// encode returns the columns of a block's rows by chunk, nil for those the
-	// signal doesn't have. streams are the rows' stream numbers, the IDs go to
-	// the table.
-	encode func(rows []*T, streams []int64, t *column.Table) [chunkCount][]byte
+	// encode appends the columns of a block's rows to out by chunk, nothing for
+	// those the signal doesn't have. streams are the rows' stream numbers, the
+	// IDs go to the table.
+	encode func(out *chunks, rows []*T, streams []int64, t *column.Table)
 	// alone: hardly any ID of a block stands in another one, so each has a
 	// table of its own and is read without looking elsewhere.
 	alone bool
@@ -31,6 +31,17 @@ type Codec[T any] struct {
 	set     func(r *T, s *telemetry.Stream, time int64)
 	// sums returns what adds up the rows' calls; nil for none.
 	sums func(calls.Rules) summer[T]
+}
+
+// chunks are the bytes of a block's chunks.
+type chunks [chunkCount][]byte
+
+// emptied returns the memory of the block before without its bytes.
+func (c *chunks) emptied() *chunks {
+	for id := range c {
+		c[id] = c[id][:0]
+	}
+	return c
 }
 
 // summer adds up what the rows of a segment, in order, tell of calls.
@@ -76,8 +87,8 @@ func zoneOf(d int64) byte {
 }
 
 // ints gathers a field of all rows into a column.
-func ints[T any](dst []byte, rows []*T, get func(*T) int64) []byte {
-	vals := make([]int64, len(rows))
+func ints[T any](dst []byte, t *column.Table, rows []*T, get func(*T) int64) []byte {
+	vals := t.Ints(len(rows))
 	for i, r := range rows {
 		vals[i] = get(r)
 	}
@@ -85,7 +96,7 @@ func ints[T any](dst []byte, rows []*T, get func(*T) int64) []byte {
 }
 
 func texts[T any](dst []byte, t *column.Table, rows []*T, get func(*T) string) []byte {
-	vals := make([]string, len(rows))
+	vals := t.Texts(len(rows))
 	for i, r := range rows {
 		vals[i] = get(r)
 	}
@@ -93,11 +104,7 @@ func texts[T any](dst []byte, t *column.Table, rows []*T, get func(*T) string) [
 }
 
 func attrs[T any](dst []byte, t *column.Table, rows []*T, get func(*T) telemetry.Attrs) []byte {
-	vals := make([]telemetry.Attrs, len(rows))
-	for i, r := range rows {
-		vals[i] = get(r)
-	}
-	return column.AppendAttrs(dst, t, vals)
+	return column.AppendAttrs(dst, t, len(rows), func(i int) telemetry.Attrs { return get(rows[i]) })
 }
 
 // ended returns the cursor's error, or one where bytes are left over.

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/column"
@@ -31,6 +32,7 @@ func (l *keyList) numbers(keys []string) []int {
 		at, ok := l.place[key]
 		if !ok {
 			at = len(l.list)
+			key = strings.Clone(key) // it stands in the memory of a block
 			l.list = append(l.list, key)
 			l.place[key] = at
 		}

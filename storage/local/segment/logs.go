@@ -31,35 +31,34 @@ var Logs = &Codec[log]{
 // anySeverity is the zone of records that cannot be skipped by severity.
 const anySeverity = 255
 
-func encodeLogs(rows []*log, streams []int64, t *column.Table) (out [chunkCount][]byte) {
-	times := make([]int64, len(rows))
+func encodeLogs(out *chunks, rows []*log, streams []int64, t *column.Table) {
+	times := t.Ints(len(rows))
 	traces := make([]telemetry.TraceID, len(rows))
 	spans := make([]telemetry.SpanID, len(rows))
 	bodies := make([]telemetry.Value, len(rows))
 	for i, l := range rows {
 		times[i], traces[i], spans[i], bodies[i] = l.Time, l.TraceID, l.SpanID, l.Body
 	}
-	out[chunkTime] = column.AppendInts(column.AppendInts(nil, streams), times)
-	out[chunkIDs] = column.AppendIDs(column.AppendIDs(nil, t, traces), t, spans)
+	out[chunkTime] = column.AppendInts(column.AppendInts(out[chunkTime], streams), times)
+	out[chunkIDs] = column.AppendIDs(column.AppendIDs(out[chunkIDs], t, traces), t, spans)
 
-	sev := ints(nil, rows, func(l *log) int64 { return int64(l.Severity) })
-	out[chunkSeverity] = texts(sev, t, rows, func(l *log) string { return l.SeverityText })
-	out[chunkBody] = column.AppendTimed(nil, t, bodies, times)
-	out[chunkAttrs] = attrs(nil, t, rows, func(l *log) telemetry.Attrs { return l.Attrs })
+	severity := ints(out[chunkSeverity], t, rows, func(l *log) int64 { return int64(l.Severity) })
+	out[chunkSeverity] = texts(severity, t, rows, func(l *log) string { return l.SeverityText })
+	out[chunkBody] = column.AppendTimed(out[chunkBody], t, bodies, times)
+	out[chunkAttrs] = attrs(out[chunkAttrs], t, rows, func(l *log) telemetry.Attrs { return l.Attrs })
 
-	rest := appendObserved(nil, rows)
-	rest = ints(rest, rows, func(l *log) int64 { return int64(l.Flags) })
-	rest = ints(rest, rows, func(l *log) int64 { return int64(l.Dropped) })
+	rest := appendObserved(out[chunkRest], t, rows)
+	rest = ints(rest, t, rows, func(l *log) int64 { return int64(l.Flags) })
+	rest = ints(rest, t, rows, func(l *log) int64 { return int64(l.Dropped) })
 	out[chunkRest] = texts(rest, t, rows, func(l *log) string { return l.EventName })
-	return out
 }
 
 // appendObserved writes which rows have an observed time, and for those how
 // long after the time it is.
-func appendObserved(dst []byte, rows []*log) []byte {
-	has := make([]int64, len(rows))
-	var late []int64
+func appendObserved(dst []byte, t *column.Table, rows []*log) []byte {
+	has, late := t.Ints(len(rows)), t.Ints(len(rows))[:0]
 	for i, l := range rows {
+		has[i] = 0
 		if l.Observed != 0 {
 			has[i] = 1
 			late = append(late, l.Observed-l.Time)

@@ -22,36 +22,35 @@ var Spans = &Codec[span]{
 	sums:    func(rules calls.Rules) summer[span] { return callsum.NewBuilder(rules) },
 }
 
-func encodeSpans(rows []*span, streams []int64, t *column.Table) (out [chunkCount][]byte) {
+func encodeSpans(out *chunks, rows []*span, streams []int64, t *column.Table) {
 	traces := make([]telemetry.TraceID, len(rows))
 	ids := make([]telemetry.SpanID, len(rows))
 	parents := make([]telemetry.SpanID, len(rows))
 	for i, s := range rows {
 		traces[i], ids[i], parents[i] = s.TraceID, s.SpanID, s.ParentID
 	}
-	times := ints(column.AppendInts(nil, streams), rows, func(s *span) int64 { return s.Start })
-	out[chunkTime] = ints(times, rows, func(s *span) int64 { return s.End - s.Start })
-	out[chunkIDs] = column.AppendIDs(column.AppendIDs(nil, t, traces), t, ids)
+	times := ints(column.AppendInts(out[chunkTime], streams), t, rows, func(s *span) int64 { return s.Start })
+	out[chunkTime] = ints(times, t, rows, func(s *span) int64 { return s.End - s.Start })
+	out[chunkIDs] = column.AppendIDs(column.AppendIDs(out[chunkIDs], t, traces), t, ids)
 	out[chunkIDs] = column.AppendParents(out[chunkIDs], parents, ids, column.Groups(traces))
 
-	b := ints(nil, rows, func(s *span) int64 { return int64(s.Kind) })
-	b = ints(b, rows, func(s *span) int64 { return int64(s.Status) })
+	b := ints(out[chunkSpan], t, rows, func(s *span) int64 { return int64(s.Kind) })
+	b = ints(b, t, rows, func(s *span) int64 { return int64(s.Status) })
 	b = texts(b, t, rows, func(s *span) string { return s.StatusMessage })
 	out[chunkSpan] = texts(b, t, rows, func(s *span) string { return s.Name })
-	out[chunkAttrs] = attrs(nil, t, rows, func(s *span) telemetry.Attrs { return s.Attrs })
-	out[chunkEvents] = appendLinks(appendEvents(nil, t, rows), t, rows)
+	out[chunkAttrs] = attrs(out[chunkAttrs], t, rows, func(s *span) telemetry.Attrs { return s.Attrs })
+	out[chunkEvents] = appendLinks(appendEvents(out[chunkEvents], t, rows), t, rows)
 
-	rest := ints(nil, rows, func(s *span) int64 { return int64(s.Flags) })
-	rest = ints(rest, rows, func(s *span) int64 { return int64(s.Dropped) })
+	rest := ints(out[chunkRest], t, rows, func(s *span) int64 { return int64(s.Flags) })
+	rest = ints(rest, t, rows, func(s *span) int64 { return int64(s.Dropped) })
 	out[chunkRest] = texts(rest, t, rows, func(s *span) string { return s.TraceState })
-	return out
 }
 
 // appendEvents writes how many events each row has, then the columns of all
 // events together.
 func appendEvents(dst []byte, t *column.Table, rows []*span) []byte {
-	dst = ints(dst, rows, func(s *span) int64 { return int64(s.DroppedEvents) })
-	dst = ints(dst, rows, func(s *span) int64 { return int64(len(s.Events)) })
+	dst = ints(dst, t, rows, func(s *span) int64 { return int64(s.DroppedEvents) })
+	dst = ints(dst, t, rows, func(s *span) int64 { return int64(len(s.Events)) })
 	var events []*telemetry.Event
 	var after []int64
 	for _, s := range rows {
@@ -62,13 +61,13 @@ func appendEvents(dst []byte, t *column.Table, rows []*span) []byte {
 	}
 	dst = column.AppendInts(dst, after)
 	dst = texts(dst, t, events, func(e *telemetry.Event) string { return e.Name })
-	dst = ints(dst, events, func(e *telemetry.Event) int64 { return int64(e.Dropped) })
+	dst = ints(dst, t, events, func(e *telemetry.Event) int64 { return int64(e.Dropped) })
 	return attrs(dst, t, events, func(e *telemetry.Event) telemetry.Attrs { return e.Attrs })
 }
 
 func appendLinks(dst []byte, t *column.Table, rows []*span) []byte {
-	dst = ints(dst, rows, func(s *span) int64 { return int64(s.DroppedLinks) })
-	dst = ints(dst, rows, func(s *span) int64 { return int64(len(s.Links)) })
+	dst = ints(dst, t, rows, func(s *span) int64 { return int64(s.DroppedLinks) })
+	dst = ints(dst, t, rows, func(s *span) int64 { return int64(len(s.Links)) })
 	var links []*telemetry.Link
 	var traces []telemetry.TraceID
 	var ids []telemetry.SpanID
@@ -82,7 +81,7 @@ func appendLinks(dst []byte, t *column.Table, rows []*span) []byte {
 	dst = column.AppendIDs(dst, t, traces)
 	dst = column.AppendIDs(dst, t, ids)
 	dst = texts(dst, t, links, func(l *telemetry.Link) string { return l.TraceState })
-	dst = ints(dst, links, func(l *telemetry.Link) int64 { return int64(l.Flags) })
-	dst = ints(dst, links, func(l *telemetry.Link) int64 { return int64(l.Dropped) })
+	dst = ints(dst, t, links, func(l *telemetry.Link) int64 { return int64(l.Flags) })
+	dst = ints(dst, t, links, func(l *telemetry.Link) int64 { return int64(l.Dropped) })
 	return attrs(dst, t, links, func(l *telemetry.Link) telemetry.Attrs { return l.Attrs })
 }

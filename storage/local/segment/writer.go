@@ -49,6 +49,7 @@ type Writer[T any] struct {
 	given   tableWriter
 	blocks  int
 	tokens  tokenBounds // of the block at hand
+	raw     chunks      // of the last block
 	sums    summer[T]   // nil for a signal without calls
 	parts   []callPart  // those that are through, and the one at hand without its bytes
 }
@@ -119,8 +120,9 @@ func (w *Writer[T]) endBlock() error {
 	for _, s := range slices.Sorted(maps.Keys(zones)) {
 		b.streams = append(b.streams, blockStream{s, zones[s]})
 	}
-	for id, raw := range w.codec.encode(w.rows, w.streams, w.given.table) {
-		if raw == nil {
+	w.codec.encode(w.raw.emptied(), w.rows, w.streams, w.given.table)
+	for id, raw := range w.raw {
+		if len(raw) == 0 {
 			continue
 		}
 		if chunkID(id) == chunkAttrs {
