@@ -244,7 +244,7 @@ func checkSegment[T any](r *Report, fs vfs.FS, path string, codec *segment.Codec
 		}
 		r.problem(path, 0, err)
 	}
-	rd, err := segment.Open(fs, path, codec)
+	rd, err := segment.Open(context.Background(), fs, path, codec)
 	if err != nil {
 		bad(err)
 		return

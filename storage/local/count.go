@@ -92,24 +92,25 @@ func (c *counting) segments(ctx context.Context, handles []*handle[telemetry.Log
 	for range countersOf(handles) {
 		workers.Go(func() {
 			for j := range jobs {
-				c.part(j)
+				c.part(ctx, j)
 			}
 		})
 	}
-	err := c.feed(ctx, handles, jobs)
+	c.feed(ctx, handles, jobs)
 	close(jobs)
 	workers.Wait()
-	return err
+	return ctx.Err()
 }
 
-func (c *counting) feed(ctx context.Context, handles []*handle[telemetry.Log], jobs chan<- countJob) error {
+// feed passes the parts of segments on, until the context ends.
+func (c *counting) feed(ctx context.Context, handles []*handle[telemetry.Log], jobs chan<- countJob) {
 	for _, h := range handles {
-		r, err := h.open()
+		r, err := h.open(ctx)
 		if err != nil {
-			c.warn(h, err)
+			c.warn(ctx, h, err)
 			continue
 		}
-		parts, skipped := planParts(c.s, h, r, c.q, &c.mu)
+		parts, skipped := planParts(ctx, c.s, h, r, c.q, &c.mu)
 		if st := c.q.Stats; st != nil {
 			c.mu.Lock()
 			st.Blocks += int64(len(parts))
@@ -120,15 +121,14 @@ func (c *counting) feed(ctx context.Context, handles []*handle[telemetry.Log], j
 			select {
 			case jobs <- countJob{h, r, p}:
 			case <-ctx.Done():
-				return ctx.Err()
+				return
 			}
 		}
 	}
-	return ctx.Err()
 }
 
 // part counts one part. Where it is damaged nothing of it counts.
-func (c *counting) part(j countJob) {
+func (c *counting) part(ctx context.Context, j countJob) {
 	var stats storage.ReadStats
 	q := *c.q
 	q.Stats = &stats
@@ -137,7 +137,7 @@ func (c *counting) part(j countJob) {
 		tallies = append(tallies, tally{s, bin, n})
 	})
 	if err != nil {
-		c.warn(j.handle, err)
+		c.warn(ctx, j.handle, err)
 		return
 	}
 	c.mu.Lock()
@@ -151,10 +151,10 @@ func (c *counting) part(j countJob) {
 	}
 }
 
-func (c *counting) warn(h *handle[telemetry.Log], err error) {
+func (c *counting) warn(ctx context.Context, h *handle[telemetry.Log], err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	warn(c.s, h, c.q.Stats, err)
+	warn(ctx, c.s, h, c.q.Stats, err)
 }
 
 // CountLogGroups implements storage.LogGrouper. It counts blocks on all cores.
@@ -217,14 +217,14 @@ func (g *groupCount) segments(ctx context.Context, handles []*handle[telemetry.L
 	for range countersOf(handles) {
 		workers.Go(func() {
 			for j := range jobs {
-				g.part(j)
+				g.part(ctx, j)
 			}
 		})
 	}
-	err := g.feed(ctx, handles, jobs)
+	g.feed(ctx, handles, jobs)
 	close(jobs)
 	workers.Wait()
-	return err
+	return ctx.Err()
 }
 
 // groupTally is what a part adds to one group.
@@ -234,7 +234,7 @@ type groupTally struct {
 }
 
 // part counts one part. Where it is damaged nothing of it counts.
-func (g *groupCount) part(j countJob) {
+func (g *groupCount) part(ctx context.Context, j countJob) {
 	var stats storage.ReadStats
 	q := *g.q
 	q.Stats = &stats
@@ -243,7 +243,7 @@ func (g *groupCount) part(j countJob) {
 		tallies = append(tallies, groupTally{group, n})
 	})
 	if err != nil {
-		g.warn(j.handle, err)
+		g.warn(ctx, j.handle, err)
 		return
 	}
 	g.mu.Lock()

@@ -159,7 +159,7 @@ func erase[T any](ctx context.Context, s *Store, sig *signal[T], p *partition[T]
 // hits reports whether a segment has a record to delete. It reads what the
 // indexes leave.
 func hits[T any](ctx context.Context, s *Store, h *handle[T], picks []pick[T]) (bool, error) {
-	r, err := h.open()
+	r, err := h.open(ctx)
 	if err != nil {
 		return false, err
 	}

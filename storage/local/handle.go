@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -23,8 +24,9 @@ type handle[T any] struct {
 	dropped atomic.Bool  // remove the file with the last reference
 	spoilt  atomic.Bool  // damaged: not to be merged, or the damage would be for good
 
-	mu     sync.Mutex
-	reader *segment.Reader[T]
+	mu      sync.Mutex
+	reader  *segment.Reader[T]
+	opening chan struct{} // closed when somebody is through with it; nil for nobody is at it
 }
 
 func newHandle[T any](p *paths, codec *segment.Codec[T], meta manifest.Segment) *handle[T] {
@@ -68,20 +70,43 @@ func (h *handle[T]) drop() {
 	h.release()
 }
 
-// open returns the reader; the caller holds a reference. A failure is tried
-// again by the next caller, since it may have been the disk's.
-func (h *handle[T]) open() (*segment.Reader[T], error) {
+// open returns the reader, whose reads end with ctx; the caller holds a
+// reference. A failure is tried again by the next caller, since it may have been
+// the disk's, or the end of the context of the one who opened.
+func (h *handle[T]) open(ctx context.Context) (*segment.Reader[T], error) {
+	for {
+		h.mu.Lock()
+		r, opening := h.reader, h.opening
+		if r == nil && opening == nil {
+			h.opening = make(chan struct{})
+		}
+		h.mu.Unlock()
+		switch {
+		case r != nil:
+			return r.Within(ctx), nil
+		case opening == nil:
+			return h.openFirst(ctx)
+		}
+		select {
+		case <-opening:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (h *handle[T]) openFirst(ctx context.Context) (*segment.Reader[T], error) {
+	r, err := openSegment(ctx, h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.reader == nil {
-		r, err := openSegment(h)
-		if err != nil {
-			if !away(err) {
-				h.spoilt.Store(true)
-			}
-			return nil, err
+	close(h.opening)
+	h.opening = nil
+	if err != nil {
+		if ctx.Err() == nil && !away(err) {
+			h.spoilt.Store(true)
 		}
-		h.reader = r
+		return nil, err
 	}
-	return h.reader, nil
+	h.reader = r
+	return r.Within(ctx), nil
 }

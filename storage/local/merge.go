@@ -127,14 +127,17 @@ func (m *merge[T]) run(ctx context.Context, yield func([]T, error) bool) {
 			return
 		}
 		if top := &m.sources.list[0]; top.cursor != nil {
-			if !m.emit(top, yield) {
+			if !m.emit(ctx, top, yield) {
 				return
 			}
 			continue
 		}
-		m.expand(heap.Pop(&m.sources).(source[T]))
+		m.expand(ctx, heap.Pop(&m.sources).(source[T]))
 	}
-	if len(m.out) > 0 {
+	switch err := ctx.Err(); {
+	case err != nil: // it may have ended what was read last, which looks like all there is
+		yield(nil, err)
+	case len(m.out) > 0:
 		yield(m.out, nil)
 	}
 }
@@ -149,14 +152,14 @@ func (m *merge[T]) release() {
 }
 
 // expand replaces a source by what is in it.
-func (m *merge[T]) expand(src source[T]) {
+func (m *merge[T]) expand(ctx context.Context, src source[T]) {
 	switch {
 	case src.run != nil:
 		m.push(src, m.runCursor(src.run))
 	case src.part != nil:
-		m.expandParts(src)
+		m.expandParts(ctx, src)
 	default:
-		m.expandSegment(src)
+		m.expandSegment(ctx, src)
 	}
 }
 
@@ -178,13 +181,13 @@ const maxTime = 1<<63 - 1
 
 // emit yields rows of the cursor at the top until another source comes first.
 // It reports false where the reader wants no more.
-func (m *merge[T]) emit(top *source[T], yield func([]T, error) bool) bool {
+func (m *merge[T]) emit(ctx context.Context, top *source[T], yield func([]T, error) bool) bool {
 	c := top.cursor
 	rival := m.sources.second()
 	for c.next < c.rows && (rival < 0 || m.sources.Less(0, rival)) {
 		row, err := c.row()
 		if err != nil {
-			warn(m.s, c.owner, m.q.Stats, err)
+			warn(ctx, m.s, c.owner, m.q.Stats, err)
 			c.release()
 			heap.Pop(&m.sources)
 			return true
@@ -269,12 +272,12 @@ func (h *sources[T]) second() int {
 
 // expandSegment plans a segment and, where an index is asked, those that come
 // next: each is a few small reads, which may have to wait for the disk.
-func (m *merge[T]) expandSegment(src source[T]) {
+func (m *merge[T]) expandSegment(ctx context.Context, src source[T]) {
 	list := []source[T]{src}
 	for m.lookup && len(list) < lookupsInTurn && m.sources.Len() > 0 && m.sources.list[0].isSegment() {
 		list = append(list, heap.Pop(&m.sources).(source[T]))
 	}
-	plans := m.planSegments(list)
+	plans := m.planSegments(ctx, list)
 	for i, src := range list {
 		if st := m.q.Stats; st != nil {
 			st.Blocks += plans[i].stats.Blocks
@@ -300,12 +303,12 @@ const (
 )
 
 // planSegments plans some segments at the same time.
-func (m *merge[T]) planSegments(list []source[T]) []segmentPlan {
+func (m *merge[T]) planSegments(ctx context.Context, list []source[T]) []segmentPlan {
 	plans := make([]segmentPlan, len(list))
 	var next atomic.Int64
 	plan := func() {
 		for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
-			plans[i] = m.planSegment(list[i])
+			plans[i] = m.planSegment(ctx, list[i])
 		}
 	}
 	var others sync.WaitGroup
@@ -323,15 +326,15 @@ type segmentPlan struct {
 	stats storage.ReadStats
 }
 
-func (m *merge[T]) planSegment(src source[T]) (out segmentPlan) {
-	r, err := src.handle.open()
+func (m *merge[T]) planSegment(ctx context.Context, src source[T]) (out segmentPlan) {
+	r, err := src.handle.open(ctx)
 	if err != nil {
-		warn(m.s, src.handle, &out.stats, err)
+		warn(ctx, m.s, src.handle, &out.stats, err)
 		return out
 	}
 	q := *m.q
 	q.Stats = &out.stats
-	parts, skipped := planParts(m.s, src.handle, r, &q, nil)
+	parts, skipped := planParts(ctx, m.s, src.handle, r, &q, nil)
 	out.parts, out.stats.Blocks, out.stats.BlocksSkipped = parts, int64(len(parts)), int64(skipped)
 	if m.lookup && !src.handle.remote() {
 		// Those who look for an ID nearly always want all of it: the disk shall
@@ -345,7 +348,7 @@ func (m *merge[T]) planSegment(src source[T]) (out segmentPlan) {
 
 // planParts is the segment's Plan. Where its index is damaged, the blocks need
 // not be: then it is all of them. mu, if set, guards the query's statistics.
-func planParts[T any](s *Store, h *handle[T], r *segment.Reader[T], q *record.Query[T], mu sync.Locker) ([]segment.Part, int) {
+func planParts[T any](ctx context.Context, s *Store, h *handle[T], r *segment.Reader[T], q *record.Query[T], mu sync.Locker) ([]segment.Part, int) {
 	parts, skipped, err := r.Plan(q)
 	if err == nil {
 		return parts, skipped
@@ -354,7 +357,7 @@ func planParts[T any](s *Store, h *handle[T], r *segment.Reader[T], q *record.Qu
 		mu.Lock()
 		defer mu.Unlock()
 	}
-	warn(s, h, q.Stats, err)
+	warn(ctx, s, h, q.Stats, err)
 	all := *q
 	all.Hashes, all.Text = nil, nil
 	parts, skipped, _ = r.Plan(&all)
@@ -363,7 +366,7 @@ func planParts[T any](s *Store, h *handle[T], r *segment.Reader[T], q *record.Qu
 
 // expandParts reads a part and, on the other cores, those that come next: they
 // will be wanted soon, unless the reader stops here.
-func (m *merge[T]) expandParts(src source[T]) {
+func (m *merge[T]) expandParts(ctx context.Context, src source[T]) {
 	list := []source[T]{src}
 	for len(list) < m.width && m.sources.Len() > 0 && m.sources.list[0].isPart() {
 		list = append(list, heap.Pop(&m.sources).(source[T]))
@@ -375,9 +378,9 @@ func (m *merge[T]) expandParts(src source[T]) {
 	read := make([]partRead[T], len(list))
 	var others sync.WaitGroup
 	for i := range list[1:] {
-		others.Go(func() { read[1+i] = m.readPart(list[1+i]) })
+		others.Go(func() { read[1+i] = m.readPart(ctx, list[1+i]) })
 	}
-	read[0] = m.readPart(list[0])
+	read[0] = m.readPart(ctx, list[0])
 	others.Wait()
 	for i, src := range list {
 		if st := m.q.Stats; st != nil {
@@ -385,7 +388,7 @@ func (m *merge[T]) expandParts(src source[T]) {
 			st.Bytes += read[i].stats.Bytes
 		}
 		if read[i].err != nil {
-			warn(m.s, src.handle, m.q.Stats, read[i].err)
+			warn(ctx, m.s, src.handle, m.q.Stats, read[i].err)
 			continue
 		}
 		m.push(src, read[i].cursor)
@@ -399,8 +402,8 @@ type partRead[T any] struct {
 	err    error
 }
 
-func (m *merge[T]) readPart(src source[T]) (out partRead[T]) {
-	r, err := src.handle.open()
+func (m *merge[T]) readPart(ctx context.Context, src source[T]) (out partRead[T]) {
+	r, err := src.handle.open(ctx)
 	if err != nil {
 		return partRead[T]{err: err}
 	}

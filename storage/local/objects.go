@@ -99,8 +99,8 @@ func (s *Store) ObjectBreaker() (guard.Switch, bool) {
 
 // openSegment opens a segment wherever it is, and makes sure that it is the one
 // that the manifest names.
-func openSegment[T any](h *handle[T]) (*segment.Reader[T], error) {
-	r, err := openAny(h)
+func openSegment[T any](ctx context.Context, h *handle[T]) (*segment.Reader[T], error) {
+	r, err := openAny(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -120,21 +120,21 @@ func differs(info segment.Info, meta *manifest.Segment) error {
 		info.Rows, info.Bytes, info.Min, info.Max, meta.Rows, meta.Bytes, meta.Min, meta.Max)
 }
 
-func openAny[T any](h *handle[T]) (*segment.Reader[T], error) {
+func openAny[T any](ctx context.Context, h *handle[T]) (*segment.Reader[T], error) {
 	key, d := h.meta.Object, h.paths.depot
 	if key == "" {
-		return segment.Open(h.fs, h.path, h.codec)
+		return segment.Open(ctx, h.fs, h.path, h.codec)
 	}
-	r, err := segment.Open(d.Files(key, h.meta.Bytes, true), h.path, h.codec)
+	r, err := segment.Open(ctx, d.Files(key, h.meta.Bytes, true), h.path, h.codec)
 	if err == nil {
 		return r, nil
 	}
 	// The local copy of its end is missing or wrong: it is made again.
-	if r, err = segment.Open(d.Files(key, h.meta.Bytes, false), h.path, h.codec); err != nil {
+	if r, err = segment.Open(ctx, d.Files(key, h.meta.Bytes, false), h.path, h.codec); err != nil {
 		return nil, err
 	}
-	if d.RestoreTail(key, h.meta.Bytes, r.IndexOffset()) == nil {
-		if better, err := segment.Open(d.Files(key, h.meta.Bytes, true), h.path, h.codec); err == nil {
+	if d.RestoreTail(ctx, key, h.meta.Bytes, r.IndexOffset()) == nil {
+		if better, err := segment.Open(ctx, d.Files(key, h.meta.Bytes, true), h.path, h.codec); err == nil {
 			_ = r.Close()
 			return better, nil
 		}
@@ -264,7 +264,7 @@ func (s *Store) wantsMerge(list []compact.Candidate) bool {
 
 // move makes one segment an object.
 func move[T any](ctx context.Context, s *Store, sig *signal[T], h *handle[T]) error {
-	r, err := h.open()
+	r, err := h.open(ctx)
 	if err != nil {
 		return nil // it is damaged, and noted as such now
 	}

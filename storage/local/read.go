@@ -65,8 +65,8 @@ func (s *Store) CallSteps(ctx context.Context, q storage.CallQuery, minutes int6
 		m.addRun(run)
 	}
 	for _, h := range v.handles {
-		ok, err := s.addCalls(out, h, q.Stats)
-		if err != nil {
+		ok, err := s.addCalls(ctx, out, h, q.Stats)
+		if err != nil && ctx.Err() == nil {
 			s.damaged(fileSegment, err) // its spans may be good, and then nothing is missing
 		}
 		if !ok {
@@ -83,12 +83,12 @@ func (s *Store) CallSteps(ctx context.Context, q storage.CallQuery, minutes int6
 	return out.Done(ctx)
 }
 
-func (s *Store) addCalls(to *callread.Read, h *handle[telemetry.Span], stats *storage.ReadStats) (bool, error) {
-	r, err := h.open()
+func (s *Store) addCalls(ctx context.Context, to *callread.Read, h *handle[telemetry.Span], stats *storage.ReadStats) (bool, error) {
+	r, err := h.open(ctx)
 	if err != nil {
 		return false, err
 	}
-	return to.AddSegment(callread.Source{Reader: r, Missing: func(err error) { warn(s, h, stats, err) }})
+	return to.AddSegment(callread.Source{Reader: r, Missing: func(err error) { warn(ctx, s, h, stats, err) }})
 }
 
 // read answers one query out of one snapshot.
@@ -115,8 +115,13 @@ func read[T any](ctx context.Context, s *Store, sig *signal[T], tenant string, q
 	m.run(ctx, yield)
 }
 
-// warn notes that a part of a segment is missing in the answer.
-func warn[T any](s *Store, h *handle[T], stats *storage.ReadStats, err error) {
+// warn notes that a part of a segment is missing in the answer. Where the query
+// has ended there is none: it may be all that is wrong, and other damage the
+// next query finds.
+func warn[T any](ctx context.Context, s *Store, h *handle[T], stats *storage.ReadStats, err error) {
+	if ctx.Err() != nil {
+		return
+	}
 	if away(err) {
 		missing(s, h, stats, err)
 		return

@@ -331,7 +331,7 @@ func inspectFound(files vfs.FS, f found) (inspection, error) {
 }
 
 func inspect[T any](files vfs.FS, path string, codec *segment.Codec[T]) (inspection, error) {
-	r, err := segment.Open(files, path, codec)
+	r, err := segment.Open(context.Background(), files, path, codec)
 	if err != nil {
 		return inspection{}, err
 	}

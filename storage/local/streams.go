@@ -55,9 +55,9 @@ func streams[T any](ctx context.Context, s *Store, sig *signal[T], tenant string
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		r, err := h.open()
+		r, err := h.open(ctx)
 		if err != nil {
-			warn(s, h, nil, err)
+			warn(ctx, s, h, nil, err)
 			continue
 		}
 		for _, st := range r.Streams() {

@@ -143,6 +143,9 @@ func mergePartition[T any](ctx context.Context, s *Store, sig *signal[T], p *par
 		return false, nil // flushes need the room more
 	}
 	out, err := mergeSegments(ctx, s, sig, p, inputs, nil)
+	if ctx.Err() != nil {
+		return false, ctx.Err() // and says nothing about what could not be read
+	}
 	if away(err) {
 		return false, nil // the next round tries again
 	}
@@ -201,7 +204,7 @@ func mergeSegments[T any](ctx context.Context, s *Store, sig *signal[T], p *part
 	readers := make([]*segment.Reader[T], len(inputs))
 	var want int64
 	for i, h := range inputs {
-		r, err := h.open()
+		r, err := h.open(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -77,6 +77,9 @@ func (r *Read) Done(ctx context.Context) (*calls.Steps, error) {
 	}
 	r.totals.Sum(r.rows, r.q.Rules, r.q.From, r.q.To)
 	r.totals.Tidy()
+	if err := ctx.Err(); err != nil { // what it ended may be missing
+		return nil, err
+	}
 	return r.totals, nil
 }
 

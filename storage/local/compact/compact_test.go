@@ -105,7 +105,7 @@ func build(t *testing.T, fs vfs.FS, path string, logs []telemetry.Log) *segment.
 	if _, err := w.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := segment.Open(fs, path, segment.Logs)
+	r, err := segment.Open(t.Context(), fs, path, segment.Logs)
 	if err != nil {
 		t.Fatal(err)
 	}

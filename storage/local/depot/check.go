@@ -89,7 +89,7 @@ func (i *Inspector) VerifyTail(key string, size int64) (string, error) {
 // from front to back.
 type windows struct {
 	vfs.FS // nil: only Open is called
-	fetch  cache.Fetch
+	fetch  func(p []byte, off int64) error
 	key    string
 	size   int64
 }
@@ -102,7 +102,7 @@ func (w windows) Open(string, ...vfs.OpenOption) (vfs.File, error) {
 // window keeps the last part that was read.
 type window struct {
 	*cache.File
-	fetch cache.Fetch
+	fetch func(p []byte, off int64) error
 	size  int64
 
 	mu   sync.Mutex
@@ -131,6 +131,9 @@ func (w *window) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return int(n), nil
 }
+
+// Within returns the file itself: its context is that of the whole check.
+func (w *window) Within(context.Context) vfs.File { return w }
 
 // Doubt says that there is no copy to read instead.
 func (w *window) Doubt(int64, int64) bool { return false }

@@ -47,10 +47,6 @@ type Depot struct {
 	cache  *cache.Cache
 	me     object.Owner
 
-	// background ends with Close: reads of segments have no context.
-	background context.Context
-	cancel     context.CancelFunc
-
 	mu      sync.Mutex
 	claimed bool
 }
@@ -95,13 +91,12 @@ func Open(cfg object.Config, deps Deps, live map[string]bool) (_ *Depot, err err
 	if err != nil {
 		return nil, err
 	}
-	d.background, d.cancel = context.WithCancel(context.Background())
 	return d, nil
 }
 
 // Close ends what is under way.
 func (d *Depot) Close() error {
-	d.cancel()
+	d.cache.Close()
 	return d.bucket.Close()
 }
 

@@ -84,7 +84,7 @@ func TestUploadAndRead(t *testing.T) {
 	if _, err := d.Files(key, int64(len(data)), true).Open(""); err == nil {
 		t.Error("the tail of an object that nobody needs stays")
 	}
-	if err := d.RestoreTail(key, int64(len(data)), 5<<20-1000); err != nil || d.VerifyTail(key, int64(len(data))) != nil {
+	if err := d.RestoreTail(t.Context(), key, int64(len(data)), 5<<20-1000); err != nil || d.VerifyTail(key, int64(len(data))) != nil {
 		t.Errorf("the tail cannot be restored: %v", err)
 	}
 	if err := d.Delete(context.Background(), key); err != nil {

@@ -1,6 +1,8 @@
 package depot
 
 import (
+	"context"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/clewhq/clew/storage/local/object/cache"
@@ -24,9 +26,7 @@ type files struct {
 // Open implements vfs.FS, whatever the name.
 func (f files) Open(string, ...vfs.OpenOption) (vfs.File, error) {
 	d := f.d
-	file := &cache.File{Cache: d.cache, Key: f.key, Bytes: f.size, Fetch: func(p []byte, off int64) error {
-		return d.bucket.ReadAt(d.background, f.key, p, off)
-	}}
+	file := d.file(f.key, f.size)
 	if f.tail {
 		t, err := cache.OpenTail(d.deps.FS, d.tail(f.key), f.size)
 		if err != nil {
@@ -37,16 +37,19 @@ func (f files) Open(string, ...vfs.OpenOption) (vfs.File, error) {
 	return file, nil
 }
 
+// file is an object without a local copy of its end.
+func (d *Depot) file(key string, size int64) *cache.File {
+	return &cache.File{Cache: d.cache, Key: key, Bytes: size, Fetch: func(ctx context.Context, p []byte, off int64) error {
+		return d.bucket.ReadAt(ctx, key, p, off)
+	}}
+}
+
 // RestoreTail copies the end of an object, which was read already, once more.
-func (d *Depot) RestoreTail(key string, size, from int64) error {
-	f, err := d.Files(key, size, false).Open("")
-	if err != nil {
-		return err
-	}
+func (d *Depot) RestoreTail(ctx context.Context, key string, size, from int64) error {
 	if !d.deps.Room(size - from) {
 		return nil
 	}
-	if err := cache.WriteTail(d.deps.FS, d.tail(key), f, from, size); err != nil {
+	if err := cache.WriteTail(d.deps.FS, d.tail(key), d.file(key, size).Within(ctx), from, size); err != nil {
 		return err
 	}
 	return syncDir(d.deps.FS, d.path(tailsDir))

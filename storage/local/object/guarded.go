@@ -46,7 +46,7 @@ const jitterFactor = 0.25
 func newGuarded(b Bucket, cfg Config, d Deps) *Guarded {
 	g := &Guarded{bucket: b, cfg: cfg, now: d.Now, log: d.Logger, metrics: d.Metrics, slots: make(chan struct{}, cfg.Requests)}
 	g.breaker = circuitbreaker.NewBuilder[any]().
-		HandleIf(func(_ any, err error) bool { return failed(err) }).
+		HandleIf(func(_ any, err error) bool { return failed(err) || g.unproven(err) }).
 		WithFailureThreshold(uint(cfg.BreakerFailures)).
 		WithSuccessThreshold(1).
 		WithDelay(time.Duration(cfg.BreakerDelay)).
@@ -71,6 +71,12 @@ func newGuarded(b Bucket, cfg Config, d Deps) *Guarded {
 // failed reports whether an attempt's error is held against the storage.
 func failed(err error) bool {
 	return err != nil && !aboutObject(err) && !errors.Is(err, errCallerGone)
+}
+
+// unproven reports whether a request that should show that the storage is well
+// again was given up before it did: the breaker stays open for another while.
+func (g *Guarded) unproven(err error) bool {
+	return errors.Is(err, errCallerGone) && g.breaker.IsHalfOpen()
 }
 
 // errCallerGone is that nobody waits for the outcome any more.

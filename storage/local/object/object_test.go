@@ -273,6 +273,33 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
+// TestBreakerAfterAnAbandonedTrial: a request that its caller gives up shows
+// nothing, and closes no breaker.
+func TestBreakerAfterAnAbandonedTrial(t *testing.T) {
+	s3 := s3test.New(t)
+	cfg := fast(s3.Config())
+	cfg.BreakerFailures, cfg.Attempts, cfg.BreakerDelay = 1, 1, model.Duration(time.Millisecond)
+	b := newBucket(t, cfg, vfs.NewMem())
+	p := make([]byte, 1)
+	s3.SetFault(s3test.Busy)
+	if b.ReadAt(bg, "x", p, 0) == nil || b.Health().Breaker != "open" {
+		t.Fatalf("the breaker is %s after a failure", b.Health().Breaker)
+	}
+	ctx, cancel := context.WithCancel(bg)
+	s3.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
+		cancel()
+		return s3test.Silent(w, r)
+	})
+	for ctx.Err() == nil { // until the delay of the library's own clock has passed
+		if err := b.ReadAt(ctx, "x", p, 0); !errors.Is(err, object.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	if b.Health().Breaker != "open" {
+		t.Errorf("the breaker is %s after a trial that nobody waited for", b.Health().Breaker)
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	s3 := s3test.New(t)
 	cfg := fast(s3.Config())

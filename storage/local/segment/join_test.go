@@ -19,7 +19,7 @@ import (
 
 func open[T any](t testing.TB, fs vfs.FS, path string, codec *segment.Codec[T]) *segment.Reader[T] {
 	t.Helper()
-	r, err := segment.Open(fs, path, codec)
+	r, err := segment.Open(t.Context(), fs, path, codec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestJoinRefusesDamage(t *testing.T) {
 		bad := slices.Clone(raw)
 		bad[at] ^= 0x20
 		putFile(t, fs, "piece-1", bad)
-		second, err := segment.Open(fs, "piece-1", segment.Logs)
+		second, err := segment.Open(t.Context(), fs, "piece-1", segment.Logs)
 		if err != nil {
 			continue // it does not even open
 		}

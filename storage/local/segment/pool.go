@@ -132,7 +132,7 @@ func tablePlace(blocks []block) (p place) {
 // table returns the table of the block's IDs.
 func (w *Rows[T]) table() (*idTable, error) {
 	r, blocks := w.r, w.r.tableBlocks(w.number)
-	key := tableKey{r, w.number - w.block.back}
+	key := tableKey{r.contents, w.number - w.block.back}
 	if t := tables.get(key); t != nil {
 		return t, nil
 	}
@@ -161,7 +161,9 @@ func (w *Rows[T]) table() (*idTable, error) {
 		restWide = restWide[copy(restWide, wide):]
 		restNarrow = restNarrow[copy(restNarrow, narrow):]
 	}
-	tables.put(key, t)
+	if len(t.bad) == 0 { // what is bad now may only not have been readable
+		tables.put(key, t)
+	}
 	return t, nil
 }
 
@@ -192,10 +194,10 @@ type tableCache struct {
 	bytes int
 }
 
-// tableKey is a segment's reader and the block that a table begins with.
+// tableKey is the contents of a segment and the block that a table begins with.
 type tableKey struct {
-	reader any
-	first  int
+	segment any
+	first   int
 }
 
 type cachedTable struct {
@@ -230,13 +232,13 @@ func (c *tableCache) put(key tableKey, t *idTable) {
 	}
 }
 
-// drop forgets the tables of a reader.
-func (c *tableCache) drop(reader any) {
+// drop forgets the tables of a segment.
+func (c *tableCache) drop(segment any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	kept := c.list[:0]
 	for _, e := range c.list {
-		if e.key.reader == reader {
+		if e.key.segment == segment {
 			c.bytes -= e.table.size()
 			continue
 		}

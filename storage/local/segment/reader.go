@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,9 +19,14 @@ import (
 
 // Reader reads one segment. It is safe for concurrent use.
 type Reader[T any] struct {
+	*contents[T]
+	file vfs.File
+}
+
+// contents is what is known of a segment since it was opened.
+type contents[T any] struct {
 	codec   *Codec[T]
 	path    string
-	file    vfs.File
 	size    int64
 	foot    footer
 	streams []StreamStats
@@ -29,18 +35,35 @@ type Reader[T any] struct {
 	tokens  tokenBounds // of all blocks
 }
 
-// Open opens the segment at path and reads its footer, streams and block index.
-func Open[T any](fs vfs.FS, path string, codec *Codec[T]) (*Reader[T], error) {
+// Open opens the segment at path and reads its footer, streams and block index,
+// before ctx ends. Reads of the reader itself are not bound to that.
+func Open[T any](ctx context.Context, fs vfs.FS, path string, codec *Codec[T]) (*Reader[T], error) {
 	f, err := fs.Open(path, vfs.RandomReadsOption)
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
-	r := &Reader[T]{codec: codec, path: path, file: f}
-	if err := r.load(); err != nil {
+	r := &Reader[T]{contents: &contents[T]{codec: codec, path: path}, file: f}
+	if err := r.Within(ctx).load(); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// waiting is a file whose reads may take long: Within returns it for one who
+// waits no longer than until ctx ends.
+type waiting interface {
+	Within(ctx context.Context) vfs.File
+}
+
+// Within returns the reader for one query: where ctx ends its reads end, too,
+// with errors that say nothing about the segment. It is not closed.
+func (r *Reader[T]) Within(ctx context.Context) *Reader[T] {
+	f, ok := r.file.(waiting)
+	if !ok {
+		return r
+	}
+	return &Reader[T]{contents: r.contents, file: f.Within(ctx)}
 }
 
 func (r *Reader[T]) load() error {
@@ -132,7 +155,7 @@ func (r *Reader[T]) loadIndex() error {
 
 // Close closes the file. What was read stays valid.
 func (r *Reader[T]) Close() error {
-	tables.drop(r)
+	tables.drop(r.contents)
 	return r.file.Close()
 }
 
@@ -171,19 +194,16 @@ func (r *Reader[T]) readInto(b []byte, p place, part string, check bool) ([]byte
 		b = make([]byte, p.length)
 	}
 	b = b[:p.length]
-	if n, err := r.file.ReadAt(b, p.offset); n < len(b) {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, r.corrupt(part, p.offset, err)
+	if err := r.fill(b, p, part); err != nil {
+		return nil, err
 	}
 	if !check {
 		return b, nil
 	}
 	got := checksum(b)
 	if got != p.crc && r.doubt(p) {
-		if n, err := r.file.ReadAt(b, p.offset); n < len(b) {
-			return nil, r.corrupt(part, p.offset, err)
+		if err := r.fill(b, p, part); err != nil {
+			return nil, err
 		}
 		got = checksum(b)
 	}
@@ -191,6 +211,18 @@ func (r *Reader[T]) readInto(b []byte, p place, part string, check bool) ([]byte
 		return nil, r.corrupt(part, p.offset, fmt.Errorf("checksum %08x, want %08x", got, p.crc))
 	}
 	return b, nil
+}
+
+// fill reads a part.
+func (r *Reader[T]) fill(b []byte, p place, part string) error {
+	n, err := r.file.ReadAt(b, p.offset)
+	switch {
+	case n == len(b):
+		return nil
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF
+	}
+	return r.corrupt(part, p.offset, err)
 }
 
 // doubter is a file that may have read a copy. Doubt drops the copy of a part

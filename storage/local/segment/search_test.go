@@ -58,7 +58,7 @@ func TestTextSearch(t *testing.T) {
 		}
 		fs := vfs.NewMem()
 		write(t, fs, segment.Logs, logs, options())
-		rd, err := segment.Open(fs, path, segment.Logs)
+		rd, err := segment.Open(t.Context(), fs, path, segment.Logs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestTextSearchIsNarrow(t *testing.T) {
 	opts := options()
 	opts.BlockRows = 100
 	write(t, fs, segment.Logs, logs, opts)
-	rd, err := segment.Open(fs, path, segment.Logs)
+	rd, err := segment.Open(t.Context(), fs, path, segment.Logs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestWhere(t *testing.T) {
 	}
 	fs := vfs.NewMem()
 	write(t, fs, segment.Logs, logs, options())
-	rd, err := segment.Open(fs, path, segment.Logs)
+	rd, err := segment.Open(t.Context(), fs, path, segment.Logs)
 	if err != nil {
 		t.Fatal(err)
 	}

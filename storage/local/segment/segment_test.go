@@ -77,7 +77,7 @@ func TestRoundTrip(t *testing.T) {
 	{
 		opts := options()
 		info := write(t, fs, segment.Logs, logs, opts)
-		r, err := segment.Open(fs, path, segment.Logs)
+		r, err := segment.Open(t.Context(), fs, path, segment.Logs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 	spans := g.Spans(400).Spans
 	write(t, fs, segment.Spans, spans, options())
-	r, err := segment.Open(fs, path, segment.Spans)
+	r, err := segment.Open(t.Context(), fs, path, segment.Spans)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Fatalf("%s, %v", d, errs)
 	}
 	r.Verify(func(err error) { t.Error(err) })
-	if _, err := segment.Open(fs, path, segment.Logs); !errors.Is(err, segment.ErrCorrupt) {
+	if _, err := segment.Open(t.Context(), fs, path, segment.Logs); !errors.Is(err, segment.ErrCorrupt) {
 		t.Errorf("spans opened as logs: %v", err)
 	}
 }
@@ -118,7 +118,7 @@ func TestIndexNarrows(t *testing.T) {
 	opts := options()
 	opts.BlockRows = 100 // units end inside blocks and blocks inside units
 	write(t, fs, segment.Logs, logs, opts)
-	r, err := segment.Open(fs, path, segment.Logs)
+	r, err := segment.Open(t.Context(), fs, path, segment.Logs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestProjection(t *testing.T) {
 	g := storagetest.NewGen(3)
 	fs := vfs.NewMem()
 	write(t, fs, segment.Logs, g.Logs(500).Logs, options())
-	r, err := segment.Open(fs, path, segment.Logs)
+	r, err := segment.Open(t.Context(), fs, path, segment.Logs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestFlippedBytes(t *testing.T) {
 
 func checkDamaged(t *testing.T, what string, b []byte, byTime map[int64]*telemetry.Log) {
 	t.Helper()
-	r, err := segment.Open(fsOf(t, b), path, segment.Logs)
+	r, err := segment.Open(t.Context(), fsOf(t, b), path, segment.Logs)
 	var bad *segment.CorruptionError
 	if err != nil {
 		if !errors.As(err, &bad) || bad.Path != path {
@@ -291,7 +291,7 @@ func FuzzOpen(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := segment.Open(fsOf(t, b), path, segment.Spans)
+		r, err := segment.Open(t.Context(), fsOf(t, b), path, segment.Spans)
 		if err != nil {
 			return
 		}

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"container/list"
+	"context"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -36,8 +37,8 @@ type Counter interface {
 	Size(bytes int64)
 }
 
-// Fetch fills p from an object.
-type Fetch func(p []byte, off int64) error
+// Fetch fills p from an object, or gives up when nobody waits for it any more.
+type Fetch func(ctx context.Context, p []byte, off int64) error
 
 // Cache is a bounded cache of chunks of objects. It is safe for concurrent
 // use.
@@ -49,6 +50,10 @@ type Cache struct {
 	order   *list.List                // newest use first
 	bytes   int64
 	flights map[chunkID]*flight
+
+	background context.Context // of fetches; ends with Close
+	cancel     context.CancelFunc
+	fetches    sync.WaitGroup
 }
 
 // chunkID names a part of an object.
@@ -65,17 +70,11 @@ type chunk struct {
 	checked bool // the file was compared with crc since the start
 }
 
-// flight is a fetch under way, for those who want the same.
-type flight struct {
-	done chan struct{}
-	data []byte
-	err  error
-}
-
 // New returns the cache in opts.Dir with what is in there of the objects that
 // wanted wants, by the hash of the key (see Hash). Everything else is removed.
 func New(opts Options, wanted func(uint64) bool) (*Cache, error) {
 	c := &Cache{opts: opts, chunks: map[chunkID]*list.Element{}, order: list.New(), flights: map[chunkID]*flight{}}
+	c.background, c.cancel = context.WithCancel(context.Background())
 	if err := opts.FS.MkdirAll(opts.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the cache's directory: %w", err)
 	}
@@ -98,6 +97,12 @@ func New(opts Options, wanted func(uint64) bool) (*Cache, error) {
 	return c, nil
 }
 
+// Close ends what is being fetched. Nothing may be read any more.
+func (c *Cache) Close() {
+	c.cancel()
+	c.fetches.Wait()
+}
+
 // Hash is what an object's key is in the names of files.
 func Hash(key string) uint64 { return xxh3.HashString(key) }
 
@@ -114,8 +119,9 @@ func parseName(name string) (*chunk, bool) {
 func (c *Cache) path(ch *chunk) string { return c.opts.FS.PathJoin(c.opts.Dir, ch.name()) }
 
 // ReadAt fills p from an object of a size, by its chunks. Where it has to fetch
-// some it fetches ahead more, up to the bound in the options.
-func (c *Cache) ReadAt(key string, size int64, p []byte, off, ahead int64, fetch Fetch) error {
+// some it fetches ahead more, up to the bound in the options. It waits no longer
+// than until ctx ends, whose error it returns then.
+func (c *Cache) ReadAt(ctx context.Context, key string, size int64, p []byte, off, ahead int64, fetch Fetch) error {
 	if off < 0 || off+int64(len(p)) > size {
 		return io.ErrUnexpectedEOF
 	}
@@ -124,7 +130,7 @@ func (c *Cache) ReadAt(key string, size int64, p []byte, off, ahead int64, fetch
 		id := chunkID{object, off / c.opts.ChunkBytes}
 		last := min(end-1+ahead, size-1) / c.opts.ChunkBytes
 		within := off - id.number*c.opts.ChunkBytes
-		n, err := c.read(id, last, size, p, within, fetch)
+		n, err := c.read(ctx, id, last, size, p, within, fetch)
 		if err != nil {
 			return err
 		}
@@ -134,7 +140,7 @@ func (c *Cache) ReadAt(key string, size int64, p []byte, off, ahead int64, fetch
 }
 
 // Load fetches what is not there of a part of an object.
-func (c *Cache) Load(key string, size, off, length int64, fetch Fetch) error {
+func (c *Cache) Load(ctx context.Context, key string, size, off, length int64, fetch Fetch) error {
 	object := Hash(key)
 	last := (off + length - 1) / c.opts.ChunkBytes
 	for n := off / c.opts.ChunkBytes; n <= last; n++ {
@@ -145,7 +151,7 @@ func (c *Cache) Load(key string, size, off, length int64, fetch Fetch) error {
 		if there {
 			continue
 		}
-		if _, err := c.read(id, last, size, nil, 0, fetch); err != nil {
+		if _, err := c.read(ctx, id, last, size, nil, 0, fetch); err != nil {
 			return err
 		}
 	}
@@ -154,7 +160,7 @@ func (c *Cache) Load(key string, size, off, length int64, fetch Fetch) error {
 
 // read copies what is wanted of one chunk. Where it has to be fetched, those
 // behind it up to last are, too.
-func (c *Cache) read(id chunkID, last, size int64, p []byte, within int64, fetch Fetch) (int, error) {
+func (c *Cache) read(ctx context.Context, id chunkID, last, size int64, p []byte, within int64, fetch Fetch) (int, error) {
 	for {
 		c.mu.Lock()
 		if e := c.chunks[id]; e != nil {
@@ -170,18 +176,15 @@ func (c *Cache) read(id chunkID, last, size int64, p []byte, within int64, fetch
 		}
 		f := c.flights[id]
 		if f == nil {
-			run := c.begin(id, c.runOf(id, last))
-			c.mu.Unlock()
-			c.fetch(id, run, size, fetch)
-			f = run[0]
-		} else {
-			c.mu.Unlock()
-			<-f.done
+			f = c.begin(id, c.runOf(id, last), size, fetch)
 		}
-		if f.err != nil {
-			return 0, f.err
+		f.run.waiting++
+		c.mu.Unlock()
+		data, err := c.wait(ctx, f)
+		if err != nil {
+			return 0, err
 		}
-		return copy(p, f.data[within:]), nil
+		return copy(p, data[within:]), nil
 	}
 }
 
@@ -220,34 +223,6 @@ func (c *Cache) runOf(id chunkID, last int64) int64 {
 		}
 	}
 	return n
-}
-
-// begin notes that n chunks are on their way. c.mu is held.
-func (c *Cache) begin(id chunkID, n int64) []*flight {
-	run := make([]*flight, n)
-	for i := range run {
-		run[i] = &flight{done: make(chan struct{})}
-		c.flights[chunkID{id.object, id.number + int64(i)}] = run[i]
-	}
-	return run
-}
-
-func (c *Cache) fetch(id chunkID, run []*flight, size int64, fetch Fetch) {
-	from := id.number * c.opts.ChunkBytes
-	data := make([]byte, min(int64(len(run))*c.opts.ChunkBytes, size-from))
-	err := fetch(data, from)
-	for i, f := range run {
-		c.opts.Count.Miss()
-		at := chunkID{id.object, id.number + int64(i)}
-		if f.err = err; err == nil {
-			f.data = data[int64(i)*c.opts.ChunkBytes : min(int64(i+1)*c.opts.ChunkBytes, int64(len(data)))]
-			c.keep(at, f.data)
-		}
-		c.mu.Lock()
-		delete(c.flights, at)
-		c.mu.Unlock()
-		close(f.done)
-	}
 }
 
 // keep writes a chunk, if that is possible.

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -47,7 +48,7 @@ func newRemote(size int) *remote {
 	return o
 }
 
-func (o *remote) fetch(p []byte, off int64) error {
+func (o *remote) fetch(_ context.Context, p []byte, off int64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.fetched = append(o.fetched, [2]int64{off, int64(len(p))})
@@ -69,7 +70,7 @@ func newCache(t testing.TB, fs vfs.FS, bytes int64) (*Cache, *counts) {
 func (o *remote) read(t testing.TB, c *Cache, key string, off, n int) {
 	t.Helper()
 	p := make([]byte, n)
-	if err := c.ReadAt(key, int64(len(o.data)), p, int64(off), 0, o.fetch); err != nil {
+	if err := c.ReadAt(t.Context(), key, int64(len(o.data)), p, int64(off), 0, o.fetch); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(p, o.data[off:off+n]) {
@@ -274,13 +275,13 @@ func TestErrors(t *testing.T) {
 	o := newRemote(40)
 	o.err = errors.New("away")
 	p := make([]byte, 20)
-	if err := c.ReadAt("a", 40, p, 5, 0, o.fetch); !errors.Is(err, o.err) {
+	if err := c.ReadAt(t.Context(), "a", 40, p, 5, 0, o.fetch); !errors.Is(err, o.err) {
 		t.Errorf("%v", err)
 	}
 	o.err = nil
 	o.read(t, c, "a", 5, 20) // nothing of the failure is kept
 	for _, off := range []int64{-1, 21, 50} {
-		if err := c.ReadAt("a", 40, p, off, 0, o.fetch); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err := c.ReadAt(t.Context(), "a", 40, p, off, 0, o.fetch); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("offset %d: %v", off, err)
 		}
 	}
@@ -297,7 +298,7 @@ func TestManyReaders(t *testing.T) {
 			for range 200 {
 				off := r.IntN(1000)
 				p := make([]byte, r.IntN(min(1000-off, 60)+1))
-				if err := c.ReadAt("a", 1000, p, int64(off), 0, o.fetch); err != nil || !bytes.Equal(p, o.data[off:off+len(p)]) {
+				if err := c.ReadAt(t.Context(), "a", 1000, p, int64(off), 0, o.fetch); err != nil || !bytes.Equal(p, o.data[off:off+len(p)]) {
 					t.Errorf("%d bytes at %d: %v", len(p), off, err)
 				}
 				if r.IntN(10) == 0 {

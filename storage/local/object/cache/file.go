@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -32,6 +33,26 @@ var errPlace = errors.New("a place that is not in the object")
 
 // ReadAt implements io.ReaderAt.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	return f.readAt(context.Background(), p, off)
+}
+
+// Within returns the file for one reader that waits no longer than until ctx
+// ends. It is not closed.
+func (f *File) Within(ctx context.Context) vfs.File { return &bound{f, ctx} }
+
+// bound is a file for one reader.
+type bound struct {
+	*File
+	ctx context.Context
+}
+
+// ReadAt implements io.ReaderAt.
+func (b *bound) ReadAt(p []byte, off int64) (int, error) { return b.readAt(b.ctx, p, off) }
+
+// Prefetch implements vfs.File.
+func (b *bound) Prefetch(off, length int64) error { return b.prefetch(b.ctx, off, length) }
+
+func (f *File) readAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, errPlace
 	}
@@ -39,7 +60,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if off+int64(whole) > f.Bytes {
 		whole = int(max(f.Bytes-off, 0))
 	}
-	if err := f.read(p[:whole], off); err != nil {
+	if err := f.read(ctx, p[:whole], off); err != nil {
 		return 0, err
 	}
 	if whole < len(p) {
@@ -48,7 +69,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return whole, nil
 }
 
-func (f *File) read(p []byte, off int64) error {
+func (f *File) read(ctx context.Context, p []byte, off int64) error {
 	if len(p) == 0 {
 		return nil
 	}
@@ -58,7 +79,7 @@ func (f *File) read(p []byte, off int64) error {
 			return nil
 		}
 	}
-	return f.Cache.ReadAt(f.Key, f.Bytes, p, off, f.ahead(off, int64(len(p))), f.Fetch)
+	return f.Cache.ReadAt(ctx, f.Key, f.Bytes, p, off, f.ahead(off, int64(len(p))), f.Fetch)
 }
 
 // ahead is how much more is likely to be wanted than what is read now: as much
@@ -75,11 +96,15 @@ func (f *File) ahead(off, n int64) int64 {
 
 // Prefetch implements vfs.File: it brings a part into the cache.
 func (f *File) Prefetch(off, length int64) error {
+	return f.prefetch(context.Background(), off, length)
+}
+
+func (f *File) prefetch(ctx context.Context, off, length int64) error {
 	length = min(length, f.Bytes-off)
 	if f.Cache == nil || off < 0 || length <= 0 || length > f.Cache.opts.Bytes/2 {
 		return nil // it would not stay until it is read
 	}
-	return f.Cache.Load(f.Key, f.Bytes, off, length, f.Fetch)
+	return f.Cache.Load(ctx, f.Key, f.Bytes, off, length, f.Fetch)
 }
 
 // Doubt is called where what was read is not what it should be: a copy may be
