@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -20,6 +21,10 @@ func (m *metricsRun) aggregator(f *syntax.MetricsFunc) aggregator {
 	if f.Compare != nil {
 		return newComparison(m, f)
 	}
+	return m.grouped(f)
+}
+
+func (m *metricsRun) grouped(f *syntax.MetricsFunc) *grouped {
 	g := &grouped{m: m, fn: f, groups: map[string]*group{}, seen: map[telemetry.TraceID]struct{}{}}
 	g.perPoint = m.exemplars/max(m.grid.n, 1) + 2
 	return g
@@ -40,10 +45,10 @@ type grouped struct {
 // group is the spans of equal labels.
 type group struct {
 	labels    []Attr
-	values    []float64
+	values    []float64       // durations in nanoseconds until the end
 	counts    []float64       // of averages
 	buckets   []map[int64]int // of quantiles: log2 of the bucket's bound, and how many
-	seconds   bool            // the buckets are durations in nanoseconds
+	seconds   bool            // the values are durations
 	exemplars []Exemplar
 	perPoint  map[int]int
 }
@@ -53,41 +58,69 @@ func (g *grouped) observe(i int, v *view) {
 	if !ok {
 		return
 	}
+	number := value.AsFloat()
+	if grp := g.group(v, value); grp != nil {
+		grp.add(g.fn.Name, i, value, portion{1, number, number, number})
+		g.exemplar(grp, i, v, floatOf(value))
+	}
+}
+
+// observeGroup counts spans of which v shows what they have in common.
+func (g *grouped) observeGroup(v *view, of storage.SpanGroup) {
+	value, ok := g.value(v)
+	if !ok {
+		return
+	}
 	grp := g.group(v, value)
 	if grp == nil {
 		return
 	}
-	number := floatOf(value)
-	switch g.fn.Name {
+	number, n := value.AsFloat(), float64(of.N)
+	part := portion{int(of.N), number, number, number * n}
+	if d := &of.Durations; g.fn.HasAttr && g.fn.Attr.Is(syntax.SpanDuration) {
+		part.least, part.most, part.sum = float64(d.Least), float64(d.Most), d.Sum
+	}
+	grp.add(g.fn.Name, of.Bin, value, part)
+	if of.Sample != nil {
+		sample := view{span: of.Sample}
+		if value, ok := g.value(&sample); ok {
+			g.exemplar(grp, of.Bin, &sample, floatOf(value))
+		}
+	}
+}
+
+// portion is n numbers of a group at a point.
+type portion struct {
+	n                int
+	least, most, sum float64
+}
+
+// add takes in numbers of one bucket, which value is in.
+func (grp *group) add(function string, i int, value syntax.Static, p portion) {
+	grp.seconds = grp.seconds || value.Type == syntax.TypeDuration
+	switch function {
 	case "rate", "count_over_time", "histogram_over_time":
-		grp.values[i]++
+		grp.values[i] += float64(p.n)
 	case "quantile_over_time":
 		if grp.buckets[i] == nil {
 			grp.buckets[i] = map[int64]int{}
 		}
-		grp.seconds = grp.seconds || value.Type == syntax.TypeDuration
-		grp.buckets[i][bucketOf(value)]++
-	case "avg_over_time":
-		grp.counts[i]++
+		grp.buckets[i][bucketOf(value)] += p.n
+	case "avg_over_time", "sum_over_time":
 		if math.IsNaN(grp.values[i]) {
 			grp.values[i] = 0
 		}
-		grp.values[i] += (number - grp.values[i]) / grp.counts[i]
-	case "sum_over_time":
-		if math.IsNaN(grp.values[i]) {
-			grp.values[i] = 0
-		}
-		grp.values[i] += number
+		grp.values[i] += p.sum
+		grp.counts[i] += float64(p.n)
 	case "min_over_time":
-		if !(grp.values[i] <= number) {
-			grp.values[i] = number
+		if !(grp.values[i] <= p.least) {
+			grp.values[i] = p.least
 		}
 	case "max_over_time":
-		if !(grp.values[i] >= number) {
-			grp.values[i] = number
+		if !(grp.values[i] >= p.most) {
+			grp.values[i] = p.most
 		}
 	}
-	g.exemplar(grp, i, v, number)
 }
 
 // value is the number that the function looks at; it reports false for a span
@@ -202,10 +235,7 @@ func (g *grouped) newGroup(labels []Attr) *group {
 	case "rate", "count_over_time", "histogram_over_time":
 		grp.values = filled(n, 0)
 	default:
-		grp.values = filled(n, math.NaN())
-	}
-	if g.fn.Name == "avg_over_time" {
-		grp.counts = make([]float64, n)
+		grp.values, grp.counts = filled(n, math.NaN()), make([]float64, n)
 	}
 	g.groups[string(g.key)] = grp
 	return grp
@@ -234,6 +264,19 @@ func (g *grouped) exemplar(grp *group, i int, v *view, value float64) {
 	grp.exemplars = append(grp.exemplars, Exemplar{Labels: labels, Value: value, Time: v.span.Start})
 }
 
+// finish makes of sums what the function shows. Durations were added up in
+// nanoseconds, which loses nothing, in whatever order they came.
+func (grp *group) finish(function string) {
+	for i := range grp.values {
+		if function == "avg_over_time" {
+			grp.values[i] /= grp.counts[i]
+		}
+		if grp.seconds {
+			grp.values[i] /= float64(time.Second)
+		}
+	}
+}
+
 func (g *grouped) result() seriesSet {
 	set := seriesSet{}
 	if len(g.groups) == 0 && len(g.fn.By) == 0 && !g.fn.HasAttr {
@@ -250,6 +293,8 @@ func (g *grouped) result() seriesSet {
 			for i := range grp.values {
 				grp.values[i] *= per
 			}
+		case "avg_over_time", "sum_over_time", "min_over_time", "max_over_time":
+			grp.finish(g.fn.Name)
 		}
 		if !g.fn.HasAttr || g.fn.Name == "histogram_over_time" {
 			for i := range grp.exemplars { // a count has no value of one span

@@ -107,10 +107,17 @@ func (r *run) warn(format string, args ...any) {
 // scan calls visit for every span of q until visit returns false. It returns
 // errBudget when the query has read all the spans it may.
 func (r *run) scan(ctx context.Context, q storage.SpanQuery, stage string, visit func(*telemetry.Span) bool) error {
+	return r.watch(ctx, stage, func(stats *storage.ReadStats) error {
+		q.Stats = stats
+		return r.each(ctx, q, visit)
+	})
+}
+
+// watch notes what a read costs and what it warns of.
+func (r *run) watch(ctx context.Context, stage string, do func(*storage.ReadStats) error) error {
 	var read storage.ReadStats
-	q.Stats = &read
 	began, before := time.Now(), r.stats.InspectedSpans
-	err := r.each(ctx, q, visit)
+	err := do(&read)
 	r.note(stage, time.Since(began), r.stats.InspectedSpans-before, &read)
 	r.stats.InspectedBytes += read.Bytes
 	r.stats.Segments += read.Segments

@@ -246,8 +246,11 @@ func (m *metricsRun) pipeline(ctx context.Context, e *syntax.MetricsPipeline) (s
 	return m.spansOnly(ctx, &p, &e.Func)
 }
 
-// spansOnly answers by one scan.
+// spansOnly answers by one scan, or has the store count.
 func (m *metricsRun) spansOnly(ctx context.Context, p *plan, f *syntax.MetricsFunc) (seriesSet, error) {
+	if g := m.inGroups(p, f); g != nil {
+		return m.counted(ctx, p, f, g)
+	}
 	agg := m.aggregator(f)
 	from, to := m.grid.bounds()
 	v := view{}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/clewhq/clew/query/traceql/carried"
 	"github.com/clewhq/clew/query/traceql/syntax"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
@@ -66,7 +67,7 @@ func (p *plan) push(e syntax.Expr) {
 			p.ids = []string{id.String()}
 		}
 	case op == syntax.OpEq && lit.Type == syntax.TypeString && len(p.ids) == 0:
-		if id := idOf(ref, lit.Str()); id != "" {
+		if id := carried.ID(ref, lit.Str()); id != "" {
 			p.ids = []string{id}
 		}
 	case ref.Is(syntax.SpanDuration) && lit.Type == syntax.TypeDuration:

@@ -18,6 +18,7 @@ import (
 
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/elastic/document"
+	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/storage/local/wal"
 )
 
@@ -102,7 +103,7 @@ func (s *Store) passDeletions(ctx context.Context, list []keptDeletion) error {
 // collectorsBehind names the processes that may still bring records of before
 // a deletion.
 func (s *Store) collectorsBehind(ctx context.Context, id string) ([]string, error) {
-	hits, err := s.searchDeletions(ctx, []any{term("kind", kindCollector)})
+	hits, err := s.searchDeletions(ctx, []any{search.Term("kind", kindCollector)})
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/valyala/fastjson"
 
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -15,10 +17,6 @@ var (
 	_ storage.LogCounter = (*Store)(nil)
 	_ storage.LogGrouper = (*Store)(nil)
 )
-
-// maxEdges bounds the clauses of a query for what stands at the edges of bins.
-// With more bins than that records are read.
-const maxEdges = 900
 
 // CountLogs implements storage.LogCounter. Elasticsearch counts where it can
 // do so exactly: by stream, time and attributes. Where the body decides, and
@@ -35,9 +33,6 @@ func (s *Store) CountLogGroups(ctx context.Context, q storage.LogQuery, width in
 }
 
 func (s *Store) countGroups(ctx context.Context, q storage.LogQuery, width int64, severity bool, by []storage.LogText, add func(storage.LogGroup, int64)) error {
-	if width <= 0 {
-		width = max(q.To-q.From, 1)
-	}
 	leave, err := s.enter()
 	if err != nil {
 		return err
@@ -47,7 +42,7 @@ func (s *Store) countGroups(ctx context.Context, q storage.LogQuery, width int64
 		q.Stats = &storage.ReadStats{}
 	}
 	c := &counting{
-		scan: *logScan(s, q), query: q, width: width, bins: (q.To - q.From + width - 1) / width,
+		scan: *logScan(s, q), query: q, bins: search.BinsOf(q.From, q.To, width),
 		by: by, severity: severity, add: add, found: map[string]*tally{},
 	}
 	c.scan.lookup = false // counts are read in a point in time
@@ -77,15 +72,10 @@ func (s *Store) countGroups(ctx context.Context, q storage.LogQuery, width int64
 }
 
 // counting is a count under way.
-//
-// Elasticsearch's bins begin at whole milliseconds, those that are asked for
-// at any nanosecond: what stands between the one and the other is counted a
-// second time, by itself, and moved to the bin before.
 type counting struct {
 	scan     scan[telemetry.Log]
 	query    storage.LogQuery
-	width    int64
-	bins     int64
+	bins     search.Bins
 	severity bool
 	by       []storage.LogText
 	add      func(storage.LogGroup, int64)
@@ -106,8 +96,7 @@ type tally struct {
 
 // countable reports whether Elasticsearch may be able to tell.
 func (c *counting) countable() bool {
-	return len(c.query.Text) == 0 && c.bins > 0 &&
-		(c.bins == 1 || c.width%int64(time.Millisecond) == 0 && c.bins <= maxEdges)
+	return len(c.query.Text) == 0 && c.bins.Countable()
 }
 
 // read counts the records that a filter finds, nil for all, by reading what
@@ -134,7 +123,7 @@ func (c *counting) read(ctx context.Context, filter any) error {
 			if !selected(l, &q) || l.Severity != 0 && l.Severity < q.MinSeverity {
 				continue
 			}
-			g := storage.LogGroup{Stream: l.Stream, Bin: int((l.Time - q.From) / c.width), Severity: l.Severity, Texts: make([]string, len(c.by))}
+			g := storage.LogGroup{Stream: l.Stream, Bin: int((l.Time - q.From) / c.bins.Width), Severity: l.Severity, Texts: make([]string, len(c.by))}
 			for j, t := range c.by {
 				g.Texts[j] = t.Of(l)
 			}
@@ -172,7 +161,7 @@ func (c *counting) tell(ctx context.Context) error {
 		st := streams[t.stream]
 		if st == nil {
 			st = telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
-			c.scan.warnOnce("the stream of some records is not in " + c.scan.s.names.streams("*") + ": they count without resource and scope")
+			c.scan.warnUnknownStream()
 		}
 		if t.n != 0 && c.scan.wants(st) && c.holds(t) {
 			c.add(storage.LogGroup{Stream: st, Bin: t.bin, Severity: telemetry.Severity(t.severity), Texts: t.texts[:len(c.by)]}, t.n)
@@ -189,4 +178,119 @@ func (c *counting) holds(t *tally) bool {
 		}
 	}
 	return true
+}
+
+// run counts all that the columns tell.
+func (c *counting) run(ctx context.Context) error {
+	b := search.Buckets{Bins: c.bins, Fields: c.fields()}
+	return c.scan.aggregate(ctx, b, c.oddOnes(), func(v *fastjson.Value, bin int) error {
+		t := c.tallyOf(v)
+		t.bin = bin
+		c.count(t)
+		return nil
+	})
+}
+
+// count adds a tally to those of its group.
+func (c *counting) count(t tally) {
+	key := fmt.Sprintf("%s\xff%d\xff%d\xff%s", t.stream, t.bin, t.severity, strings.Join(t.texts, "\xff"))
+	have := c.found[key]
+	if have == nil {
+		c.found[key] = &t
+		return
+	}
+	have.n += t.n
+}
+
+// tallyOf reads a bucket.
+func (c *counting) tallyOf(b *fastjson.Value) tally {
+	t := tally{
+		stream: string(b.GetStringBytes("key", "stream")), severity: b.GetInt("key", "severity"),
+		n: b.GetInt64("doc_count"), texts: make([]string, len(c.columns)),
+	}
+	for i, col := range c.columns {
+		for j := 0; t.texts[i] == "" && j < len(col.fields); j++ {
+			t.texts[i] = search.KeyText(b, columnName(i, j))
+		}
+	}
+	return t
+}
+
+// columnName is what the j-th field of the i-th column is called in a request.
+func columnName(i, j int) string { return fmt.Sprintf("text%d_%d", i, j) }
+
+// fields are those that records are told apart by.
+func (c *counting) fields() (out []search.Field) {
+	if c.severity {
+		out = append(out, search.Field{Name: "severity", Field: "severity_number"})
+	}
+	for i, col := range c.columns {
+		for j, field := range col.fields {
+			out = append(out, search.Field{Name: columnName(i, j), Field: field})
+		}
+	}
+	return out
+}
+
+// column is where Elasticsearch has the text of a storage.LogText: the first
+// of the fields that has one.
+type column struct{ fields []string }
+
+// logFieldNames are the fields of the texts that are no attributes.
+var logFieldNames = map[storage.LogField]string{storage.FieldSeverityText: "severity_text", storage.FieldEventName: "event_name"}
+
+// resolve finds the columns of the texts that the count is about. It reports
+// false where Elasticsearch's fields do not tell them: where several attributes
+// may be meant, whose order decides, or one that is of several types.
+func (c *counting) resolve(ctx context.Context) (bool, error) {
+	texts := slices.Clone(c.by)
+	for _, w := range c.query.Where {
+		texts = append(texts, storage.LogText{Field: w.Field, Key: w.Key})
+	}
+	if len(texts) == 0 {
+		return true, nil
+	}
+	var types map[string]string
+	total := 0
+	for _, t := range texts {
+		var col column
+		if name := logFieldNames[t.Field]; name != "" {
+			col.fields = append(col.fields, name)
+		}
+		if t.Key != nil {
+			if types == nil {
+				var err error
+				if types, err = c.scan.s.attributeTypes(ctx, c.scan.s.names.stream(c.scan.signal, c.scan.tenant)); err != nil {
+					return false, err
+				}
+			}
+			field, ok := attributeField(types, t.Key)
+			if !ok {
+				return false, nil
+			}
+			if field != "" {
+				col.fields = append(col.fields, field)
+			}
+		}
+		total += len(col.fields)
+		c.columns = append(c.columns, col)
+	}
+	return total <= maxColumns, nil
+}
+
+// oddOnes finds the records whose texts the columns do not tell; nil where
+// there can be none.
+func (c *counting) oddOnes() any {
+	if len(c.columns) == 0 {
+		return nil
+	}
+	var keys []string
+	for _, col := range c.columns {
+		for _, f := range col.fields {
+			if key, ok := strings.CutPrefix(f, attributesPrefix); ok {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return search.Odd(keys)
 }

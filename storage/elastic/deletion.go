@@ -17,6 +17,7 @@ import (
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -103,7 +104,7 @@ func (s *Store) Deletions(ctx context.Context, tenant string) ([]storage.Deletio
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	found, err := s.findDeletions(ctx, []any{term("kind", kindDeletion), term("tenant", tenant)})
+	found, err := s.findDeletions(ctx, []any{search.Term("kind", kindDeletion), search.Term("tenant", tenant)})
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +205,7 @@ type deletionHit struct {
 
 func (s *Store) searchDeletions(ctx context.Context, filter []any) ([]deletionHit, error) {
 	body, err := json.Marshal(map[string]any{
-		"size": doneDeletions, "query": boolean(filter, nil), "sort": []any{map[string]any{"created": "desc"}},
+		"size": doneDeletions, "query": search.Bool(filter, nil), "sort": []any{map[string]any{"created": "desc"}},
 	})
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -75,7 +76,7 @@ func (s *Store) eraseRound(ctx context.Context) error {
 			return err
 		}
 	}
-	list, err := s.findDeletions(ctx, []any{term("kind", kindDeletion), term("done", 0)})
+	list, err := s.findDeletions(ctx, []any{search.Term("kind", kindDeletion), search.Term("done", 0)})
 	if err != nil || len(list) == 0 {
 		return err
 	}

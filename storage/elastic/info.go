@@ -15,6 +15,7 @@ import (
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/elastic/document"
+	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -40,7 +41,7 @@ func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal
 	var out []storage.StreamInfo
 	var after json.RawMessage
 	for {
-		buckets, next, err := s.countStreams(ctx, tenant, sig, timeRange(nil, from, to), after)
+		buckets, next, err := s.countStreams(ctx, tenant, sig, search.Times(nil, from, to), after)
 		if err != nil {
 			return nil, fmt.Errorf("count streams: %w", err)
 		}
@@ -71,7 +72,7 @@ func (s *Store) countStreams(ctx context.Context, tenant string, sig telemetry.S
 		return map[string]any{"top_hits": map[string]any{"size": 1, "_source": []string{"@timestamp"}, "sort": []any{map[string]any{"@timestamp": order}}}}
 	}
 	body, err := json.Marshal(map[string]any{
-		"size": 0, "track_total_hits": false, "query": boolean(filter, nil),
+		"size": 0, "track_total_hits": false, "query": search.Bool(filter, nil),
 		"aggs": map[string]any{"streams": map[string]any{"composite": composite, "aggs": map[string]any{
 			"first": end("asc"), "last": end("desc"), "bytes": map[string]any{"sum": map[string]any{"field": "clew.size"}},
 		}}},

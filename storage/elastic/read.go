@@ -16,6 +16,7 @@ import (
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/elastic/document"
+	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -51,7 +52,7 @@ func (s *Store) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]teleme
 
 func logScan(s *Store, q storage.LogQuery) *scan[telemetry.Log] {
 	return &scan[telemetry.Log]{
-		s: s, tenant: q.Tenant, signal: telemetry.Logs, from: q.From, to: q.To, filter: logFilter(q),
+		s: s, tenant: q.Tenant, signal: telemetry.Logs, from: q.From, to: q.To, filter: search.Logs(q),
 		fields: document.LogFields(q.Columns), newest: q.Order != storage.OldestFirst, lookup: len(q.IDs) > 0,
 		allowed: q.Stream, parse: document.ParseLog, stats: q.Stats,
 	}
@@ -64,7 +65,7 @@ func (s *Store) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]tele
 
 func spanScan(s *Store, q storage.SpanQuery) *scan[telemetry.Span] {
 	return &scan[telemetry.Span]{
-		s: s, tenant: q.Tenant, signal: telemetry.Traces, from: q.From, to: q.To, filter: spanFilter(q),
+		s: s, tenant: q.Tenant, signal: telemetry.Traces, from: q.From, to: q.To, filter: search.Spans(q),
 		fields: document.SpanFields(q.Columns), newest: true, lookup: len(q.IDs)+len(q.TraceIDs) > 0,
 		allowed: q.Stream, parse: document.ParseSpan, stats: q.Stats,
 	}
@@ -162,7 +163,7 @@ func (sc *scan[T]) begin(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 		if len(wanted) < len(all) {
-			sc.filter = streamFilter(sc.filter, wanted)
+			sc.filter = search.Streams(sc.filter, wanted)
 		}
 	}
 	if sc.lookup {
@@ -218,7 +219,7 @@ func (sc *scan[T]) request() (cluster.Request, error) {
 		order = "desc"
 	}
 	q := map[string]any{
-		"size": sc.page, "track_total_hits": false, "_source": sc.fields, "query": boolean(sc.filter, nil),
+		"size": sc.page, "track_total_hits": false, "_source": sc.fields, "query": search.Bool(sc.filter, nil),
 		"sort": []any{
 			map[string]any{"@timestamp": map[string]any{"order": order, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}},
 			map[string]any{"clew.seq": map[string]any{"order": order}},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/elastic/document"
+	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/telemetry"
 	"github.com/clewhq/clew/telemetry/otlp"
 )
@@ -130,7 +131,7 @@ func (c *catalog) list(ctx context.Context, tenant string, sig telemetry.Signal,
 	if to != 0 {
 		days["lte"] = dayOf(to)
 	}
-	filter := []any{term("tenant", tenant), term("signal", string(sig)), rangeOf("day", days)}
+	filter := []any{search.Term("tenant", tenant), search.Term("signal", string(sig)), search.Range("day", days)}
 	return c.search(ctx, filter)
 }
 
@@ -169,7 +170,7 @@ func (c *catalog) search(ctx context.Context, filter []any) ([]*telemetry.Stream
 	for {
 		q := map[string]any{
 			"size": catalogPage, "_source": []string{"stream", "otlp"}, "track_total_hits": false,
-			"query": boolean(filter, nil), "sort": []any{map[string]any{"stream": "asc"}}, "collapse": map[string]any{"field": "stream"},
+			"query": search.Bool(filter, nil), "sort": []any{map[string]any{"stream": "asc"}}, "collapse": map[string]any{"field": "stream"},
 		}
 		if after != nil {
 			q["search_after"] = after

@@ -13,6 +13,7 @@ import (
 
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -49,7 +50,7 @@ func (s *Store) version(ctx context.Context, tenant string, sig telemetry.Signal
 		return storage.Version{}, err
 	}
 	body, err := json.Marshal(map[string]any{
-		"size": 0, "track_total_hits": true, "query": boolean(timeRange(nil, from, to), nil),
+		"size": 0, "track_total_hits": true, "query": search.Bool(search.Times(nil, from, to), nil),
 		"aggs": map[string]any{
 			"last":  map[string]any{"max": map[string]any{"field": "clew.seq"}},
 			"bytes": map[string]any{"sum": map[string]any{"field": "clew.size"}},

@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		"many days":                      manyDays,
 		"counts":                         counted,
 		"counts in groups":               grouped,
+		"spans in groups":                spansGrouped,
 		"versions":                       versions,
 		"context ends a read":            contextEnds,
 		"writers and readers at once":    concurrent,

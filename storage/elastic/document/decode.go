@@ -3,7 +3,6 @@ package document
 import (
 	"encoding/base64"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -56,11 +55,6 @@ func (d *decoder) spanID(key string) (id telemetry.SpanID) {
 		}
 	}
 	return id
-}
-
-// word is the number of a word of a list, 0 where it is not of it.
-func (d *decoder) word(words []string, path ...string) int {
-	return max(slices.Index(words, d.text(path...)), 0)
 }
 
 // attrs reads attributes, in the order they stand in.

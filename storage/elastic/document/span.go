@@ -2,6 +2,7 @@ package document
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/valyala/fastjson"
@@ -17,6 +18,15 @@ var (
 	kinds    = []string{"Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"}
 	statuses = []string{"Unset", "Ok", "Error"}
 )
+
+// Kind is the kind of a span whose document has this word.
+func Kind(word string) telemetry.SpanKind { return telemetry.SpanKind(number(kinds, word)) }
+
+// Status is the status of a span whose document has this word.
+func Status(word string) telemetry.StatusCode { return telemetry.StatusCode(number(statuses, word)) }
+
+// number is that of a word of a list, 0 where it is not of it.
+func number(words []string, word string) int { return max(slices.Index(words, word), 0) }
 
 // span writes the document of a span.
 func (e *encoder) span(s *telemetry.Span, o Order) {
@@ -160,7 +170,7 @@ func ParseSpan(src *fastjson.Value, st *telemetry.Stream) (telemetry.Span, error
 	d := decoder{src: src}
 	s := telemetry.Span{
 		Stream: st, Start: d.time("@timestamp"), TraceState: d.text("trace_state"), Name: d.text("name"),
-		Kind: telemetry.SpanKind(d.word(kinds, "kind")), Status: telemetry.StatusCode(d.word(statuses, "status", "code")),
+		Kind: Kind(d.text("kind")), Status: Status(d.text("status", "code")),
 		StatusMessage: d.text("status", "message"), Flags: uint32(src.GetUint64("flags")),
 		Dropped:       uint32(src.GetUint64("dropped_attributes_count")),
 		DroppedEvents: uint32(src.GetUint64("dropped_events_count")), DroppedLinks: uint32(src.GetUint64("dropped_links_count")),

@@ -25,7 +25,7 @@ import (
 )
 
 // call asks the node itself.
-func call(t *testing.T, method, path, body string) string {
+func call(t testing.TB, method, path, body string) string {
 	t.Helper()
 	req, err := http.NewRequest(method, node.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -563,6 +563,10 @@ func TestRequests(t *testing.T) {
 		{"counts by stream, severity and an attribute", func() {
 			by := []storage.LogText{{Key: func(k string) bool { return k == "plain" }}}
 			_ = s.CountLogGroups(t.Context(), storage.LogQuery{Tenant: "me", From: storagetest.Base, To: storagetest.Base + 120e9}, 60e9, by, func(storage.LogGroup, int64) {})
+		}},
+		{"spans by stream, minute, class and an attribute", func() {
+			_ = s.SpanGroups(t.Context(), storage.SpanGroupQuery{Query: storage.SpanQuery{Tenant: "me", From: storagetest.Base, To: storagetest.Base + 120e9, Columns: storage.ColSpan}, Width: 60e9,
+				Shortest: time.Millisecond, Longest: time.Minute, By: storage.SpanTraits{Class: true, Keys: []string{"plain"}}, Durations: true, Samples: true}, func(storage.SpanGroup) {})
 		}},
 		{"version", func() { _, _ = s.LogsVersion(t.Context(), "me", storagetest.Base, 0) }},
 		{"streams", func() { _, _ = s.Streams(t.Context(), "me", telemetry.Logs, 0, 0) }},

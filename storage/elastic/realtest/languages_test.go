@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,11 @@ func (a as) CountLogs(ctx context.Context, q storage.LogQuery, width int64, add 
 func (a as) CountLogGroups(ctx context.Context, q storage.LogQuery, width int64, by []storage.LogText, add func(storage.LogGroup, int64)) error {
 	q.Tenant = a.name
 	return a.Store.CountLogGroups(ctx, q, width, by, add)
+}
+
+func (a as) SpanGroups(ctx context.Context, q storage.SpanGroupQuery, add func(storage.SpanGroup)) error {
+	q.Query.Tenant = a.name
+	return a.Store.SpanGroups(ctx, q, add)
 }
 
 func (a as) LogsVersion(ctx context.Context, _ string, from, to int64) (storage.Version, error) {
@@ -208,6 +214,29 @@ func traceqlAnswer(t *testing.T, r storage.Reader, ask string) string {
 		fmt.Fprintf(&out, "%s %v\n", res.Series[i].PromLabels(), res.Series[i].Values)
 	}
 	return out.String()
+}
+
+// TestSpanMetrics asks random questions of random spans twice: of Elasticsearch,
+// which counts in groups, and of the store in memory, which hands spans out.
+func TestSpanMetrics(t *testing.T) {
+	t.Parallel()
+	s := opened(t, config(), deps())
+	for seed := range uint64(6) {
+		r := rand.New(rand.NewPCG(seed, 51))
+		spans := traceqltest.RandomSpans(r)
+		for i := range spans {
+			spans[i].Start += int64(r.IntN(3) - 1) // at and beside the edges of bins
+		}
+		store := fresh(s)
+		storagetest.WriteSpans(t, store, "t", storagetest.SpanBatch(spans))
+		memory := &traceqltest.Store{Tenant: "t", All: spans}
+		for range 25 {
+			ask := traceqltest.PickOne(r, "range 0s 100ms 20ms ", "range 1ms 90ms 7ms ", "instant 0s 100ms ") + traceqltest.RandomMetrics(r)
+			if got, want := traceqlAnswer(t, store, ask), traceqlAnswer(t, memory, ask); got != want {
+				t.Errorf("seed %d: %s\n got: %s\nwant: %s", seed, ask, got, want)
+			}
+		}
+	}
 }
 
 // both keeps the same in memory and in Elasticsearch.

@@ -1,4 +1,6 @@
-package traceql
+// Package carried tells which correlation IDs spans carry whose attributes have a
+// value. It imports correlation, telemetry and the language's syntax.
+package carried
 
 import (
 	"encoding/base64"
@@ -8,11 +10,11 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-// idOf returns a correlation ID that every span carries whose attribute a has
+// ID returns a correlation ID that every span carries whose attribute a has
 // the value, so that the store's ID index can find them; "" where there is
 // none. What a span carries is asked of package correlation itself, for every
 // place where the attribute may stand and every form that its value may have.
-func idOf(a syntax.Attribute, value string) string {
+func ID(a syntax.Attribute, value string) string {
 	if a.Intrinsic != syntax.NotIntrinsic || a.Parent || value == "" || value[0] == '{' {
 		return "" // the text of a map looks like that, and a map may carry other IDs
 	}

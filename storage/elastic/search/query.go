@@ -1,4 +1,4 @@
-package elastic
+package search
 
 import (
 	"slices"
@@ -9,20 +9,21 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-// The parts of Elasticsearch's query language that reads are made of.
-
-func term(field string, value any) any {
+// Term is a query of documents that have a value in a field.
+func Term(field string, value any) any {
 	return map[string]any{"term": map[string]any{field: value}}
 }
 
-func rangeOf(field string, bounds map[string]any) any {
+// Range is a query of documents whose field is within bounds.
+func Range(field string, bounds map[string]any) any {
 	return map[string]any{"range": map[string]any{field: bounds}}
 }
 
-func exists(field string) any { return map[string]any{"exists": map[string]any{"field": field}} }
+// Exists is a query of documents that have a field.
+func Exists(field string) any { return map[string]any{"exists": map[string]any{"field": field}} }
 
-// boolean is a query of conditions that all hold, and of some that do not.
-func boolean(filter, not []any) any {
+// Bool is a query of conditions that all hold, and of some that do not.
+func Bool(filter, not []any) any {
 	b := map[string]any{}
 	if len(filter) > 0 {
 		b["filter"] = filter
@@ -33,14 +34,14 @@ func boolean(filter, not []any) any {
 	return map[string]any{"bool": b}
 }
 
-// either is a query of conditions of which one holds.
-func either(should ...any) any {
+// Either is a query of conditions of which one holds.
+func Either(should ...any) any {
 	return map[string]any{"bool": map[string]any{"should": should, "minimum_should_match": 1}}
 }
 
-// timeRange bounds @timestamp, which knows no times before 1970: those stand
+// Times bounds @timestamp, which knows no times before 1970: those stand
 // at its beginning.
-func timeRange(dst []any, from, to int64) []any {
+func Times(dst []any, from, to int64) []any {
 	bounds := map[string]any{}
 	if from > 0 {
 		bounds["gte"] = document.FormatTime(from)
@@ -51,7 +52,7 @@ func timeRange(dst []any, from, to int64) []any {
 	if len(bounds) == 0 {
 		return dst
 	}
-	return append(dst, rangeOf("@timestamp", bounds))
+	return append(dst, Range("@timestamp", bounds))
 }
 
 func idFilter(dst []any, ids []string) []any {
@@ -70,8 +71,8 @@ func idFilter(dst []any, ids []string) []any {
 // 65,536. Beyond it the streams are told apart here.
 const maxStreamTerms = 20_000
 
-// streamFilter keeps the records of streams. none is set where there are none.
-func streamFilter(dst []any, streams []*telemetry.Stream) []any {
+// Streams keeps the records of streams.
+func Streams(dst []any, streams []*telemetry.Stream) []any {
 	if len(streams) > maxStreamTerms {
 		return dst
 	}
@@ -92,7 +93,7 @@ func textFilter(dst []any, literals []string) []any {
 		for _, w := range document.Words(lit) {
 			switch {
 			case w.Begins && w.Ends:
-				words = append(words, term("body.text", w.Text))
+				words = append(words, Term("body.text", w.Text))
 			case w.Begins:
 				words = append(words, map[string]any{"prefix": map[string]any{"body.text": w.Text}})
 			case len(w.Text) < minInfix:
@@ -107,7 +108,7 @@ func textFilter(dst []any, literals []string) []any {
 	if len(words) == 0 {
 		return dst
 	}
-	return append(dst, either(boolean(words, nil), term("clew.long_word", true)))
+	return append(dst, Either(Bool(words, nil), Term("clew.long_word", true)))
 }
 
 // minInfix is the shortest part of a word that is looked for within words.
@@ -117,21 +118,24 @@ func wildcard(pattern string) any {
 	return map[string]any{"wildcard": map[string]any{"body.text": map[string]any{"value": pattern}}}
 }
 
-func logFilter(q storage.LogQuery) []any {
-	f := timeRange(nil, q.From, q.To)
+// Logs finds what a query of log records selects, and what it leaves to the
+// reader.
+func Logs(q storage.LogQuery) []any {
+	f := Times(nil, q.From, q.To)
 	f = idFilter(f, q.IDs)
 	f = textFilter(f, q.Text)
 	if q.MinSeverity > 0 {
-		f = append(f, either(
-			rangeOf("severity_number", map[string]any{"gte": q.MinSeverity}),
-			boolean(nil, []any{exists("severity_number")}),
+		f = append(f, Either(
+			Range("severity_number", map[string]any{"gte": q.MinSeverity}),
+			Bool(nil, []any{Exists("severity_number")}),
 		))
 	}
 	return f
 }
 
-func spanFilter(q storage.SpanQuery) []any {
-	f := timeRange(nil, q.From, q.To)
+// Spans finds what a query of spans selects.
+func Spans(q storage.SpanQuery) []any {
+	f := Times(nil, q.From, q.To)
 	f = idFilter(f, q.IDs)
 	if len(q.TraceIDs) > 0 {
 		ids := make([]string, len(q.TraceIDs))
@@ -142,7 +146,7 @@ func spanFilter(q storage.SpanQuery) []any {
 		f = append(f, map[string]any{"terms": map[string]any{"trace_id": slices.Compact(ids)}})
 	}
 	if q.MinDuration > 0 {
-		f = append(f, rangeOf("duration", map[string]any{"gte": int64(q.MinDuration)}))
+		f = append(f, Range("duration", map[string]any{"gte": int64(q.MinDuration)}))
 	}
 	return f
 }
