@@ -1,9 +1,12 @@
 package loki
 
 import (
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"net/http"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/clewhq/clew/query/logql"
@@ -26,9 +29,14 @@ func encode(w http.ResponseWriter, v any) {
 // writer writes JSON by hand: answers are large, and Grafana reads their keys
 // in order (resultType, encodingFlags, result).
 type writer struct {
-	w   http.ResponseWriter
-	buf []byte
+	w      http.ResponseWriter
+	buf    []byte
+	labels []pipeline.Label // of one category, while they are written
 }
+
+// buffers are those of writers. An answer of more than flushAt fills one and
+// what its last string ran over.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // flushAt is when the buffer goes to the network.
 const flushAt = 64 << 10
@@ -62,10 +70,7 @@ var plain = func() (t [256]bool) {
 func (w *writer) str(s string) {
 	w.buf = append(w.buf, '"')
 	for len(s) > 0 {
-		n := 0
-		for n < len(s) && plain[s[n]] {
-			n++
-		}
+		n := plainBytes(s)
 		w.buf = append(w.buf, s[:n]...)
 		if s = s[n:]; len(s) > 0 {
 			s = s[w.escape(s):]
@@ -73,6 +78,27 @@ func (w *writer) str(s string) {
 	}
 	w.buf = append(w.buf, '"')
 	w.flushIfFull()
+}
+
+// plainBytes counts the bytes of s before the first that does not stand as it
+// is: eight at a time, of which marks has the high bit of each that may not.
+func plainBytes(s string) (n int) {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(s)-n >= 8; n += 8 {
+		x := binary.LittleEndian.Uint64([]byte(s[n : n+8]))
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		// A byte below another borrows from the next one, which at worst is
+		// looked at in vain.
+		marks := (x | (x - ones*0x20) | (quote - ones) | (slash - ones)) & high
+		if marks != 0 {
+			n += bits.TrailingZeros64(marks) / 8
+			break
+		}
+	}
+	for n < len(s) && plain[s[n]] {
+		n++
+	}
+	return n
 }
 
 // escape writes the first character of s and returns its length.
@@ -137,7 +163,14 @@ func (w *writer) point(p logql.Point) {
 // explain, if not nil, is added.
 func writeResult(rw http.ResponseWriter, res *logql.Result, categorize bool, explain *explanation) {
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w := &writer{w: rw}
+	buf := buffers.Get().(*[]byte)
+	w := &writer{w: rw, buf: (*buf)[:0]}
+	defer func() {
+		if cap(w.buf) <= 2*flushAt {
+			*buf = w.buf
+			buffers.Put(buf)
+		}
+	}()
 	w.raw(`{"status":"success","data":{"resultType":`)
 	w.str(string(res.Kind))
 	if categorize {
@@ -234,9 +267,9 @@ func (w *writer) categories(labels []pipeline.Label) {
 		key string
 		cat pipeline.Category
 	}{{"structuredMetadata", pipeline.FromMeta}, {"parsed", pipeline.FromParser}} {
-		if out := ofCategory(labels, c.cat); len(out) > 0 {
+		if w.labels = appendCategory(w.labels[:0], labels, c.cat); len(w.labels) > 0 {
 			w.raw(comma + `"` + c.key + `":`)
-			w.fields(out)
+			w.fields(w.labels)
 			comma = ","
 		}
 	}

@@ -1,8 +1,11 @@
 package loki
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/clewhq/clew/query/logql"
 	"github.com/clewhq/clew/query/logql/pipeline"
@@ -10,7 +13,6 @@ import (
 
 // streamRows are the rows of an answer that share a stream object.
 type streamRows struct {
-	key    string
 	labels []pipeline.Label
 	rows   []logql.Row
 }
@@ -18,40 +20,77 @@ type streamRows struct {
 // groupRows puts rows together by their stream labels, or by all their labels
 // where the client does not tell them apart. Streams come in the order of
 // their labels, rows as they came.
-func groupRows(rows []logql.Row, categorize bool) []*streamRows {
-	index := map[string]*streamRows{}
-	var out []*streamRows
-	var key []byte
+func groupRows(rows []logql.Row, categorize bool) []streamRows {
+	g := grouper{categorize: categorize, byHash: make(map[uint64]int, len(rows))}
+	of := make([]int, len(rows)) // the stream of each row
 	for i := range rows {
-		key = key[:0]
-		for _, l := range rows[i].Labels {
-			if !categorize || l.Category == pipeline.FromStream {
-				key = append(append(key, l.Name...), 0xff)
-				key = append(append(key, l.Value...), 0xff)
-			}
-		}
-		s, ok := index[string(key)]
-		if !ok {
-			s = &streamRows{key: string(key), labels: rows[i].Labels}
-			if categorize {
-				s.labels = ofCategory(s.labels, pipeline.FromStream)
-			}
-			index[s.key] = s
-			out = append(out, s)
-		}
+		of[i] = g.stream(rows[i].Labels)
+	}
+	// All rows stand in one list, each stream's together.
+	all := make([]logql.Row, len(rows))
+	for i := range g.streams {
+		n := g.counts[i]
+		g.streams[i].rows, all = all[:0:n], all[n:]
+	}
+	for i := range rows {
+		s := &g.streams[of[i]]
 		s.rows = append(s.rows, rows[i])
 	}
-	slices.SortFunc(out, func(a, b *streamRows) int { return strings.Compare(a.key, b.key) })
-	return out
+	slices.SortFunc(g.streams, func(a, b streamRows) int { return slices.CompareFunc(a.labels, b.labels, compareFields) })
+	return g.streams
 }
 
-func ofCategory(labels []pipeline.Label, c pipeline.Category) (out []pipeline.Label) {
+func compareFields(a, b pipeline.Label) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
+}
+
+// grouper numbers the streams of an answer.
+type grouper struct {
+	categorize bool
+	streams    []streamRows
+	counts     []int          // rows by stream
+	byHash     map[uint64]int // a hash of labels to the first stream that has it
+	// What a row's labels are put together in.
+	labels []pipeline.Label
+	buf    []byte
+}
+
+// stream returns the number of the stream that a row with these labels is of.
+func (g *grouper) stream(labels []pipeline.Label) int {
+	if g.categorize {
+		g.labels = appendCategory(g.labels[:0], labels, pipeline.FromStream)
+		labels = g.labels
+	}
+	g.buf = g.buf[:0]
+	for i := range labels {
+		g.buf = append(append(g.buf, labels[i].Name...), 0xff)
+		g.buf = append(append(g.buf, labels[i].Value...), 0xff)
+	}
+	// Streams of one hash and different labels stand under the hashes behind it.
+	for h := xxh3.Hash(g.buf); ; h++ {
+		i, ok := g.byHash[h]
+		if !ok {
+			i = len(g.streams)
+			g.byHash[h] = i
+			if g.categorize {
+				labels = slices.Clone(labels)
+			}
+			g.streams, g.counts = append(g.streams, streamRows{labels: labels}), append(g.counts, 0)
+		} else if !slices.EqualFunc(labels, g.streams[i].labels, func(a, b pipeline.Label) bool { return compareFields(a, b) == 0 }) {
+			continue
+		}
+		g.counts[i]++
+		return i
+	}
+}
+
+func appendCategory(dst, labels []pipeline.Label, c pipeline.Category) []pipeline.Label {
 	for _, l := range labels {
 		if l.Category == c {
-			out = append(out, l)
+			dst = append(dst, l)
 		}
 	}
-	return out
+	return dst
 }
 
 // statsOf renders what a query cost under Loki's names.

@@ -44,6 +44,7 @@ type Labels struct {
 	meta    func(dst []entry.Label) []entry.Label
 	metaBuf []entry.Label
 	hasMeta bool
+	room    []Label // what Sorted gave away, and what it will
 
 	err, details string
 }
@@ -250,7 +251,7 @@ func (b *Labels) append(dst []Label, empty bool) []Label {
 // stream are sorted already, and the few others are put between them.
 func (b *Labels) Sorted() []Label {
 	b.loadMeta()
-	out := make([]Label, 0, len(b.base.Labels)+len(b.extra)+2)
+	out := b.take(len(b.base.Labels) + len(b.extra) + 2)
 	if b.err != "" || b.details != "" {
 		out = b.append(out, true)
 		slices.SortFunc(out, func(x, y Label) int { return strings.Compare(x.Name, y.Name) })
@@ -271,6 +272,23 @@ func (b *Labels) Sorted() []Label {
 		out = append(out, b.extra[i])
 	}
 	return out
+}
+
+// Bounds of the room for labels of answers: few shall not hold much memory, and
+// many not be made one by one.
+const (
+	firstRoom = 32
+	lastRoom  = 1024
+)
+
+// take returns an empty list for n labels that nobody else has.
+func (b *Labels) take(n int) []Label {
+	if cap(b.room)-len(b.room) < n {
+		b.room = make([]Label, 0, max(n, min(max(2*cap(b.room), firstRoom), lastRoom)))
+	}
+	at := len(b.room)
+	b.room = b.room[:at+n]
+	return b.room[at : at : at+n]
 }
 
 // sortExtra returns the places of the labels in extra that are shown, sorted
