@@ -305,19 +305,25 @@ const (
 // planSegments plans some segments at the same time.
 func (m *merge[T]) planSegments(ctx context.Context, list []source[T]) []segmentPlan {
 	plans := make([]segmentPlan, len(list))
+	inTurn(len(list), lookupsAtOnce, func(i int) { plans[i] = m.planSegment(ctx, list[i]) })
+	return plans
+}
+
+// inTurn does n things, some at the same time: each of those who do them takes
+// the next.
+func inTurn(n, atOnce int, do func(i int)) {
 	var next atomic.Int64
-	plan := func() {
-		for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
-			plans[i] = m.planSegment(ctx, list[i])
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+			do(int(i))
 		}
 	}
 	var others sync.WaitGroup
-	for range min(len(list), lookupsAtOnce) - 1 {
-		others.Go(plan)
+	for range min(n, atOnce) - 1 {
+		others.Go(work)
 	}
-	plan()
+	work()
 	others.Wait()
-	return plans
 }
 
 // segmentPlan is what is to be read of a segment.
@@ -367,8 +373,12 @@ func planParts[T any](ctx context.Context, s *Store, h *handle[T], r *segment.Re
 // expandParts reads a part and, on the other cores, those that come next: they
 // will be wanted soon, unless the reader stops here.
 func (m *merge[T]) expandParts(ctx context.Context, src source[T]) {
+	ahead := m.width
+	if m.lookup {
+		ahead = max(ahead, lookupsAtOnce) // nearly always all of them are wanted
+	}
 	list := []source[T]{src}
-	for len(list) < m.width && m.sources.Len() > 0 && m.sources.list[0].isPart() {
+	for len(list) < ahead && m.sources.Len() > 0 && m.sources.list[0].isPart() {
 		list = append(list, heap.Pop(&m.sources).(source[T]))
 	}
 	if src.handle.remote() {
@@ -376,12 +386,7 @@ func (m *merge[T]) expandParts(ctx context.Context, src source[T]) {
 		m.width = min(2*m.width, max(m.width, lookupsAtOnce))
 	}
 	read := make([]partRead[T], len(list))
-	var others sync.WaitGroup
-	for i := range list[1:] {
-		others.Go(func() { read[1+i] = m.readPart(ctx, list[1+i]) })
-	}
-	read[0] = m.readPart(ctx, list[0])
-	others.Wait()
+	inTurn(len(list), m.width, func(i int) { read[i] = m.readPart(ctx, list[i]) })
 	for i, src := range list {
 		if st := m.q.Stats; st != nil {
 			st.Rows += read[i].stats.Rows

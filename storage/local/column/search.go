@@ -11,7 +11,8 @@ import (
 type verdict uint8
 
 const (
-	never verdict = iota
+	unjudged verdict = iota
+	never
 	maybe
 	always
 )

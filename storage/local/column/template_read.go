@@ -49,7 +49,7 @@ func (c *Cursor) templates(n int) *templates {
 	v.list = c.mem.templatesOf(c.Count(2) + 1)
 	v.list[whole] = template{pieces: []string{"", ""}, kinds: []byte{varStrings}, whole: true}
 	// Most templates have few variables.
-	pieces := c.mem.stringsOf(4 * len(v.list))[:0]
+	pieces := c.mem.stringsOf(8 * len(v.list))[:0]
 	for i := range v.list[1:] {
 		pieces = c.template(&v.list[1+i], pieces, c.times != nil && c.times.Len() == n)
 	}
@@ -249,18 +249,18 @@ func (v *templates) append(dst []byte, i int) []byte {
 }
 
 // containing returns the rows of sel whose text holds lit. Most templates
-// settle it for all their texts; those of the others are put together.
+// settle it for all their texts; those of the others are put together. Only
+// the templates of sel are judged: a look-up asks for a few rows of a block.
 func (v *templates) containing(sel []int, lit string) []int {
 	verdicts := make([]verdict, len(v.list))
-	for i := range v.list {
-		if t := &v.list[i]; t.rows > 0 {
-			verdicts[i] = v.judge(t, lit)
-		}
-	}
 	want := []byte(lit)
 	out := sel[:0]
 	for _, i := range sel {
-		switch verdicts[v.refs.at(i)] {
+		ref := v.refs.at(i)
+		if verdicts[ref] == unjudged {
+			verdicts[ref] = v.judge(&v.list[ref], lit)
+		}
+		switch verdicts[ref] {
 		case never:
 			continue
 		case maybe:

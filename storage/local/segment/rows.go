@@ -286,12 +286,28 @@ func (w *Rows[T]) Take(from, to int, cols storage.Columns) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]T, len(sel))
-	for i, row := range sel {
-		at, _ := slices.BinarySearch(sorted, row)
-		out[i] = rows[at]
+	reorder(rows, sorted, sel)
+	return rows, nil
+}
+
+// reorder brings rows from the order of one list of their numbers, which
+// ascends, into that of another.
+func reorder[T any](rows []T, sorted, want []int) {
+	from := make([]int, len(want)) // where the row for each place stands
+	for i, row := range want {
+		from[i], _ = slices.BinarySearch(sorted, row)
 	}
-	return out, nil
+	// Every round of places that take from each other needs one row set aside.
+	for i := range from {
+		first := rows[i]
+		at := i
+		for from[at] != i {
+			next := from[at]
+			rows[at], from[at] = rows[next], at
+			at = next
+		}
+		rows[at], from[at] = first, at
+	}
 }
 
 // make makes records of rows, which ascend.
