@@ -138,7 +138,7 @@ func DefaultConfig() Config {
 		FlushAge:      model.Duration(10 * time.Minute),
 		HeadBytes:     72 * mib,
 		WriteWait:     model.Duration(2 * time.Second),
-		BlockRows:     4096,
+		BlockRows:     2048,
 		BlockBytes:    4 * mib,
 		DedupWindow:   model.Duration(10 * time.Minute),
 		DedupRequests: 200_000,

@@ -151,7 +151,7 @@ func missing[T any](s *Store, h *handle[T], stats *storage.ReadStats, err error)
 // want few, then growing.
 const (
 	firstBatch = 64
-	lastBatch  = 2048
+	lastBatch  = 512
 )
 
 // runCursor selects the rows of a run. Its rows are in order of time.

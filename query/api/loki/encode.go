@@ -34,9 +34,18 @@ type writer struct {
 	labels []pipeline.Label // of one category, while they are written
 }
 
-// buffers are those of writers. An answer of more than flushAt fills one and
-// what its last string ran over.
+// buffers are those in which answers and their keys are put together.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer is the largest that is kept for the next answer.
+const maxBuffer = 1 << 20
+
+func keepBuffer(buf *[]byte, used []byte) {
+	if cap(used) <= maxBuffer {
+		*buf = used[:0]
+		buffers.Put(buf)
+	}
+}
 
 // flushAt is when the buffer goes to the network.
 const flushAt = 64 << 10
@@ -165,12 +174,7 @@ func writeResult(rw http.ResponseWriter, res *logql.Result, categorize bool, exp
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	buf := buffers.Get().(*[]byte)
 	w := &writer{w: rw, buf: (*buf)[:0]}
-	defer func() {
-		if cap(w.buf) <= 2*flushAt {
-			*buf = w.buf
-			buffers.Put(buf)
-		}
-	}()
+	defer func() { keepBuffer(buf, w.buf) }()
 	w.raw(`{"status":"success","data":{"resultType":`)
 	w.str(string(res.Kind))
 	if categorize {

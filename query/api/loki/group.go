@@ -1,9 +1,8 @@
 package loki
 
 import (
-	"cmp"
+	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/zeebo/xxh3"
 
@@ -21,38 +20,55 @@ type streamRows struct {
 // where the client does not tell them apart. Streams come in the order of
 // their labels, rows as they came.
 func groupRows(rows []logql.Row, categorize bool) []streamRows {
-	g := grouper{categorize: categorize, byHash: make(map[uint64]int, len(rows))}
+	buf := buffers.Get().(*[]byte)
+	g := grouper{categorize: categorize, keys: (*buf)[:0], byHash: make(map[uint64]int, len(rows))}
+	defer func() { keepBuffer(buf, g.keys) }()
 	of := make([]int, len(rows)) // the stream of each row
 	for i := range rows {
 		of[i] = g.stream(rows[i].Labels)
 	}
+	order := make([]int, len(g.streams))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return bytes.Compare(g.key(a), g.key(b)) })
 	// All rows stand in one list, each stream's together.
-	all := make([]logql.Row, len(rows))
-	for i := range g.streams {
-		n := g.counts[i]
-		g.streams[i].rows, all = all[:0:n], all[n:]
+	out, place, all := make([]streamRows, len(order)), make([]int, len(order)), make([]logql.Row, len(rows))
+	for at, i := range order {
+		s := g.streams[i]
+		out[at].labels, out[at].rows, all = s.labels, all[:0:s.rows], all[s.rows:]
+		place[i] = at
 	}
 	for i := range rows {
-		s := &g.streams[of[i]]
+		s := &out[place[of[i]]]
 		s.rows = append(s.rows, rows[i])
 	}
-	slices.SortFunc(g.streams, func(a, b streamRows) int { return slices.CompareFunc(a.labels, b.labels, compareFields) })
-	return g.streams
-}
-
-func compareFields(a, b pipeline.Label) int {
-	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Value, b.Value))
+	return out
 }
 
 // grouper numbers the streams of an answer.
 type grouper struct {
 	categorize bool
-	streams    []streamRows
-	counts     []int          // rows by stream
-	byHash     map[uint64]int // a hash of labels to the first stream that has it
-	// What a row's labels are put together in.
+	streams    []groupedStream
+	byHash     map[uint64]int // a hash of a key to the stream
+	keys       []byte         // of all streams
+	labels     []pipeline.Label
+}
+
+// groupedStream is a stream, how many rows are its, and where its key ends.
+type groupedStream struct {
 	labels []pipeline.Label
-	buf    []byte
+	rows   int
+	end    int
+}
+
+// key is what a stream is told from others and sorted by.
+func (g *grouper) key(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = g.streams[i-1].end
+	}
+	return g.keys[from:g.streams[i].end]
 }
 
 // stream returns the number of the stream that a row with these labels is of.
@@ -61,25 +77,29 @@ func (g *grouper) stream(labels []pipeline.Label) int {
 		g.labels = appendCategory(g.labels[:0], labels, pipeline.FromStream)
 		labels = g.labels
 	}
-	g.buf = g.buf[:0]
+	start := len(g.keys)
 	for i := range labels {
-		g.buf = append(append(g.buf, labels[i].Name...), 0xff)
-		g.buf = append(append(g.buf, labels[i].Value...), 0xff)
+		g.keys = append(append(g.keys, labels[i].Name...), 0xff)
+		g.keys = append(append(g.keys, labels[i].Value...), 0xff)
 	}
+	key := g.keys[start:]
 	// Streams of one hash and different labels stand under the hashes behind it.
-	for h := xxh3.Hash(g.buf); ; h++ {
-		i, ok := g.byHash[h]
-		if !ok {
-			i = len(g.streams)
-			g.byHash[h] = i
-			if g.categorize {
-				labels = slices.Clone(labels)
-			}
-			g.streams, g.counts = append(g.streams, streamRows{labels: labels}), append(g.counts, 0)
-		} else if !slices.EqualFunc(labels, g.streams[i].labels, func(a, b pipeline.Label) bool { return compareFields(a, b) == 0 }) {
+	for h := xxh3.Hash(key); ; h++ {
+		i, known := g.byHash[h]
+		if known && !bytes.Equal(key, g.key(i)) {
 			continue
 		}
-		g.counts[i]++
+		if known {
+			g.keys = g.keys[:start]
+			g.streams[i].rows++
+			return i
+		}
+		i = len(g.streams)
+		g.byHash[h] = i
+		if g.categorize {
+			labels = slices.Clone(labels)
+		}
+		g.streams = append(g.streams, groupedStream{labels: labels, rows: 1, end: len(g.keys)})
 		return i
 	}
 }
