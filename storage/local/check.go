@@ -273,6 +273,13 @@ func (c *checker) wal() error {
 		return nil
 	}
 	damaged := func(e *wal.CorruptionError) { c.problem(c.fs.PathJoin(e.Dir, e.Segment), e.Offset, e.Err) }
+	_, err := wal.KeptRequests(c.fs, dir)
+	var bad *wal.CorruptionError
+	if errors.As(err, &bad) {
+		damaged(bad)
+	} else if err != nil {
+		return err
+	}
 	end, err := wal.Replay(c.fs, dir, from, each, damaged)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/head"
 	"github.com/clewhq/clew/storage/local/manifest"
 	"github.com/clewhq/clew/storage/local/record"
@@ -89,10 +90,30 @@ func (s *Store) flushFrozen() error {
 			return err
 		}
 		s.metrics.flushes.WithLabelValues(outcomeGood).Inc()
-		if err := wal.Release(s.deps.FS, s.paths.wal(), frozen[0].covers.Seq); err != nil {
+		if err := s.release(frozen[0]); err != nil {
 			return err
 		}
 	}
+}
+
+// release lets go of the write-ahead files that a flushed generation covers.
+// What is remembered of their requests is made durable before, unless the file
+// behind them begins with it.
+func (s *Store) release(g *generation) error {
+	dir := s.paths.wal()
+	if g.requests == nil {
+		return errors.Join(wal.Release(s.deps.FS, dir, g.covers.Seq), wal.DropRequests(s.deps.FS, dir))
+	}
+	if g.covers.Offset > framing.HeaderSize {
+		return nil // see makeRoom
+	}
+	if oldest, err := s.paths.oldestWAL(); err != nil || oldest >= g.covers.Seq {
+		return err
+	}
+	if err := wal.KeepRequests(s.deps.FS, dir, uint64(s.deps.Now().UnixNano()), *g.requests); err != nil {
+		return err
+	}
+	return wal.Release(s.deps.FS, dir, g.covers.Seq)
 }
 
 // freeze begins a new write-ahead file and a new active generation. The log's
@@ -113,7 +134,7 @@ func (s *Store) rotate(ctx context.Context) error {
 	outcome := make(chan error, 1)
 	err := s.wal.Rotate(ctx, s.hashRecords, func(pos wal.Position, err error) {
 		if err == nil {
-			s.swap(pos)
+			s.swap(pos, nil)
 		}
 		outcome <- err
 	})
@@ -134,10 +155,10 @@ func (s *Store) hashRecords() []wal.Record {
 	return []wal.Record{{Type: wal.Hashes, Received: now, Data: list}}
 }
 
-func (s *Store) swap(covers wal.Position) {
+func (s *Store) swap(covers wal.Position, requests *wal.Requests) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.active.covers = covers
+	s.active.covers, s.active.requests = covers, requests
 	s.frozen = append(slices.Clip(s.frozen), s.active)
 	s.active = newGeneration()
 }

@@ -15,7 +15,8 @@ import (
 
 // replayer puts what stands in the write-ahead log into the head, and flushes
 // on the way, so that a log of any size is replayed in the memory that records
-// may take otherwise. While one part is flushed the next one is read.
+// may take otherwise. While one part is flushed the next one is read. Files are
+// released as soon as all that they hold is in segments.
 type replayer struct {
 	s    *Store
 	from wal.Position
@@ -25,6 +26,9 @@ type replayer struct {
 	// unreadable is set where the disk did not give a file back, which may be
 	// whole. To go on without it would make the loss good, with the next flush.
 	unreadable error
+	// changed is set where a file is to be begun although nothing comes in: it
+	// says how much of the last one counts, or what is remembered of requests.
+	changed bool
 }
 
 // damaged notes a part that cannot be read.
@@ -35,12 +39,15 @@ func (r *replayer) damaged(e *wal.CorruptionError) {
 	}
 }
 
-// replay brings back what stands behind the position, and begins a new file.
+// replay brings back what stands behind the position.
 func (s *Store) replay(from wal.Position) error {
 	if err := wal.Settle(s.deps.FS, s.paths.wal()); err != nil {
 		return err
 	}
 	r := &replayer{s: s, from: from, at: from}
+	if err := r.remember(); err != nil {
+		return fmt.Errorf("replay the write-ahead log: %w", err)
+	}
 	end, err := wal.Replay(s.deps.FS, s.paths.wal(), from, r.record, r.damaged)
 	for _, lost := range end.Lost(s.paths.wal(), s.manifest.State().Begun) {
 		r.damaged(lost)
@@ -54,11 +61,48 @@ func (s *Store) replay(from wal.Position) error {
 	}
 	if end.Torn > 0 {
 		s.deps.Logger.Info("cut a torn tail off the write-ahead log", "at", end.TornAt.String(), "bytes", end.Torn)
+		r.changed = true
 	}
-	w, whole, err := wal.NewWriter(wal.Options{
+	return r.begin(end)
+}
+
+// remember loads what is kept of requests whose files were released.
+func (r *replayer) remember() error {
+	kept, err := wal.KeptRequests(r.s.deps.FS, r.s.paths.wal())
+	r.changed = kept != nil || err != nil
+	var bad *wal.CorruptionError
+	if errors.As(err, &bad) && !errors.Is(err, framing.ErrVersion) {
+		r.damaged(bad)
+		return nil
+	}
+	if err != nil || kept == nil {
+		return err
+	}
+	if r.from.Less(kept.Before) {
+		return nil // the manifest lost what was flushed since: those requests are in no segment
+	}
+	return r.s.dedup.Load(kept.List)
+}
+
+// begin makes the log ready for what comes in. Where it is as it was left, a
+// file is begun only when something does: a start that nothing follows leaves
+// nothing, however often.
+func (r *replayer) begin(end wal.End) error {
+	s := r.s
+	opts := wal.Options{
 		FS: s.deps.FS, Dir: s.paths.wal(), FileBytes: s.cfg.WALFileBytes, GroupBytes: s.cfg.WALGroupBytes,
 		Now: s.deps.Now, Synced: s.synced, Begun: s.begun,
-	}, end.Next, end.PrevLength, s.hashRecords())
+	}
+	oldest, err := s.paths.oldestWAL()
+	if err != nil {
+		return err
+	}
+	flushed := s.manifest.State().WAL.Seq
+	if !r.changed && len(s.frozen) == 0 && oldest >= flushed {
+		s.wal = wal.NewIdleWriter(opts, end.Next, end.PrevLength, s.hashRecords)
+		return nil
+	}
+	w, whole, err := wal.NewWriter(opts, end.Next, end.PrevLength, s.hashRecords())
 	if err != nil {
 		return err
 	}
@@ -66,7 +110,7 @@ func (s *Store) replay(from wal.Position) error {
 	if !whole {
 		return nil // the old files are the only ones that know the requests
 	}
-	if err := wal.Release(s.deps.FS, s.paths.wal(), s.manifest.State().WAL.Seq); err != nil {
+	if err := s.release(&generation{covers: wal.Position{Seq: flushed}}); err != nil {
 		s.deps.Logger.Warn("released write-ahead files are still there, the next flush removes them", "err", err)
 	}
 	return nil
@@ -102,7 +146,7 @@ func (r *replayer) record(rec wal.Record, pos wal.Position) error {
 // makeRoom flushes when half of the budget is used: the other half is for what
 // comes in while that is written. Better is between two files, since a flush
 // that covers whole files can be told from one that a crash cut short even
-// where the manifest is damaged.
+// where the manifest is damaged: only such a flush releases files at once.
 func (r *replayer) makeRoom(next wal.Position) {
 	s := r.s
 	used, covers := s.active.bytes, r.at
@@ -114,7 +158,7 @@ func (r *replayer) makeRoom(next wal.Position) {
 		return
 	}
 	r.wait()
-	s.swap(covers)
+	s.swap(covers, &wal.Requests{Before: covers, List: s.dedup.Append(nil, s.deps.Now().UnixNano())})
 	done := make(chan struct{})
 	r.flushed = done
 	go func() {
@@ -144,6 +188,9 @@ func (s *Store) flushReplayed() {
 		if err := s.flushGeneration(frozen[0]); err != nil {
 			s.deps.Logger.Error("flush while replaying", "err", err)
 			return
+		}
+		if err := s.release(frozen[0]); err != nil {
+			s.deps.Logger.Warn("released write-ahead files are still there, a later flush removes them", "err", err)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package local
 
 import (
+	"context"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -71,5 +74,56 @@ func TestStartOfManySegments(t *testing.T) {
 	t.Logf("%d segments: opened in %s", segments, fastest)
 	if n := read.Load(); n > 3*2 { // the oldest and the newest, to see their version
 		t.Errorf("three starts opened %d segments", n)
+	}
+}
+
+// TestStartsLeaveNothing: however often a store is started to which nothing is
+// written, and however it ends, no file and no byte is added, and it knows the
+// same requests.
+func TestStartsLeaveNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		write, flush bool
+	}{"empty": {}, "in the log": {write: true}, "in segments": {write: true, flush: true}} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", killed ", killed), func(t *testing.T) {
+				fs := vfs.NewCrashableMem()
+				cfg := testConfig()
+				s := mustOpen(t, fs, cfg)
+				b := storagetest.NewGen(1).Logs(20)
+				if c.write {
+					storagetest.WriteLogs(t, s, tenantA, b)
+				}
+				if c.flush {
+					mustFlush(t, s)
+				}
+				after := func() (n int, size int64) {
+					if killed {
+						fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+					}
+					mustClose(t, s)
+					for _, f := range files(t, fs, cfg.Dir) {
+						n, size = n+1, size+int64(len(readFile(t, fs, f)))
+					}
+					s = mustOpen(t, fs, cfg)
+					return n, size
+				}
+				after() // a manifest that was begun anew is longer
+				n, size := after()
+				for i := range 10 {
+					if m, more := after(); m > n || more > size {
+						t.Fatalf("start %d: %d files of %d bytes, were %d of %d", i, m, more, n, size)
+					}
+				}
+				if c.write {
+					if r, err := s.WriteLogs(context.Background(), tenantA, b); err != nil || !r.Duplicate {
+						t.Errorf("the request again: %+v, %v", r, err)
+					}
+				}
+				mustClose(t, s)
+				if r, err := Check(cfg.Dir, fs); err != nil || !r.OK() {
+					t.Errorf("check: %v, %v", err, r.Problems)
+				}
+			})
+		}
 	}
 }

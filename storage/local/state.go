@@ -36,6 +36,9 @@ type generation struct {
 	// covers is set when it is frozen: everything before it in the write-ahead
 	// log is in this generation or in segments.
 	covers wal.Position
+	// requests is set where the generation was replayed: what is remembered of
+	// the requests before covers, which no file behind it repeats.
+	requests *wal.Requests
 }
 
 func newGeneration() *generation {

@@ -9,7 +9,6 @@
 package closing
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,8 +29,7 @@ import (
 const Name = "CLOSED"
 
 const (
-	tempSuffix = ".tmp"
-	version    = 1
+	version = 1
 	// maxBytes bounds the note: a name of 26 bytes and a number for each file.
 	maxBytes = 16 << 20
 )
@@ -116,22 +114,7 @@ func Leave(fs vfs.FS, root string, salt uint64, dirs ...string) (err error) {
 
 // replace writes the file so that a crash leaves none or the whole of it.
 func replace(fs vfs.FS, root string, b []byte) error {
-	temp := fs.PathJoin(root, Name+tempSuffix)
-	f, err := fs.Create(temp, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := fs.Rename(temp, fs.PathJoin(root, Name)); err != nil {
-		return err
-	}
-	return wal.SyncDir(fs, root)
+	return wal.ReplaceFile(fs, fs.PathJoin(root, Name), b)
 }
 
 func (n lengths) append(dst []byte) []byte {
@@ -170,20 +153,9 @@ func Read(files vfs.FS, root string) (*Note, error) {
 }
 
 func parse(b []byte) (lengths, error) {
-	h, err := framing.ParseHeader(b, magic)
+	payload, err := framing.Only(b, magic)
 	if err != nil {
 		return nil, err
-	}
-	if !bytes.Equal(h.Append(nil), b[:framing.HeaderSize]) {
-		return nil, errors.New("a part of its header that means nothing is not zero")
-	}
-	r := framing.NewReader(bytes.NewReader(b), h.Salt, framing.HeaderSize, int64(len(b)), uint64(len(b)))
-	payload, _, err := r.Next()
-	if err != nil {
-		return nil, err
-	}
-	if r.Offset() != int64(len(b)) {
-		return nil, fmt.Errorf("%d bytes behind its end", int64(len(b))-r.Offset())
 	}
 	c := column.NewCursor(payload)
 	if v := c.Byte(); c.Err() == nil && v != version {

@@ -24,7 +24,15 @@ func KeepPosition(fs vfs.FS, path string, pos Position) error {
 	b := binary.LittleEndian.AppendUint64(nil, pos.Seq)
 	b = binary.LittleEndian.AppendUint64(b, uint64(pos.Offset))
 	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
-	f, err := fs.Create(path+".new", vfs.WriteCategoryUnspecified)
+	return ReplaceFile(fs, path, b)
+}
+
+// newSuffix is what the name of a file has that is to replace another one.
+const newSuffix = ".new"
+
+// ReplaceFile writes a file so that a crash leaves the old or the new one.
+func ReplaceFile(fs vfs.FS, path string, b []byte) error {
+	f, err := fs.Create(path+newSuffix, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
@@ -34,7 +42,7 @@ func KeepPosition(fs vfs.FS, path string, pos Position) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := fs.Rename(path+".new", path); err != nil {
+	if err := fs.Rename(path+newSuffix, path); err != nil {
 		return err
 	}
 	return SyncDir(fs, fs.PathDir(path))

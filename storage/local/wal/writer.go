@@ -51,6 +51,10 @@ type Writer struct {
 	next   uint64 // number of the next file
 	whole  bool   // the file was whole when it was closed
 	buf    []byte
+	// first is what the next file begins with; nil for nothing. idle is set
+	// until a file is begun: then the log ends as it was found.
+	first func() []Record
+	idle  bool
 }
 
 type request struct {
@@ -70,15 +74,7 @@ const queueLength = 256
 // it counts up to prevLength. The file starts with the records first; whole is
 // false where a full disk kept them from being written.
 func NewWriter(opts Options, next uint64, prevLength uint64, first []Record) (_ *Writer, whole bool, err error) {
-	w := &Writer{
-		opts: opts, next: next,
-		queue: make(chan request, queueLength),
-		stop:  make(chan struct{}),
-		ended: make(chan struct{}),
-	}
-	// acked is also what the next file says of the one before it. Where the
-	// disk is full the file is begun with the first append that finds room.
-	w.acked = int64(prevLength)
+	w := newWriter(opts, next, prevLength)
 	if err = w.open(prevLength); err == nil {
 		err = w.writeFirst(first)
 	}
@@ -87,6 +83,27 @@ func NewWriter(opts Options, next uint64, prevLength uint64, first []Record) (_ 
 	}
 	go w.run()
 	return w, err == nil, nil
+}
+
+// NewIdleWriter is NewWriter where the first file is begun with the first
+// append, so that a start alone leaves nothing: for a log that ends whole.
+func NewIdleWriter(opts Options, next uint64, prevLength uint64, first func() []Record) *Writer {
+	w := newWriter(opts, next, prevLength)
+	w.first, w.idle = first, true
+	go w.run()
+	return w
+}
+
+func newWriter(opts Options, next uint64, prevLength uint64) *Writer {
+	return &Writer{
+		opts: opts, next: next,
+		queue: make(chan request, queueLength),
+		stop:  make(chan struct{}),
+		ended: make(chan struct{}),
+		// acked is also what the next file says of the one before it. Where the
+		// disk is full the file is begun with the first append that finds room.
+		acked: int64(prevLength),
+	}
 }
 
 // Append queues a record. done is called once with the outcome unless Append
@@ -130,6 +147,7 @@ func (w *Writer) Close() error {
 	w.once.Do(func() { close(w.stop) })
 	<-w.ended
 	if w.file == nil {
+		w.whole = w.idle
 		return nil
 	}
 	err := w.file.Close()
@@ -214,6 +232,7 @@ func (w *Writer) commit(group []request, bytes int64) {
 	ends := make([]int64, len(group))
 	if err == nil {
 		w.buf = w.buf[:0]
+		w.encodeFirst()
 		for i := range group {
 			w.encode(&group[i].rec)
 			ends[i] = w.offset + int64(len(w.buf))
@@ -237,6 +256,17 @@ func (w *Writer) ready(bytes int64) error {
 		return w.open(uint64(w.acked))
 	}
 	return nil
+}
+
+// encodeFirst has the buffer begin with what the first file begins with.
+func (w *Writer) encodeFirst() {
+	if w.first == nil || w.offset != framing.HeaderSize {
+		return
+	}
+	recs := w.first()
+	for i := range recs {
+		w.encode(&recs[i])
+	}
 }
 
 // mark says behind the last group that it was synced, where no other group
@@ -282,6 +312,7 @@ func (w *Writer) flush() error {
 	}
 	w.offset += int64(n)
 	w.acked = w.offset
+	w.first = nil
 	if cap(w.buf) > maxKeptBuffer {
 		w.buf = nil
 	}
@@ -307,6 +338,7 @@ func (w *Writer) begin() error {
 // open makes the next file, whose header says how much of the one before it
 // counts, and syncs it and its place in the directory.
 func (w *Writer) open(prevLength uint64) (err error) {
+	w.idle = false
 	h := framing.Header{Magic: Magic, Seq: w.next, Salt: uint64(w.opts.Now().UnixNano()), PrevLength: prevLength}
 	name := w.opts.FS.PathJoin(w.opts.Dir, FileName(h.Seq))
 	file, err := w.opts.FS.Create(name, vfs.WriteCategoryUnspecified)
