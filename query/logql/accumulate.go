@@ -1,6 +1,7 @@
 package logql
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -93,6 +94,21 @@ type window struct {
 	t       int64
 }
 
+// sum adds v to a, and what a cannot hold of it to b, so that the order in which
+// numbers come does not show in their sum.
+func (w *window) sum(v float64) {
+	t := w.a + v
+	switch {
+	case math.IsInf(t, 0) || math.IsNaN(t):
+		w.b = 0
+	case math.Abs(w.a) >= math.Abs(v):
+		w.b += w.a - t + v
+	default:
+		w.b += v - t + w.a
+	}
+	w.a = t
+}
+
 // windows keeps a state for every step and updates all that a sample counts for.
 type windows struct {
 	op  string
@@ -108,17 +124,21 @@ func (ws *windows) size() int { return 4 * len(ws.w) }
 
 func (ws *windows) finish() {}
 
-func (ws *windows) add(lo, hi int, t int64, v float64) int {
+func (ws *windows) add(lo, hi int, t int64, v float64) int { return ws.addMany(lo, hi, t, v, 1) }
+
+// addMany takes n samples of one value. Functions that look at times, or at how
+// far values are apart, take them one by one.
+func (ws *windows) addMany(lo, hi int, t int64, v float64, n int64) int {
 	for k := lo; k <= hi; k++ {
 		w := &ws.w[k]
-		w.n++
+		w.n += float64(n)
 		switch ws.op {
 		case syntax.OpMinOver:
-			if w.n == 1 || v < w.a || math.IsNaN(w.a) {
+			if w.n == float64(n) || v < w.a || math.IsNaN(w.a) {
 				w.a = v
 			}
 		case syntax.OpMaxOver:
-			if w.n == 1 || v > w.a || math.IsNaN(w.a) {
+			if w.n == float64(n) || v > w.a || math.IsNaN(w.a) {
 				w.a = v
 			}
 		case syntax.OpFirstOver:
@@ -134,7 +154,11 @@ func (ws *windows) add(lo, hi int, t int64, v float64) int {
 			w.a += delta / w.n
 			w.b += delta * (v - w.a)
 		default: // sums, averages, rates
-			w.a += v
+			product := v * float64(n)
+			w.sum(product)
+			if n > 1 && !math.IsInf(product, 0) && !math.IsNaN(product) {
+				w.sum(math.FMA(v, float64(n), -product)) // what it lost
+			}
 		}
 	}
 	return 0
@@ -147,13 +171,15 @@ func (ws *windows) value(k int) (float64, bool) {
 	}
 	switch ws.op {
 	case syntax.OpAvgOver:
-		return w.a / w.n, true
+		return (w.a + w.b) / w.n, true
+	case syntax.OpSumOver:
+		return w.a + w.b, true
 	case syntax.OpStddevOver:
 		return math.Sqrt(w.b / w.n), true
 	case syntax.OpStdvarOver:
 		return w.b / w.n, true
 	case syntax.OpRate:
-		return w.a / ws.per, true
+		return (w.a + w.b) / ws.per, true
 	}
 	return w.a, true
 }
@@ -163,20 +189,23 @@ type keeper struct {
 	e       *syntax.RangeAgg
 	steps   steps
 	samples []timed
-	scratch []float64
+	scratch []timed
 }
 
 type timed struct {
 	t int64
 	v float64
+	n int64 // how many there are
 }
 
 func newKeeper(e *syntax.RangeAgg, st steps) *keeper { return &keeper{e: e, steps: st} }
 
 func (s *keeper) size() int { return 0 }
 
-func (s *keeper) add(_, _ int, t int64, v float64) int {
-	s.samples = append(s.samples, timed{t, v})
+func (s *keeper) add(lo, hi int, t int64, v float64) int { return s.addMany(lo, hi, t, v, 1) }
+
+func (s *keeper) addMany(_, _ int, t int64, v float64, n int64) int {
+	s.samples = append(s.samples, timed{t, v, n})
 	return 2
 }
 
@@ -211,16 +240,13 @@ func (s *keeper) value(k int) (float64, bool) {
 	if s.e.Op == syntax.OpRateCounter {
 		return counterRate(in, s.e.Interval.Seconds()), true
 	}
-	s.scratch = s.scratch[:0]
-	for _, x := range in {
-		s.scratch = append(s.scratch, x.v)
-	}
-	slices.Sort(s.scratch)
+	s.scratch = append(s.scratch[:0], in...)
+	slices.SortFunc(s.scratch, func(a, b timed) int { return cmp.Compare(a.v, b.v) })
 	return quantile(s.e.Param, s.scratch), true
 }
 
 // quantile interpolates between the two nearest of sorted values.
-func quantile(q float64, values []float64) float64 {
+func quantile(q float64, sorted []timed) float64 {
 	switch {
 	case math.IsNaN(q):
 		return math.NaN()
@@ -229,11 +255,24 @@ func quantile(q float64, values []float64) float64 {
 	case q > 1:
 		return math.Inf(1)
 	}
-	rank := q * float64(len(values)-1)
-	low := int(math.Floor(rank))
-	high := min(low+1, len(values)-1)
+	var total int64
+	for _, x := range sorted {
+		total += x.n
+	}
+	rank := q * float64(total-1)
+	low := int64(math.Floor(rank))
 	weight := rank - math.Floor(rank)
-	return values[low]*(1-weight) + values[high]*weight
+	return valueAt(sorted, low)*(1-weight) + valueAt(sorted, min(low+1, total-1))*weight
+}
+
+// valueAt is the value at a place, from 0 on.
+func valueAt(sorted []timed, place int64) float64 {
+	for _, x := range sorted {
+		if place -= x.n; place < 0 {
+			return x.v
+		}
+	}
+	return math.NaN() // there are not so many
 }
 
 // counterRate is the increase of a counter, resets made good for, per second

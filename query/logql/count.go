@@ -17,7 +17,8 @@ import (
 // nothing, where the records themselves must be read.
 func (r *rangeReader) count(p *plan.Plan) (bool, error) {
 	from, to := r.ev.span(r.e)
-	if !p.Exact || !r.counts() || from < 0 || to <= from {
+	values := r.countsValues(p)
+	if !p.Exact || !r.counts() && !values || from < 0 || to <= from {
 		return false, nil
 	}
 	q := r.ev.q
@@ -25,13 +26,17 @@ func (r *rangeReader) count(p *plan.Plan) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	by, err := r.countBy(views, from, to)
+	labels := r.grouping.Labels
+	if values {
+		labels = append(slices.Clone(labels), r.e.Unwrap.Label)
+	}
+	by, err := r.countBy(labels, views, from, to)
 	if err != nil || by == nil || !p.Exact {
 		return false, err
 	}
 	watch := stopwatch{now: q.engine.now}
 	defer watch.to(nil)
-	if len(by.texts) == 0 && !by.level && len(p.Levels) == 0 {
+	if !values && len(by.texts) == 0 && !by.level && len(p.Levels) == 0 {
 		if store, ok := q.engine.reader.(storage.LogCounter); ok {
 			q.describe(p, from, to, storage.OrderAny)
 			q.explain("  the store counts, by stream and time")
@@ -40,11 +45,15 @@ func (r *rangeReader) count(p *plan.Plan) (bool, error) {
 		}
 	}
 	store, ok := q.engine.reader.(storage.LogGrouper)
-	if !ok {
+	if !ok || values && by.level {
 		return false, nil
 	}
 	q.describe(p, from, to, storage.OrderAny)
 	q.explain(fmt.Sprintf("  the store counts, by stream, time, severity and %d texts", len(by.texts)))
+	if values {
+		watch.to(&q.stats.Read)
+		return r.countValues(store, lq, views, by)
+	}
 	return true, r.countGroups(store, lq, views, p, by)
 }
 
@@ -63,11 +72,11 @@ type countLabels struct {
 	level bool           // the detected level is one of them
 }
 
-// countBy returns by what the store has to tell records apart; nil where it
-// cannot.
-func (r *rangeReader) countBy(views *streamViews, from, to int64) (*countLabels, error) {
+// countBy returns by what the store has to tell records apart for some labels;
+// nil where it cannot.
+func (r *rangeReader) countBy(labels []string, views *streamViews, from, to int64) (*countLabels, error) {
 	out := &countLabels{place: map[string]int{}}
-	other := slices.DeleteFunc(slices.Clone(r.grouping.Labels), func(l string) bool { return l == entry.ServiceName })
+	other := slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return l == entry.ServiceName })
 	if len(other) == 0 {
 		return out, nil
 	}

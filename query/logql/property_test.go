@@ -39,6 +39,10 @@ func (g generator) record(st *telemetry.Stream) telemetry.Log {
 	if g.IntN(3) == 0 {
 		l.Attrs = append(l.Attrs, telemetry.Attr{Key: g.one("level", "n", "trace_id", "trace.id", "user.id"), Value: telemetry.String(g.one("warn", "5", g.id(), "u1"))})
 	}
+	if g.IntN(2) == 0 {
+		size := []telemetry.Value{telemetry.Int(int64(g.IntN(5))), telemetry.Double(0.1 * float64(g.IntN(5))), telemetry.Double(1e17), telemetry.String("7")}
+		l.Attrs = append(l.Attrs, telemetry.Attr{Key: "size", Value: size[g.IntN(len(size))]}, telemetry.Attr{Key: "room", Value: telemetry.String(g.one("7", "3KB"))})
+	}
 	words := []string{}
 	for range 1 + g.IntN(5) {
 		words = append(words, g.one("error", "n="+g.one("1", "22", "x"), "id="+g.id(), g.id(), "level="+g.one("info", "error"), `"q"`, "GET", "/a/b", "10.0.0.1"))
@@ -113,7 +117,9 @@ func (g generator) sample(depth int) string {
 	rng := g.one("[10s]", "[1m]", "[25s]", "[40s] offset 10s")
 	by := g.one("", " by (app)", " by (detected_level)", " by (level, detected_level)", " by (user_id, severity_text)", " by (trace_id, app)", " without (n, w)", " by (service_name)")
 	clean := g.one(" | drop __error__, __error_details__ ", " | drop __error__, __error_details__ ", " | drop n, __error__, __error_details__ ")
-	switch g.IntN(4) {
+	switch g.IntN(5) {
+	case 4:
+		return g.unwrapped(rng)
 	case 0:
 		return "sum" + by + " (" + g.one("count_over_time", "rate", "bytes_over_time") + "(" + g.log() + clean + rng + "))"
 	case 1:
@@ -123,6 +129,17 @@ func (g generator) sample(depth int) string {
 			"(" + g.log() + " | json n | unwrap n | __error__=\"\" " + rng + "))"
 	}
 	return g.one("avg_over_time", "quantile_over_time(0.5, ", "last_over_time") + "(" + g.log() + ` | unwrap n | __error__="" ` + rng + ")" + g.one("", " by (app)")
+}
+
+// unwrapped is of an attribute that a store may count the values of.
+func (g generator) unwrapped(rng string) string {
+	by := g.one(" by (app)", " by (app)", " by ()", " by (user_id, app)", " by (size)", " by (detected_level)", "")
+	of := g.one(`{app="a0"}`, `{app=~"a.*"}`) + g.one("", "", ` |= "error"`, ` | user_id="u1"`, ` | level!="x"`) +
+		" | unwrap " + g.one("size", "size", "size", "bytes(room)", "room", "severity_number", "n") + " " + rng + ")"
+	if g.IntN(3) == 0 {
+		return "sum" + by + " (" + g.one("sum_over_time(", "rate(") + of + ")"
+	}
+	return g.one("avg_over_time(", "min_over_time(", "max_over_time(", "stddev_over_time(", "quantile_over_time(0.5, ", "quantile_over_time(0.9, ") + of + by
 }
 
 // TestPushdownEqualsNaive asks random queries of random data twice: of a store

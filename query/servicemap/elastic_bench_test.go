@@ -55,6 +55,7 @@ func BenchmarkElasticsearch(b *testing.B) {
 	node, w := elastictest.Start(b), &weighed{}
 	cfg := elastic.DefaultConfig()
 	cfg.Addresses, cfg.Replicas, cfg.Startup = []string{node.URL}, 0, elastic.StartupFail
+	cfg.Dir = "/data"
 	s, err := elastic.Open(b.Context(), cfg, elastic.Deps{FS: vfs.NewMem(), Transport: w})
 	if err != nil {
 		b.Fatal(err)
