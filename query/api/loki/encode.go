@@ -251,7 +251,7 @@ func (w *writer) streams(rows []logql.Row, categorize bool) {
 			if j > 0 {
 				w.raw(",")
 			}
-			w.raw(`["` + strconv.FormatInt(row.Time, 10) + `",`)
+			w.buf = append(strconv.AppendInt(append(w.buf, `["`...), row.Time, 10), `",`...)
 			w.str(row.Line)
 			if categorize {
 				w.categories(row.Labels)
