@@ -30,6 +30,7 @@ func (s *Server) switches() map[string]guard.Switch {
 	if m := s.alerts.Load(); m != nil {
 		maps.Copy(known, m.Switches())
 	}
+	s.rulers.each(func(name string, r *ruler) { known[name] = r.guard })
 	if l, ok := s.stores.records.(*local.Store); ok {
 		if b, on := l.ObjectBreaker(); on {
 			known[object.Name] = b

@@ -6,17 +6,19 @@ import (
 	"time"
 
 	promapi "github.com/clewhq/clew/query/api/prometheus"
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
 
 // reporters lists those who sent a tenant logs or spans since a time, named as
-// Prometheus names the senders of metrics.
-func (s *Server) reporters(ctx context.Context, tenant string, since time.Time) ([]promapi.Reporter, error) {
+// Prometheus names the senders of metrics, and what is missing of the list.
+func (s *Server) reporters(ctx context.Context, tenant string, since time.Time) ([]promapi.Reporter, []string, error) {
 	var out []promapi.Reporter
+	var stats storage.ReadStats
 	for signal, name := range map[telemetry.Signal]string{telemetry.Logs: "logs", telemetry.Traces: "traces"} {
-		streams, err := s.stores.records.Streams(ctx, tenant, signal, since.UnixNano(), 0)
+		streams, err := s.stores.records.Streams(ctx, tenant, signal, since.UnixNano(), 0, &stats)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, info := range streams {
 			attrs := info.Stream.Resource.Attrs
@@ -35,5 +37,5 @@ func (s *Server) reporters(ctx context.Context, tenant string, since time.Time) 
 			out = append(out, r)
 		}
 	}
-	return out, nil
+	return out, stats.Warnings, nil
 }

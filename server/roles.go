@@ -31,7 +31,8 @@ func (s *Server) joinCluster(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.onStop("sharing work", func(context.Context) error { return s.members.Leave() })
+	s.rulers = newRulers(s.cfg, s.log, s.reg)
+	s.onStop("sharing work", func(context.Context) error { s.rulers.close(); return s.members.Leave() })
 	return nil
 }
 

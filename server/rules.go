@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -42,6 +43,9 @@ func (s *Server) logQL() alert.Language {
 				res, err := s.query.logql.Query(ctx, tenant, expr, logql.Params{Start: at.UnixNano(), End: at.UnixNano(), Instant: true})
 				if err != nil {
 					return nil, err
+				}
+				if len(res.Warnings) > 0 {
+					return nil, fmt.Errorf("the answer is partial, and a rule decides by whole ones only: %s", strings.Join(res.Warnings, "; "))
 				}
 				return vector(res)
 			}

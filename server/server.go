@@ -36,6 +36,7 @@ type Server struct {
 	limits  *limits
 	reloads *reloader
 	members *members.Members              // nil where work is shared with nobody
+	rulers  *rulers                       // how those are asked; nil as members
 	alerts  atomic.Pointer[alert.Manager] // nil until rules are evaluated, and where they are not
 	query   *queries
 	watch   *watch

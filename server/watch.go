@@ -79,6 +79,9 @@ func (s *Server) probes() []probe {
 			})
 		}
 	}
+	s.rulers.each(func(name string, r *ruler) {
+		out = append(out, func(context.Context) Dependency { return r.health(name, time.Duration(s.cfg.Alert.SendTimeout)) })
+	})
 	if m := s.alerts.Load(); m != nil {
 		for _, e := range m.Endpoints() {
 			out = append(out, func(context.Context) Dependency { return alertmanagerHealth(e, time.Duration(s.cfg.Alert.SendTimeout)) })

@@ -198,8 +198,8 @@ type Reader interface {
 	Spans(ctx context.Context, q SpanQuery) iter.Seq2[[]telemetry.Span, error]
 	// Streams lists the streams of a signal that have records in the range
 	// (From <= t < To, a zero To is no bound), one entry a stream, in the
-	// order of their IDs.
-	Streams(ctx context.Context, tenant string, signal telemetry.Signal, from, to int64) ([]StreamInfo, error)
+	// order of their IDs. What is missing is said in stats, which may be nil.
+	Streams(ctx context.Context, tenant string, signal telemetry.Signal, from, to int64, stats *ReadStats) ([]StreamInfo, error)
 	// Tenants lists the names of all tenants that have data, sorted.
 	Tenants(ctx context.Context) ([]string, error)
 }

@@ -17,7 +17,7 @@ import (
 // settings: of the services that took part, or of nobody in particular.
 func (g *gather) recordedChanges(ctx context.Context, v *involved, from, to int64) ([]Entry, error) {
 	var out []Entry
-	q := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: []string{correlation.ChangeID}, Stream: func(s *telemetry.Stream) bool { return !kubernetes.MayHoldEvents(s) }}
+	q := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: []string{correlation.ChangeID}, Stats: &g.stats, Stream: func(s *telemetry.Stream) bool { return !kubernetes.MayHoldEvents(s) }}
 	for batch, err := range g.reader.Logs(ctx, q) {
 		if err != nil {
 			return out, fmt.Errorf("read changes: %w", err)
@@ -42,7 +42,7 @@ func (g *gather) recordedChanges(ctx context.Context, v *involved, from, to int6
 // pipeline's runs.
 func (g *gather) pipelineRuns(ctx context.Context, v *involved, from, to int64) ([]Entry, error) {
 	var out []Entry
-	q := storage.SpanQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: []string{correlation.ChangeID}}
+	q := storage.SpanQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: []string{correlation.ChangeID}, Stats: &g.stats}
 	for batch, err := range g.reader.Spans(ctx, q) {
 		if err != nil {
 			return out, fmt.Errorf("read runs of pipelines: %w", err)
@@ -119,7 +119,7 @@ var versionAttrs = []struct{ key, word string }{
 func (g *gather) newVersions(ctx context.Context, v *involved, from, to int64) ([]Entry, error) {
 	seen := map[string][]versions{} // by service, in the order of versionAttrs
 	for _, signal := range []telemetry.Signal{telemetry.Traces, telemetry.Logs} {
-		streams, err := g.reader.Streams(ctx, g.q.Tenant, signal, from, to)
+		streams, err := g.reader.Streams(ctx, g.q.Tenant, signal, from, to, &g.stats)
 		if err != nil {
 			return nil, fmt.Errorf("list streams: %w", err)
 		}

@@ -86,6 +86,10 @@ func (e *Engine) Correlate(ctx context.Context, q Request) (*Answer, error) {
 		a.Partial = true
 		a.Warnings = append(a.Warnings, "what happened nearby is missing: "+err.Error())
 	}
+	known := len(g.warnings)
+	g.admitLacks()
+	a.Partial = a.Partial || g.partial
+	a.Warnings = append(a.Warnings, g.warnings[known:]...)
 	return a, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -344,6 +345,24 @@ func TestLinesThatNameTheirTrace(t *testing.T) {
 	}
 }
 
+// noSpans gives no spans back.
+type noSpans struct {
+	*correlatetest.Store
+	why error
+}
+
+// Logs implements storage.Reader.
+func (s noSpans) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]telemetry.Log, error] {
+	well := *s.Store
+	well.Err = nil
+	return well.Logs(ctx, q)
+}
+
+// Spans implements storage.Reader.
+func (s noSpans) Spans(context.Context, storage.SpanQuery) iter.Seq2[[]telemetry.Span, error] {
+	return func(yield func([]telemetry.Span, error) bool) { yield(nil, s.why) }
+}
+
 func TestStoreErrorsAndWarnings(t *testing.T) {
 	shop := correlatetest.Shop(tenant)
 	shop.Warnings = []string{"segment 7 is corrupt"}
@@ -357,6 +376,9 @@ func TestStoreErrorsAndWarnings(t *testing.T) {
 	shop.Err = errors.New("disk on fire")
 	if _, err := correlate.New(correlate.DefaultConfig(), shop, nil).Correlate(t.Context(), correlate.Request{Tenant: tenant, ID: correlatetest.TraceHex}); !errors.Is(err, shop.Err) {
 		t.Errorf("error of the store: %v", err)
+	}
+	if a := ask(t, noSpans{shop, shop.Err}, correlate.Request{ID: correlatetest.TraceHex}); !a.Partial || len(a.Timeline) == 0 || !strings.Contains(strings.Join(a.Warnings, "; "), "spans are missing: read spans: disk on fire") {
+		t.Errorf("without spans: %s", story(a))
 	}
 	shop.Err = nil
 	ctx, cancel := context.WithCancel(t.Context())

@@ -50,28 +50,63 @@ func (f *finding) read(ctx context.Context) (err error) {
 			g.stats.Warnings = append(g.stats.Warnings, warnings...)
 		}
 	}()
-	spans := storage.SpanQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: f.ids, Stats: &g.stats}
-	for batch, err := range g.reader.Spans(ctx, spans) {
+	// A story of spans or of logs alone is better than none.
+	noSpans, err := f.readSpans(ctx, storage.SpanQuery{Tenant: g.q.Tenant, From: from, To: to, IDs: f.ids, Stats: &g.stats})
+	if err != nil {
+		return err
+	}
+	noLogs, err := f.readLogs(ahead)
+	if err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if noSpans != nil && noLogs != nil {
+		return errors.Join(noSpans, noLogs)
+	}
+	for what, why := range map[string]error{"spans": noSpans, "logs": noLogs} {
+		if why != nil {
+			g.stats.Warnings = append(g.stats.Warnings, what+" are missing: "+why.Error())
+		}
+	}
+	return nil
+}
+
+// readSpans takes spans; failed is why the store gave no more of them.
+func (f *finding) readSpans(ctx context.Context, q storage.SpanQuery) (failed, err error) {
+	for batch, err := range f.g.reader.Spans(ctx, q) {
+		if errors.Is(err, storage.ErrBudget) {
+			return nil, err
+		}
 		if err != nil {
-			return fmt.Errorf("read spans: %w", err)
+			return fmt.Errorf("read spans: %w", err), nil
 		}
 		for i := range batch {
 			if err := f.addSpan(&batch[i]); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
+	return nil, nil
+}
+
+// readLogs takes logs; failed is why the store gave no more of them.
+func (f *finding) readLogs(ahead *logsAhead) (failed, err error) {
 	for batch := range ahead.batches {
+		if errors.Is(batch.err, storage.ErrBudget) {
+			return nil, batch.err
+		}
 		if batch.err != nil {
-			return fmt.Errorf("read logs: %w", batch.err)
+			return fmt.Errorf("read logs: %w", batch.err), nil
 		}
 		for i := range batch.logs {
 			if err := f.addLog(&batch.logs[i]); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return ctx.Err()
+	return nil, nil
 }
 
 func (f *finding) addSpan(s *telemetry.Span) error {

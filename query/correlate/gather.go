@@ -104,11 +104,17 @@ func (g *gather) run(ctx context.Context) error {
 	if err := g.lookTraces(ctx, g.touched(), g.q.Hops+1); err != nil {
 		return err
 	}
+	g.admitLacks()
+	return nil
+}
+
+// admitLacks marks the answer as partial where reads said that something is
+// missing.
+func (g *gather) admitLacks() {
 	for _, w := range g.stats.Warnings {
 		g.partial = true
 		g.warn("%s", w)
 	}
-	return nil
 }
 
 // follow looks the joining IDs up that were found at a distance of hop.

@@ -16,7 +16,7 @@ func (g *gather) kubernetesEvents(ctx context.Context, v *involved, from, to int
 		return nil, nil
 	}
 	var out []Entry
-	q := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, Stream: func(s *telemetry.Stream) bool {
+	q := storage.LogQuery{Tenant: g.q.Tenant, From: from, To: to, Stats: &g.stats, Stream: func(s *telemetry.Stream) bool {
 		if !kubernetes.MayHoldEvents(s) {
 			return false
 		}

@@ -81,7 +81,7 @@ func (r *rangeReader) countBy(labels []string, views *streamViews, from, to int6
 		return out, nil
 	}
 	q := r.ev.q
-	streams, err := q.engine.reader.Streams(q.ctx, q.tenant, telemetry.Logs, from, to)
+	streams, err := q.engine.reader.Streams(q.ctx, q.tenant, telemetry.Logs, from, to, &q.stats.Store)
 	if err != nil {
 		return nil, err
 	}

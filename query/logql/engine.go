@@ -3,6 +3,7 @@ package logql
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/clewhq/clew/internal/lru"
@@ -110,7 +111,11 @@ func (e *Engine) Eval(ctx context.Context, tenant string, expr syntax.Expr, p Pa
 	}
 	q.stats.Elapsed = elapsed
 	res.Stats, res.Plan = q.stats, q.plan
-	res.Warnings = append(res.Warnings, q.stats.Store.Warnings...)
+	for _, w := range q.stats.Store.Warnings {
+		if !slices.Contains(res.Warnings, w) {
+			res.Warnings = append(res.Warnings, w)
+		}
+	}
 	e.log.Debug("query", "kind", kind, "tenant", tenant, "query", expr.String(), "rows", q.stats.Lines, "elapsed", elapsed)
 	return res, nil
 }

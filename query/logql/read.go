@@ -153,7 +153,7 @@ func (q *query) resolve(p *plan.Plan, views *streamViews, from, to int64) error 
 	watch := stopwatch{now: q.engine.now}
 	watch.to(&q.stats.Plan)
 	defer watch.to(nil)
-	streams, err := q.engine.reader.Streams(q.ctx, q.tenant, telemetry.Logs, from, to)
+	streams, err := q.engine.reader.Streams(q.ctx, q.tenant, telemetry.Logs, from, to, &q.stats.Store)
 	if err != nil {
 		return err
 	}

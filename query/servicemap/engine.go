@@ -55,10 +55,12 @@ func (e *Engine) mapOf(ctx context.Context, q Query) (*Map, map[string]bool, err
 	}
 	b := newBuilder(t, e.cfg)
 	b.warnings = warnings
-	logs, err := e.reader.Streams(ctx, q.Tenant, telemetry.Logs, q.From, q.To)
+	var stats storage.ReadStats
+	logs, err := e.reader.Streams(ctx, q.Tenant, telemetry.Logs, q.From, q.To, &stats)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list log streams: %w", err)
 	}
+	b.warnings = append(b.warnings, stats.Warnings...)
 	for _, s := range logs {
 		if !kubernetes.OnlyEvents(s.Stream) {
 			b.known[calls.ServiceOf(s.Stream)] = true

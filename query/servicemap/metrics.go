@@ -11,6 +11,7 @@ import (
 	promstorage "github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
 
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -109,12 +110,16 @@ func (q *querier) series(ctx context.Context, names []string, ms []*labels.Match
 	if err != nil {
 		return nil, nil, err
 	}
-	var warnings annotations.Annotations
-	for _, w := range read {
+	c.build(out)
+	return out.series, annotated(read), out.err
+}
+
+// annotated is how PromQL tells what is missing.
+func annotated(texts []string) (warnings annotations.Annotations) {
+	for _, w := range texts {
 		warnings.Add(fmt.Errorf("%w: %s", annotations.PromQLWarning, w))
 	}
-	c.build(out)
-	return out.series, warnings, out.err
+	return warnings
 }
 
 // readSpans counts what the spans tell.
@@ -149,14 +154,15 @@ func (q *querier) LabelNames(ctx context.Context, _ *promstorage.LabelHints, ms 
 // names returns the metrics' names where the tenant has spans at all.
 func (q *querier) names(ctx context.Context) ([]string, annotations.Annotations, error) {
 	const milli = int64(time.Millisecond)
-	streams, err := q.e.reader.Streams(ctx, q.tenant, telemetry.Traces, q.from*milli, q.to*milli)
+	var stats storage.ReadStats
+	streams, err := q.e.reader.Streams(ctx, q.tenant, telemetry.Traces, q.from*milli, q.to*milli, &stats)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list span streams: %w", err)
 	}
 	if len(streams) == 0 {
-		return nil, nil, nil
+		return nil, annotated(stats.Warnings), nil
 	}
-	return slices.Clone(metricNames), nil, nil
+	return slices.Clone(metricNames), annotated(stats.Warnings), nil
 }
 
 // distinct returns what pick picks from the labels of the series that ms ask

@@ -167,13 +167,13 @@ func (k *kept) read(ctx context.Context, p *plan, j *joined, slots []slot) error
 	lo, hi := slots[0].lo, slots[len(slots)-1].hi
 	m := *k.m
 	m.grid = k.m.grid.part(lo, hi)
-	before := len(m.warnings)
+	before := m.warned
 	set, err := m.spansOnly(ctx, p, &k.e.Func)
 	if err != nil {
 		return err
 	}
 	j.add(set, lo, lo, hi)
-	if len(m.warnings) > before {
+	if m.warned > before { // also of what was told before
 		return nil
 	}
 	for _, s := range slots {

@@ -82,6 +82,7 @@ type run struct {
 	budget   int64
 	stats    Stats
 	warnings []string
+	warned   int // how often, also of what was told before
 	plans    []PlanInfo
 	stages   []StageInfo
 }
@@ -99,6 +100,7 @@ func (r *run) end() {
 }
 
 func (r *run) warn(format string, args ...any) {
+	r.warned++
 	if w := fmt.Sprintf(format, args...); !slices.Contains(r.warnings, w) {
 		r.warnings = append(r.warnings, w)
 	}
@@ -165,11 +167,21 @@ func (r *run) partial(err error) error {
 	return nil
 }
 
+// streams lists the streams of the tenant's spans in a range.
+func (r *run) streams(ctx context.Context, from, to int64) ([]storage.StreamInfo, error) {
+	var stats storage.ReadStats
+	infos, err := r.e.reader.Streams(ctx, r.tenant, telemetry.Traces, max(from, 0), to, &stats)
+	for _, w := range stats.Warnings {
+		r.warn("%s", w)
+	}
+	return infos, err
+}
+
 // extent returns when the first and the last span of the tenant's traces that
 // may match started, within [from, to), a zero to being no bound. It reports
 // false where there are none.
 func (r *run) extent(ctx context.Context, from, to int64, stream func(*telemetry.Stream) bool) (first, last int64, ok bool, err error) {
-	infos, err := r.e.reader.Streams(ctx, r.tenant, telemetry.Traces, max(from, 0), to)
+	infos, err := r.streams(ctx, from, to)
 	if err != nil {
 		return 0, 0, false, err
 	}

@@ -85,18 +85,20 @@ func FilterQuery(e syntax.Expr) *syntax.Query {
 	return &syntax.Query{Pipeline: &syntax.Pipeline{Stages: []syntax.Stage{&syntax.Filter{Expr: e}}}}
 }
 
-// Services lists the services that have spans, sorted.
-func (e *Engine) Services(ctx context.Context, tenant string) ([]string, error) {
-	infos, err := e.reader.Streams(ctx, tenant, telemetry.Traces, 0, 0)
+// Services lists the services that have spans, sorted, and what is missing of
+// the list.
+func (e *Engine) Services(ctx context.Context, tenant string) ([]string, []string, error) {
+	var stats storage.ReadStats
+	infos, err := e.reader.Streams(ctx, tenant, telemetry.Traces, 0, 0, &stats)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out := []string{}
 	for _, s := range infos {
 		out = append(out, serviceName(s.Stream))
 	}
 	slices.Sort(out)
-	return slices.Compact(out), nil
+	return slices.Compact(out), stats.Warnings, nil
 }
 
 // Operations lists the operations of a service, or of all for "", sorted. Only

@@ -197,7 +197,7 @@ func (e *Engine) TagNames(ctx context.Context, req TagsRequest) (*TagNames, erro
 
 // streamNames adds the names of resources whose spans the scan did not reach.
 func (r *run) streamNames(ctx context.Context, req *TagsRequest, names *nameSets) error {
-	infos, err := r.e.reader.Streams(ctx, r.tenant, telemetry.Traces, max(req.From, 0), req.To)
+	infos, err := r.streams(ctx, req.From, req.To)
 	for _, s := range infos {
 		names.add(syntax.ScopeResource, s.Stream.Resource.Attrs)
 		names.add(syntax.ScopeInstrumentation, s.Stream.Scope.Attrs)
@@ -295,7 +295,7 @@ func (r *run) streamValues(ctx context.Context, req *TagsRequest, a syntax.Attri
 	if req.Filter != nil {
 		match = planPipeline(req.Filter.Pipeline).match
 	}
-	infos, err := r.e.reader.Streams(ctx, r.tenant, telemetry.Traces, max(req.From, 0), req.To)
+	infos, err := r.streams(ctx, req.From, req.To)
 	for _, s := range infos {
 		v := view{span: &telemetry.Span{Stream: s.Stream}}
 		if match(&v).IsTrue() {

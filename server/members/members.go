@@ -52,6 +52,8 @@ type Config struct {
 	ProbeInterval model.Duration `yaml:"probe_interval"`
 	// LeaveTimeout is how long the others may take to hear that this process stops.
 	LeaveTimeout model.Duration `yaml:"leave_timeout"`
+	// AskConcurrency is how many questions about rules each ruler is asked at once; the next ones wait. Timeout, retries and circuit breaker are those of alert.
+	AskConcurrency uint `yaml:"ask_concurrency"`
 }
 
 // DefaultConfig returns what is used where nothing else is configured.
@@ -60,6 +62,7 @@ func DefaultConfig() Config {
 		RejoinInterval: model.Duration(30 * time.Second),
 		ProbeInterval:  model.Duration(time.Second),
 		LeaveTimeout:   model.Duration(2 * time.Second),
+		AskConcurrency: 8,
 	}
 }
 
@@ -85,6 +88,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := c.key(); err != nil {
 		errs = append(errs, err)
+	}
+	if c.AskConcurrency == 0 {
+		errs = append(errs, errors.New("ask_concurrency: 0, want 1 or more"))
 	}
 	for key, d := range map[string]model.Duration{"rejoin_interval": c.RejoinInterval, "probe_interval": c.ProbeInterval, "leave_timeout": c.LeaveTimeout} {
 		if d <= 0 {

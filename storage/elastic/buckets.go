@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/valyala/fastjson"
 
@@ -37,14 +36,13 @@ func (sc *scan[T]) aggregate(ctx context.Context, b search.Buckets, odd any, eac
 func (sc *scan[T]) buckets(ctx context.Context, b search.Buckets, query any, each func(*fastjson.Value) error) error {
 	var after json.RawMessage
 	for {
-		body, err := json.Marshal(map[string]any{
+		r, err := sc.search(map[string]any{
 			"size": 0, "track_total_hits": false, "query": query, "aggs": map[string]any{"counts": b.Aggregation(after)},
-			"pit": map[string]any{"id": sc.pit, "keep_alive": seconds(time.Duration(sc.s.cfg.KeepAlive))},
 		})
 		if err != nil {
 			return err
 		}
-		answer, err := sc.s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/_search", Body: body, Reads: true})
+		answer, err := sc.s.es.Do(ctx, r)
 		if err != nil {
 			return err
 		}

@@ -153,7 +153,7 @@ func (c *counting) tell(ctx context.Context) error {
 	for _, t := range c.found {
 		terms[t.stream] = true
 	}
-	streams, err := c.scan.s.streams.find(ctx, sorted(terms))
+	streams, err := c.scan.s.streams.find(ctx, sorted(terms), c.scan.stats)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,17 @@ package elastic
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 )
 
@@ -16,10 +23,11 @@ type freshness struct {
 	written map[string]int64
 	shown   map[string]int64
 	running map[string]chan struct{} // closed when the refresh has ended
+	lame    map[string]bool          // those that miss shards
 }
 
 func newFreshness() *freshness {
-	return &freshness{written: map[string]int64{}, shown: map[string]int64{}, running: map[string]chan struct{}{}}
+	return &freshness{written: map[string]int64{}, shown: map[string]int64{}, running: map[string]chan struct{}{}, lame: map[string]bool{}}
 }
 
 func (f *freshness) wrote(index string) {
@@ -27,6 +35,9 @@ func (f *freshness) wrote(index string) {
 	defer f.mu.Unlock()
 	f.written[index]++
 }
+
+// errNotShown is that not all of what was written lately can be made visible.
+var errNotShown = errors.New("what was written last may not be found yet")
 
 // show makes what was written to an index so far visible to searches. Readers
 // that come at the same time share a refresh.
@@ -62,10 +73,108 @@ func (s *Store) show(ctx context.Context, index string) error {
 	return nil
 }
 
+// showOrWarn is show for a query, which is answered from what is visible.
+func (s *Store) showOrWarn(ctx context.Context, index string, stats *storage.ReadStats) error {
+	err := s.show(ctx, index)
+	if errors.Is(err, errNotShown) {
+		warn(stats, err.Error())
+		return nil
+	}
+	return err
+}
+
+// minRefreshWait is how long a refresh may take where queries do not wait for
+// what is not written yet.
+const minRefreshWait = time.Second
+
+// refresh makes what an index or data stream has visible to searches.
+// Elasticsearch waits a minute for shards that are on no node that is there:
+// where it takes longer than a query waits, the indices that have all of their
+// shards are refreshed by themselves, and the error is errNotShown.
 func (s *Store) refresh(ctx context.Context, index string) error {
-	_, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + index + "/_refresh", Query: url.Values{"ignore_unavailable": {"true"}}})
+	s.fresh.mu.Lock()
+	lame := s.fresh.lame[index]
+	s.fresh.mu.Unlock()
+	if lame {
+		return s.refreshWhole(ctx, index)
+	}
+	wait, cancel := context.WithTimeout(ctx, max(time.Duration(s.cfg.ReadWait), minRefreshWait))
+	defer cancel()
+	err := s.refreshPath(wait, index)
+	if err != nil && ctx.Err() == nil && wait.Err() != nil {
+		return s.refreshWhole(ctx, index)
+	}
+	return err
+}
+
+func (s *Store) refreshPath(ctx context.Context, path string) error {
+	_, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + path + "/_refresh", Query: url.Values{"ignore_unavailable": {"true"}}})
 	if cluster.IsMissing(err) {
 		return nil
 	}
 	return err
+}
+
+// refreshNames bounds the bytes of names in one request: Elasticsearch takes
+// 4096 bytes of a path.
+const refreshNames = 3000
+
+// refreshWhole refreshes the indices that miss no shard, and remembers whether
+// others do.
+func (s *Store) refreshWhole(ctx context.Context, index string) error {
+	whole, lost, err := s.wholeIndices(ctx, index)
+	if err != nil {
+		return fmt.Errorf("ask for the health of %s: %w", index, err)
+	}
+	s.fresh.mu.Lock()
+	s.fresh.lame[index] = len(lost) > 0
+	s.fresh.mu.Unlock()
+	wait, cancel := context.WithTimeout(ctx, max(time.Duration(s.cfg.ReadWait), minRefreshWait))
+	defer cancel()
+	for len(whole) > 0 {
+		n, bytes := 0, 0
+		for n < len(whole) && (n == 0 || bytes+len(whole[n]) < refreshNames) {
+			bytes += len(whole[n]) + 1
+			n++
+		}
+		if err := s.refreshPath(wait, strings.Join(whole[:n], ",")); err != nil {
+			if ctx.Err() == nil && wait.Err() != nil {
+				return fmt.Errorf("%w: Elasticsearch did not refresh %s within storage.elasticsearch.read_wait", errNotShown, index)
+			}
+			return err
+		}
+		whole = whole[n:]
+	}
+	if len(lost) > 0 {
+		return fmt.Errorf("%w: no node that is there has all shards of %s", errNotShown, strings.Join(lost, ", "))
+	}
+	return nil
+}
+
+// wholeIndices tells the indices behind a name that have all primary shards
+// from those that have not.
+func (s *Store) wholeIndices(ctx context.Context, name string) (whole, lost []string, err error) {
+	answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodGet, Path: "/_cluster/health/" + name,
+		Query: url.Values{"level": {"indices"}, "filter_path": {"indices.*.status"}}})
+	if err != nil {
+		return nil, nil, err
+	}
+	var out struct {
+		Indices map[string]struct {
+			Status string `json:"status"`
+		} `json:"indices"`
+	}
+	if err := json.Unmarshal(answer, &out); err != nil {
+		return nil, nil, err
+	}
+	for name, of := range out.Indices {
+		if of.Status == "red" {
+			lost = append(lost, name)
+		} else {
+			whole = append(whole, name)
+		}
+	}
+	slices.Sort(whole)
+	slices.Sort(lost)
+	return whole, lost, nil
 }

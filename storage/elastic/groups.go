@@ -256,7 +256,7 @@ func (g *grouping) tell(ctx context.Context) error {
 	for i := range g.found {
 		terms[g.found[i].stream] = true
 	}
-	streams, err := g.scan.s.streams.find(ctx, sorted(terms))
+	streams, err := g.scan.s.streams.find(ctx, sorted(terms), g.scan.stats)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ const streamBuckets = 500
 
 // Streams implements storage.Reader. Elasticsearch counts, exactly, within the
 // range; a record that stands there twice after a rollover counts twice.
-func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
+func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal, from, to int64, stats *storage.ReadStats) ([]storage.StreamInfo, error) {
 	leave, err := s.enter()
 	if err != nil {
 		return nil, err
@@ -35,17 +35,17 @@ func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal
 	if sig != telemetry.Logs && sig != telemetry.Traces || s.names.check(tenant) != nil {
 		return nil, nil
 	}
-	if err := s.ready(ctx, tenant, sig, nil); err != nil {
+	if err := s.ready(ctx, tenant, sig, stats); err != nil {
 		return nil, err
 	}
 	var out []storage.StreamInfo
 	var after json.RawMessage
 	for {
-		buckets, next, err := s.countStreams(ctx, tenant, sig, search.Times(nil, from, to), after)
+		buckets, next, err := s.countStreams(ctx, tenant, sig, search.Times(nil, from, to), after, stats)
 		if err != nil {
 			return nil, fmt.Errorf("count streams: %w", err)
 		}
-		infos, err := s.streamInfos(ctx, buckets)
+		infos, err := s.streamInfos(ctx, buckets, stats)
 		if err != nil {
 			return nil, fmt.Errorf("count streams: %w", err)
 		}
@@ -61,7 +61,7 @@ func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal
 
 // countStreams asks for a page of streams. The times come from the first and
 // last records themselves: a minimum would be a rounded number.
-func (s *Store) countStreams(ctx context.Context, tenant string, sig telemetry.Signal, filter []any, after json.RawMessage) ([]*fastjson.Value, json.RawMessage, error) {
+func (s *Store) countStreams(ctx context.Context, tenant string, sig telemetry.Signal, filter []any, after json.RawMessage, stats *storage.ReadStats) ([]*fastjson.Value, json.RawMessage, error) {
 	composite := map[string]any{
 		"size": streamBuckets, "sources": []any{map[string]any{"stream": map[string]any{"terms": map[string]any{"field": "clew.stream"}}}},
 	}
@@ -82,13 +82,16 @@ func (s *Store) countStreams(ctx context.Context, tenant string, sig telemetry.S
 	}
 	answer, err := s.es.Do(ctx, cluster.Request{
 		Method: http.MethodPost, Path: "/" + s.names.stream(sig, tenant) + "/_search", Body: body, Reads: true,
-		Query: url.Values{"ignore_unavailable": {"true"}, "allow_partial_search_results": {"false"}},
+		Query: url.Values{"ignore_unavailable": {"true"}, "preference": {s.preference()}, cluster.Partial: {"true"}},
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	v, err := fastjson.ParseBytes(answer)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := note(v, stats); err != nil {
 		return nil, nil, err
 	}
 	agg := v.Get("aggregations", "streams")
@@ -99,12 +102,12 @@ func (s *Store) countStreams(ctx context.Context, tenant string, sig telemetry.S
 	return buckets, nil, nil
 }
 
-func (s *Store) streamInfos(ctx context.Context, buckets []*fastjson.Value) ([]storage.StreamInfo, error) {
+func (s *Store) streamInfos(ctx context.Context, buckets []*fastjson.Value, stats *storage.ReadStats) ([]storage.StreamInfo, error) {
 	terms := make([]string, len(buckets))
 	for i, b := range buckets {
 		terms[i] = string(b.GetStringBytes("key", "stream"))
 	}
-	streams, err := s.streams.find(ctx, terms)
+	streams, err := s.streams.find(ctx, terms, stats)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +115,7 @@ func (s *Store) streamInfos(ctx context.Context, buckets []*fastjson.Value) ([]s
 	for i, b := range buckets {
 		st := streams[terms[i]]
 		if st == nil {
+			warn(stats, "a stream with records is not in "+s.names.streams("*")+": it is left out")
 			continue
 		}
 		in := storage.StreamInfo{Stream: st, Records: b.GetInt64("doc_count"), Bytes: int64(b.GetFloat64("bytes", "value"))}
@@ -128,4 +132,20 @@ func (s *Store) streamInfos(ctx context.Context, buckets []*fastjson.Value) ([]s
 		out = append(out, in)
 	}
 	return out, nil
+}
+
+// note adds what an answer to a search lacks to stats, which may be nil.
+func note(v *fastjson.Value, stats *storage.ReadStats) error {
+	warning, err := cluster.Missing(v)
+	if warning != "" {
+		warn(stats, warning)
+	}
+	return err
+}
+
+// warn adds a warning to stats, which may be nil.
+func warn(stats *storage.ReadStats, text string) {
+	if stats != nil {
+		stats.Warnings = append(stats.Warnings, text)
+	}
 }

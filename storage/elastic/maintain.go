@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -97,7 +98,8 @@ func (s *Store) dropOld(ctx context.Context, ds dataStream, keep time.Duration) 
 // newest is the time of the newest record of an index, 0 where it has none.
 func (s *Store) newest(ctx context.Context, index string) (int64, error) {
 	body := []byte(`{"size":1,"_source":["@timestamp"],"sort":[{"@timestamp":"desc"}]}`)
-	answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + index + "/_search", Body: body})
+	answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + index + "/_search", Body: body,
+		Query: url.Values{cluster.Partial: {"false"}}}) // the newest one may be in a shard that is missing
 	if err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ type scan[T any] struct {
 	stats   *storage.ReadStats
 	hit     func(*fastjson.Value) // if set, gets the document of every row of the next page
 	doubles bool                  // rows that stand there twice come twice
+	told    []string              // warnings that the read has given
 
 	pit     string
 	after   []byte // sort values of the last hit
@@ -124,15 +126,15 @@ func (s *Store) ready(ctx context.Context, tenant string, sig telemetry.Signal, 
 		if err != nil {
 			return err
 		}
-		if missing > 0 && stats != nil {
+		if missing > 0 {
 			warning := fmt.Sprintf("%d bytes of the newest requests are acknowledged and not in Elasticsearch yet: their records are missing", missing)
 			if last := s.lastError(); last != "" {
 				warning += "; the last error was: " + last
 			}
-			stats.Warnings = append(stats.Warnings, warning)
+			warn(stats, warning)
 		}
 	}
-	return s.show(ctx, s.names.stream(sig, tenant))
+	return s.showOrWarn(ctx, s.names.stream(sig, tenant), stats)
 }
 
 // begin makes everything ready. It reports false where nothing can match.
@@ -147,7 +149,7 @@ func (sc *scan[T]) begin(ctx context.Context) (bool, error) {
 	sc.page = min(s.cfg.PageRows, firstPage)
 	if sc.allowed != nil {
 		sc.chosen = map[telemetry.StreamID]bool{}
-		all, err := s.streams.list(ctx, sc.tenant, sc.signal, sc.from, sc.to)
+		all, err := s.streams.list(ctx, sc.tenant, sc.signal, sc.from, sc.to, sc.stats)
 		if err != nil {
 			return false, err
 		}
@@ -177,13 +179,22 @@ func (sc *scan[T]) begin(ctx context.Context) (bool, error) {
 // firstPage is small, since many readers need a few records only.
 const firstPage = 500
 
+// openPIT opens a point in time. Where the cluster refuses that, since shards
+// are missing, the read does without, as a look-up does.
 func (sc *scan[T]) openPIT(ctx context.Context) (bool, error) {
-	body, err := sc.s.es.Do(ctx, cluster.Request{
+	r := cluster.Request{
 		Method: http.MethodPost, Path: "/" + sc.s.names.stream(sc.signal, sc.tenant) + "/_pit", Reads: true,
 		Query: url.Values{"keep_alive": {seconds(time.Duration(sc.s.cfg.KeepAlive))}, "preference": {sc.s.preference()}},
-	})
+	}
+	if sc.s.partialPIT.Load() {
+		r.Query.Set(cluster.Partial, "true")
+	}
+	body, err := sc.s.es.Do(ctx, r)
 	if cluster.IsMissing(err) {
 		return false, nil
+	}
+	if cluster.IsNoShard(err) {
+		return true, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("open a point in time: %w", err)
@@ -229,12 +240,19 @@ func (sc *scan[T]) request() (cluster.Request, error) {
 	if sc.after != nil {
 		q["search_after"] = json.RawMessage(sc.after)
 	}
-	r := cluster.Request{Method: http.MethodPost, Path: "/_search", Reads: true}
+	return sc.search(q)
+}
+
+// search is a request for a search in the point in time, or without one where
+// there is none.
+func (sc *scan[T]) search(q map[string]any) (cluster.Request, error) {
+	r := cluster.Request{Method: http.MethodPost, Path: "/_search", Reads: true, Query: url.Values{cluster.Partial: {"true"}}}
 	if sc.pit != "" {
 		q["pit"] = map[string]any{"id": sc.pit, "keep_alive": seconds(time.Duration(sc.s.cfg.KeepAlive))}
 	} else {
 		r.Path = "/" + sc.s.names.stream(sc.signal, sc.tenant) + "/_search"
-		r.Query = url.Values{"ignore_unavailable": {"true"}}
+		r.Query.Set("ignore_unavailable", "true")
+		r.Query.Set("preference", sc.s.preference())
 	}
 	var err error
 	r.Body, err = json.Marshal(q)
@@ -280,15 +298,13 @@ func (sc *scan[T]) next(ctx context.Context) (rows []T, more bool, err error) {
 
 // incomplete warns of parts that did not answer; where none did it is an error.
 func (sc *scan[T]) incomplete(v *fastjson.Value) error {
-	failed, total := v.GetInt("_shards", "failed"), v.GetInt("_shards", "total")
-	if failed == 0 && !v.GetBool("timed_out") {
-		return nil
+	warning, err := cluster.Missing(v)
+	if err != nil {
+		return fmt.Errorf("search %s: %w", sc.signal, err)
 	}
-	why := string(v.GetStringBytes("_shards", "failures", "0", "reason", "reason"))
-	if failed == total && failed > 0 {
-		return fmt.Errorf("search %s: none of %d shards answered: %s", sc.signal, total, why)
+	if warning != "" {
+		sc.warnOnce(warning)
 	}
-	sc.stats.Warnings = append(sc.stats.Warnings, fmt.Sprintf("%d of %d shards of Elasticsearch did not answer, what they hold is missing: %s", failed, total, why))
 	return nil
 }
 
@@ -340,13 +356,13 @@ func (sc *scan[T]) wants(st *telemetry.Stream) bool {
 	return ok
 }
 
+// warnOnce warns once in a read. Another one with the same stats says it again:
+// who keeps answers looks for whether a read has added a warning.
 func (sc *scan[T]) warnOnce(w string) {
-	for _, have := range sc.stats.Warnings {
-		if have == w {
-			return
-		}
+	if !slices.Contains(sc.told, w) {
+		sc.told = append(sc.told, w)
+		warn(sc.stats, w)
 	}
-	sc.stats.Warnings = append(sc.stats.Warnings, w)
 }
 
 func (sc *scan[T]) streamsOf(ctx context.Context, hits []*fastjson.Value) (map[string]*telemetry.Stream, error) {
@@ -358,7 +374,7 @@ func (sc *scan[T]) streamsOf(ctx context.Context, hits []*fastjson.Value) (map[s
 			terms = append(terms, string(t))
 		}
 	}
-	return sc.s.streams.find(ctx, terms)
+	return sc.s.streams.find(ctx, terms, sc.stats)
 }
 
 // Tenants implements storage.Reader.

@@ -33,6 +33,10 @@ const (
 	minMinor = 12
 )
 
+// From version partialPITMajor.partialPITMinor on a point in time is opened over
+// the shards that are there. Older ones refuse that, and the parameter.
+const partialPITMajor, partialPITMinor = 8, 16
+
 // prepare makes the cluster ready: it checks the version, puts templates and
 // policies, and rolls over what has older mappings. It runs until it has
 // succeeded once.
@@ -80,6 +84,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	if err := errors.Join(err1, err2); err != nil {
 		return fmt.Errorf("read elasticsearch's version %q: %w", info.Version.Number, err)
 	}
+	s.partialPIT.Store(major > partialPITMajor || major == partialPITMajor && minor >= partialPITMinor)
 	if major < minMajor || major == minMajor && minor < minMinor {
 		return fmt.Errorf("elasticsearch is version %s; clew needs %d.%d or newer: upgrade the cluster", info.Version.Number, minMajor, minMinor)
 	}

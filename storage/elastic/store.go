@@ -67,6 +67,8 @@ type Store struct {
 	prepared  atomic.Bool
 	preparing sync.Mutex
 	ilm       atomic.Bool
+	// partialPIT is set where a point in time may lack shards.
+	partialPIT atomic.Bool
 
 	background context.Context
 	cancel     context.CancelFunc

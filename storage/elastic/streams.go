@@ -14,6 +14,7 @@ import (
 	"github.com/valyala/fastjson"
 	"github.com/zeebo/xxh3"
 
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/elastic/document"
 	"github.com/clewhq/clew/storage/elastic/search"
@@ -125,18 +126,33 @@ func (c *catalog) parse(src *fastjson.Value) (*telemetry.Stream, error) {
 }
 
 // list returns the streams of a tenant and signal that have records on the
-// days of a range.
-func (c *catalog) list(ctx context.Context, tenant string, sig telemetry.Signal, from, to int64) ([]*telemetry.Stream, error) {
+// days of a range. Where a part of the index is missing there may be others
+// among them, that this process has seen before.
+func (c *catalog) list(ctx context.Context, tenant string, sig telemetry.Signal, from, to int64, stats *storage.ReadStats) ([]*telemetry.Stream, error) {
 	days := map[string]any{"gte": dayOf(from)}
 	if to != 0 {
 		days["lte"] = dayOf(to)
 	}
 	filter := []any{search.Term("tenant", tenant), search.Term("signal", string(sig)), search.Range("day", days)}
-	return c.search(ctx, filter)
+	found, whole, err := c.search(ctx, filter, stats)
+	if err != nil || whole {
+		return found, err
+	}
+	there := map[telemetry.StreamID]bool{}
+	for _, st := range found {
+		there[st.ID] = true
+	}
+	c.byTerm.Range(func(_, seen any) bool {
+		if st := seen.(*telemetry.Stream); !there[st.ID] {
+			found = append(found, st)
+		}
+		return true
+	})
+	return found, nil
 }
 
 // find returns streams by their terms.
-func (c *catalog) find(ctx context.Context, terms []string) (map[string]*telemetry.Stream, error) {
+func (c *catalog) find(ctx context.Context, terms []string, stats *storage.ReadStats) (map[string]*telemetry.Stream, error) {
 	out := make(map[string]*telemetry.Stream, len(terms))
 	var missing []string
 	for _, t := range terms {
@@ -149,7 +165,7 @@ func (c *catalog) find(ctx context.Context, terms []string) (map[string]*telemet
 	if len(missing) == 0 {
 		return out, nil
 	}
-	found, err := c.search(ctx, []any{map[string]any{"terms": map[string]any{"stream": missing}}})
+	found, _, err := c.search(ctx, []any{map[string]any{"terms": map[string]any{"stream": missing}}}, stats)
 	for _, st := range found {
 		out[document.StreamTerm(st.ID)] = st
 	}
@@ -159,13 +175,14 @@ func (c *catalog) find(ctx context.Context, terms []string) (map[string]*telemet
 // catalogPage is how many streams are read at once.
 const catalogPage = 1000
 
-// search returns each stream that the filter finds once.
-func (c *catalog) search(ctx context.Context, filter []any) ([]*telemetry.Stream, error) {
+// search returns each stream that the filter finds once, and whether no part
+// of the index is missing.
+func (c *catalog) search(ctx context.Context, filter []any, stats *storage.ReadStats) (out []*telemetry.Stream, whole bool, err error) {
 	s := c.store
-	if err := s.showCatalog(ctx); err != nil {
-		return nil, err
+	if err := s.showCatalog(ctx, stats); err != nil {
+		return nil, false, err
 	}
-	var out []*telemetry.Stream
+	whole = true
 	var after json.RawMessage
 	for {
 		q := map[string]any{
@@ -175,36 +192,54 @@ func (c *catalog) search(ctx context.Context, filter []any) ([]*telemetry.Stream
 		if after != nil {
 			q["search_after"] = after
 		}
-		body, err := json.Marshal(q)
-		if err != nil {
-			return nil, err
+		v, err := c.page(ctx, q)
+		if cluster.IsNoShard(err) {
+			warn(stats, "what resources and scopes stand in "+s.names.streams("*")+" is missing: "+err.Error())
+			return out, false, nil
 		}
-		answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + s.names.streams("*") + "/_search", Body: body, Reads: true,
-			Query: url.Values{"ignore_unavailable": {"true"}, "allow_no_indices": {"true"}, "allow_partial_search_results": {"false"}}})
 		if err != nil {
-			return nil, fmt.Errorf("look for streams: %w", err)
+			return nil, false, fmt.Errorf("look for streams: %w", err)
 		}
-		v, err := fastjson.ParseBytes(answer)
+		warning, err := cluster.Missing(v)
 		if err != nil {
-			return nil, fmt.Errorf("look for streams: %w", err)
+			return nil, false, fmt.Errorf("look for streams: %w", err)
+		}
+		if warning != "" && whole {
+			whole = false
+			warn(stats, "resources and scopes are missing: "+warning)
 		}
 		hits := v.GetArray("hits", "hits")
 		for _, h := range hits {
 			st, err := c.parse(h.Get("_source"))
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			out = append(out, st)
 		}
 		if len(hits) < catalogPage {
-			return out, nil
+			return out, whole, nil
 		}
 		after = hits[len(hits)-1].Get("sort").MarshalTo(nil)
 	}
 }
 
+// page asks for some streams.
+func (c *catalog) page(ctx context.Context, q map[string]any) (*fastjson.Value, error) {
+	body, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	s := c.store
+	answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + s.names.streams("*") + "/_search", Body: body, Reads: true,
+		Query: url.Values{"ignore_unavailable": {"true"}, "allow_no_indices": {"true"}, "preference": {s.preference()}, cluster.Partial: {"true"}}})
+	if err != nil {
+		return nil, err
+	}
+	return fastjson.ParseBytes(answer)
+}
+
 // showCatalog refreshes the months that were written to.
-func (s *Store) showCatalog(ctx context.Context) error {
+func (s *Store) showCatalog(ctx context.Context, stats *storage.ReadStats) error {
 	s.fresh.mu.Lock()
 	var months []string
 	for index := range s.fresh.written {
@@ -214,7 +249,7 @@ func (s *Store) showCatalog(ctx context.Context) error {
 	}
 	s.fresh.mu.Unlock()
 	for _, m := range months {
-		if err := s.show(ctx, m); err != nil {
+		if err := s.showOrWarn(ctx, m, stats); err != nil {
 			return err
 		}
 	}

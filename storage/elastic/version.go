@@ -61,8 +61,11 @@ func (s *Store) version(ctx context.Context, tenant string, sig telemetry.Signal
 	}
 	answer, err := s.es.Do(ctx, cluster.Request{
 		Method: http.MethodPost, Path: "/" + s.names.stream(sig, tenant) + "/_search", Body: body, Reads: true,
-		Query: url.Values{"ignore_unavailable": {"true"}, "preference": {s.preference()}},
+		Query: url.Values{"ignore_unavailable": {"true"}, "preference": {s.preference()}, cluster.Partial: {"true"}},
 	})
+	if cluster.IsNoShard(err) {
+		return storage.Version{}, nil
+	}
 	if err != nil {
 		return storage.Version{}, fmt.Errorf("tell the version of %s: %w", sig, err)
 	}
@@ -70,8 +73,8 @@ func (s *Store) version(ctx context.Context, tenant string, sig telemetry.Signal
 	if err != nil {
 		return storage.Version{}, fmt.Errorf("tell the version of %s: %w", sig, err)
 	}
-	if v.GetInt("_shards", "failed") > 0 || v.GetBool("timed_out") {
-		return storage.Version{}, nil
+	if warning, err := cluster.Missing(v); warning != "" || err != nil {
+		return storage.Version{}, nil // nobody can tell; the read will say why
 	}
 	state := fmt.Sprintf("%s %d %v %v", v.GetStringBytes("hits", "total", "relation"), v.GetInt64("hits", "total", "value"),
 		v.GetFloat64("aggregations", "last", "value"), v.GetFloat64("aggregations", "bytes", "value"))

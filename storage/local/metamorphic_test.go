@@ -305,7 +305,7 @@ func (m *metaTest) spanAnswer(s *Store, q storage.SpanQuery) string {
 func (m *metaTest) streamAnswer(s *Store, tenant string) string {
 	var b strings.Builder
 	for _, sig := range []telemetry.Signal{telemetry.Logs, telemetry.Traces} {
-		list, err := s.Streams(context.Background(), tenant, sig, 0, 0)
+		list, err := s.Streams(context.Background(), tenant, sig, 0, 0, nil)
 		m.must(err)
 		for _, st := range list {
 			fmt.Fprintf(&b, "%s %x %d %d to %d\n", sig, st.Stream.ID, st.Records, st.First, st.Last)

@@ -206,7 +206,7 @@ func TestLookUpFetchesLittle(t *testing.T) {
 		t.Errorf("after a restart: %d spans, %d requests", n, requests)
 	}
 	before := a.s3.Requests(http.MethodGet)
-	if list, err := a.s.Streams(context.Background(), tenantA, telemetry.Logs, 0, 0); err != nil || len(list) == 0 || a.s3.Requests(http.MethodGet) != before {
+	if list, err := a.s.Streams(context.Background(), tenantA, telemetry.Logs, 0, 0, nil); err != nil || len(list) == 0 || a.s3.Requests(http.MethodGet) != before {
 		t.Errorf("streams: %d, %v; they stand in the indexes", len(list), err)
 	}
 }

@@ -169,7 +169,7 @@ func TestSlowIndexes(t *testing.T) {
 	list := func(ctx context.Context) chan error {
 		out := make(chan error)
 		go func() {
-			_, err := a.s.Streams(ctx, tenantA, telemetry.Logs, 0, 0)
+			_, err := a.s.Streams(ctx, tenantA, telemetry.Logs, 0, 0, nil)
 			out <- err
 		}()
 		return out

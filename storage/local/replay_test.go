@@ -32,7 +32,7 @@ func fillWAL(t *testing.T, fs vfs.FS, cfg Config, rounds int, batches []*telemet
 
 func records(t *testing.T, s *Store, tenant string) (n int64) {
 	t.Helper()
-	list, err := s.Streams(context.Background(), tenant, telemetry.Logs, 0, 0)
+	list, err := s.Streams(context.Background(), tenant, telemetry.Logs, 0, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // Streams implements storage.Reader.
-func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
+func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal, from, to int64, stats *storage.ReadStats) ([]storage.StreamInfo, error) {
 	leave, err := s.enter()
 	if err != nil {
 		return nil, err
@@ -22,14 +22,14 @@ func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal
 	defer leave()
 	switch sig {
 	case telemetry.Logs:
-		return streams(ctx, s, s.logs, tenant, from, to)
+		return streams(ctx, s, s.logs, tenant, from, to, stats)
 	case telemetry.Traces:
-		return streams(ctx, s, s.spans, tenant, from, to)
+		return streams(ctx, s, s.spans, tenant, from, to, stats)
 	}
 	return nil, nil
 }
 
-func streams[T any](ctx context.Context, s *Store, sig *signal[T], tenant string, from, to int64) ([]storage.StreamInfo, error) {
+func streams[T any](ctx context.Context, s *Store, sig *signal[T], tenant string, from, to int64, stats *storage.ReadStats) ([]storage.StreamInfo, error) {
 	v := snapshot(s, sig, tenant, from, to)
 	defer v.release()
 	sum := map[telemetry.StreamID]*storage.StreamInfo{}
@@ -57,7 +57,7 @@ func streams[T any](ctx context.Context, s *Store, sig *signal[T], tenant string
 		}
 		r, err := h.open(ctx)
 		if err != nil {
-			warn(ctx, s, h, nil, err)
+			warn(ctx, s, h, stats, err)
 			continue
 		}
 		for _, st := range r.Streams() {

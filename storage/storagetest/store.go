@@ -15,7 +15,7 @@ import (
 func streams(t *testing.T, s storage.Store) {
 	g := NewGen(21)
 	all := fill(t, s, g, 5, 100)
-	got, err := s.Streams(context.Background(), Tenant, telemetry.Logs, 0, 0)
+	got, err := s.Streams(context.Background(), Tenant, telemetry.Logs, 0, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,10 +38,10 @@ func streams(t *testing.T, s storage.Store) {
 			t.Error(d)
 		}
 	}
-	if got, err := s.Streams(context.Background(), Tenant, telemetry.Logs, 1, 2); err != nil || len(got) != 0 {
+	if got, err := s.Streams(context.Background(), Tenant, telemetry.Logs, 1, 2, nil); err != nil || len(got) != 0 {
 		t.Errorf("streams of a time without any: %v, %v", got, err)
 	}
-	if got, err := s.Streams(context.Background(), Tenant, telemetry.Traces, 0, 0); err != nil || len(got) != 0 {
+	if got, err := s.Streams(context.Background(), Tenant, telemetry.Traces, 0, 0, nil); err != nil || len(got) != 0 {
 		t.Errorf("streams of a signal without any: %v, %v", got, err)
 	}
 }

@@ -3,7 +3,6 @@ package jaeger
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -87,7 +86,7 @@ func (a *API) callTrace(ctx context.Context, req []byte, send func([]byte) error
 		return err
 	}
 	if t == nil {
-		return &status.Error{Code: http.StatusNotFound, Err: errors.New("trace not found")}
+		return status.NotFound("trace not found", warnings)
 	}
 	status.Warn(ctx, warnings)
 	return sendTrace(t, send)
@@ -212,10 +211,11 @@ func nanoseconds(b []byte) (int64, error) {
 }
 
 func (a *API) callServices(ctx context.Context, _ []byte, send func([]byte) error) error {
-	names, err := a.Engine.Services(ctx, tenant.From(ctx))
+	names, warnings, err := a.Engine.Services(ctx, tenant.From(ctx))
 	if err != nil {
 		return err
 	}
+	status.Warn(ctx, warnings)
 	var msg []byte
 	for _, name := range names {
 		msg = protowire.AppendString(protowire.AppendTag(msg, 1, protowire.BytesType), name)

@@ -15,8 +15,8 @@ import (
 )
 
 func (a *API) services(r *http.Request) (any, int, []string, error) {
-	names, err := a.Engine.Services(r.Context(), tenant.From(r.Context()))
-	return names, len(names), nil, err
+	names, warnings, err := a.Engine.Services(r.Context(), tenant.From(r.Context()))
+	return names, len(names), warnings, err
 }
 
 func (a *API) serviceOperations(r *http.Request) (any, int, []string, error) {
@@ -63,7 +63,7 @@ func (a *API) trace(r *http.Request) (any, int, []string, error) {
 		return nil, 0, nil, err
 	}
 	if t == nil {
-		return nil, 0, nil, &status.Error{Code: http.StatusNotFound, Err: errors.New("trace not found")}
+		return nil, 0, nil, status.NotFound("trace not found", warnings)
 	}
 	return []trace{newTrace(t)}, 1, warnings, nil
 }

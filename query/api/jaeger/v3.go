@@ -2,7 +2,6 @@ package jaeger
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -44,8 +43,8 @@ func (a *API) registerV3(mux *http.ServeMux) {
 }
 
 func (a *API) servicesV3(r *http.Request) (any, []string, error) {
-	names, err := a.Engine.Services(r.Context(), tenant.From(r.Context()))
-	return map[string]any{"services": names}, nil, err
+	names, warnings, err := a.Engine.Services(r.Context(), tenant.From(r.Context()))
+	return map[string]any{"services": names}, warnings, err
 }
 
 func (a *API) operationsV3(r *http.Request) (any, []string, error) {
@@ -98,7 +97,7 @@ func (a *API) traceV3(r *http.Request) (any, []string, error) {
 		return nil, nil, err
 	}
 	if t == nil {
-		return nil, nil, &status.Error{Code: http.StatusNotFound, Err: errors.New("trace not found")}
+		return nil, nil, status.NotFound("trace not found", warnings)
 	}
 	out, err := otlpResult([]*traceql.Trace{t})
 	return out, warnings, err

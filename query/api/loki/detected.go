@@ -22,7 +22,7 @@ var idValue = regexp.MustCompile(`^([0-9]+|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-f
 var alwaysDetected = []string{"cluster", "namespace", "instance", "pod", "service_name"}
 
 func (a *API) detectedLabels(w http.ResponseWriter, r *http.Request) {
-	streams, err := a.selected(r)
+	streams, warnings, err := a.selected(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -47,6 +47,7 @@ func (a *API) detectedLabels(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	slices.SortFunc(out, func(x, y detected) int { return strings.Compare(x.Label, y.Label) })
+	warn(w, warnings)
 	writeJSON(w, map[string]any{"detectedLabels": out})
 }
 

@@ -19,6 +19,17 @@ func writeJSON(w http.ResponseWriter, v any) {
 	encode(w, v)
 }
 
+// warningHeader is the same in the APIs of traces.
+const warningHeader = "X-Clew-Warning"
+
+// warn says in headers what is missing of an answer whose message has no place
+// for it.
+func warn(w http.ResponseWriter, warnings []string) {
+	for _, text := range warnings {
+		w.Header().Add(warningHeader, text)
+	}
+}
+
 // encode writes v and leaves <, > and & as they are: queries are full of them.
 func encode(w http.ResponseWriter, v any) {
 	enc := json.NewEncoder(w)

@@ -26,7 +26,7 @@ func (a *API) indexStats(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	streams, err := a.selected(r)
+	streams, warnings, err := a.selected(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -37,6 +37,7 @@ func (a *API) indexStats(w http.ResponseWriter, r *http.Request) {
 		bytes += s.bytes
 		entries += s.records
 	}
+	warn(w, warnings)
 	writeJSON(w, map[string]int64{"streams": int64(len(streams)), "chunks": chunks, "bytes": bytes, "entries": entries})
 }
 
@@ -113,7 +114,7 @@ func (a *API) volume(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	streams, err := a.streams(r, v.start, v.end, v.matchers)
+	streams, warnings, err := a.streams(r, v.start, v.end, v.matchers)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -144,7 +145,7 @@ func (a *API) volume(w http.ResponseWriter, r *http.Request) {
 			"value":  []any{float64(v.end/int64(time.Millisecond)) / 1000, strconv.FormatInt(g.bytes, 10)},
 		})
 	}
-	writeJSON(w, map[string]any{"status": "success", "data": map[string]any{"resultType": "vector", "result": result, "stats": statsOf(logql.Stats{})}})
+	writeJSON(w, succeeded(map[string]any{"resultType": "vector", "result": result, "stats": statsOf(logql.Stats{})}, warnings))
 }
 
 // volumeRange sums up the bytes of lines by labels for every step; it reads

@@ -7,6 +7,7 @@ import (
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/query/logql/entry"
 	"github.com/clewhq/clew/query/logql/syntax"
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -36,11 +37,13 @@ func (a *API) selector(r *http.Request, name string) ([]*syntax.Matcher, error) 
 }
 
 // streams lists the streams that any of the selectors matches, those of equal
-// labels put together, in the order of their labels. No selector is all.
-func (a *API) streams(r *http.Request, start, end int64, selectors ...[]*syntax.Matcher) ([]*lokiStream, error) {
-	infos, err := a.reader.Streams(r.Context(), tenant.From(r.Context()), telemetry.Logs, max(start, 0), max(end, 1))
+// labels put together, in the order of their labels, and what is missing of the
+// list. No selector is all.
+func (a *API) streams(r *http.Request, start, end int64, selectors ...[]*syntax.Matcher) ([]*lokiStream, []string, error) {
+	var stats storage.ReadStats
+	infos, err := a.reader.Streams(r.Context(), tenant.From(r.Context()), telemetry.Logs, max(start, 0), max(end, 1), &stats)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	index := map[string]*lokiStream{}
 	out := []*lokiStream{}
@@ -62,7 +65,7 @@ func (a *API) streams(r *http.Request, start, end int64, selectors ...[]*syntax.
 	slices.SortFunc(out, func(x, y *lokiStream) int {
 		return slices.CompareFunc(x.view.Labels, y.view.Labels, compareLabels)
 	})
-	return out, nil
+	return out, stats.Warnings, nil
 }
 
 func compareLabels(x, y entry.Label) int {
@@ -89,36 +92,43 @@ func matchesAny(v *entry.Stream, selectors [][]*syntax.Matcher) bool {
 }
 
 // selected reads the range and the selector in query, and lists the streams.
-func (a *API) selected(r *http.Request) ([]*lokiStream, error) {
+func (a *API) selected(r *http.Request) ([]*lokiStream, []string, error) {
 	start, end, err := a.rangeParams(r, a.cfg.LabelsRange)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	m, err := a.selector(r, "query")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return a.streams(r, start, end, m)
 }
 
 // values answers with a sorted list, and says so where it had to be cut.
-func (a *API) values(w http.ResponseWriter, set map[string]struct{}) {
+func (a *API) values(w http.ResponseWriter, set map[string]struct{}, warnings []string) {
 	list := make([]string, 0, len(set))
 	for v := range set {
 		list = append(list, v)
 	}
 	slices.Sort(list)
-	body := map[string]any{"status": "success"}
 	if len(list) > a.cfg.MaxValues {
 		list = list[:a.cfg.MaxValues]
-		body["warnings"] = []string{cutWarning(a.cfg.MaxValues)}
+		warnings = append(warnings, cutWarning(a.cfg.MaxValues))
 	}
-	body["data"] = list
-	writeJSON(w, body)
+	writeJSON(w, succeeded(list, warnings))
+}
+
+// succeeded is an answer that says what is missing of it.
+func succeeded(data any, warnings []string) map[string]any {
+	body := map[string]any{"status": "success", "data": data}
+	if len(warnings) > 0 {
+		body["warnings"] = warnings
+	}
+	return body
 }
 
 func (a *API) labels(w http.ResponseWriter, r *http.Request) {
-	streams, err := a.selected(r)
+	streams, warnings, err := a.selected(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -129,12 +139,12 @@ func (a *API) labels(w http.ResponseWriter, r *http.Request) {
 			set[l.Name] = struct{}{}
 		}
 	}
-	a.values(w, set)
+	a.values(w, set, warnings)
 }
 
 func (a *API) labelValues(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name") // any name may be asked for; no stream has an odd one
-	streams, err := a.selected(r)
+	streams, warnings, err := a.selected(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -145,7 +155,7 @@ func (a *API) labelValues(w http.ResponseWriter, r *http.Request) {
 			set[v] = struct{}{}
 		}
 	}
-	a.values(w, set)
+	a.values(w, set, warnings)
 }
 
 func (a *API) series(w http.ResponseWriter, r *http.Request) {
@@ -165,22 +175,20 @@ func (a *API) series(w http.ResponseWriter, r *http.Request) {
 			selectors = append(selectors, m)
 		}
 	}
-	streams, err := a.streams(r, start, end, selectors...)
+	streams, warnings, err := a.streams(r, start, end, selectors...)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	body := map[string]any{"status": "success"}
 	if len(streams) > a.cfg.MaxValues {
 		streams = streams[:a.cfg.MaxValues]
-		body["warnings"] = []string{cutWarning(a.cfg.MaxValues)}
+		warnings = append(warnings, cutWarning(a.cfg.MaxValues))
 	}
 	data := make([]map[string]string, len(streams))
 	for i, s := range streams {
 		data[i] = labelMap(s.view.Labels)
 	}
-	body["data"] = data
-	writeJSON(w, body)
+	writeJSON(w, succeeded(data, warnings))
 }
 
 func labelMap(labels []entry.Label) map[string]string {

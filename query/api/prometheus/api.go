@@ -48,8 +48,9 @@ type Deps struct {
 	// seen by every query, or nil.
 	Extra func(tenant string) promstorage.Queryable
 	// Reporters returns those who sent a tenant other things than metrics
-	// since a time; nil for none. Who sends metrics is found by itself.
-	Reporters func(ctx context.Context, tenant string, since time.Time) ([]Reporter, error)
+	// since a time, and what is missing of the list; nil for none. Who sends
+	// metrics is found by itself.
+	Reporters func(ctx context.Context, tenant string, since time.Time) ([]Reporter, []string, error)
 	// Now is the clock; nil for the system's.
 	Now func() time.Time
 	// ConfigYAML is what /status/config shows: no secrets, please.

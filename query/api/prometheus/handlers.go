@@ -28,10 +28,12 @@ type response struct {
 	Data      any    `json:"data,omitempty"`
 	ErrorType string `json:"errorType,omitempty"`
 	Error     string `json:"error,omitempty"`
+	// Warnings say what is missing of the data.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
-func respond(w http.ResponseWriter, data any) {
-	writeJSON(w, http.StatusOK, response{Status: "success", Data: data})
+func respond(w http.ResponseWriter, data any, warnings ...string) {
+	writeJSON(w, http.StatusOK, response{Status: "success", Data: data, Warnings: warnings})
 }
 
 func respondError(w http.ResponseWriter, code int, errorType, message string) {

@@ -69,7 +69,7 @@ func (a *API) targets(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("invalid parameter %q: want active, dropped or any, got %q", "state", state))
 		return
 	}
-	reporters, err := a.reporters(r.Context())
+	reporters, warnings, err := a.reporters(r.Context())
 	if err != nil {
 		respondStoreError(w, err)
 		return
@@ -80,12 +80,12 @@ func (a *API) targets(w http.ResponseWriter, r *http.Request) {
 			out.Active = append(out.Active, a.target(&rep, now))
 		}
 	}
-	respond(w, out)
+	respond(w, out, warnings...)
 }
 
 // scrapePools answers with the jobs of those who report.
 func (a *API) scrapePools(w http.ResponseWriter, r *http.Request) {
-	reporters, err := a.reporters(r.Context())
+	reporters, warnings, err := a.reporters(r.Context())
 	if err != nil {
 		respondStoreError(w, err)
 		return
@@ -95,7 +95,7 @@ func (a *API) scrapePools(w http.ResponseWriter, r *http.Request) {
 		pools = append(pools, rep.Job)
 	}
 	slices.Sort(pools)
-	respond(w, map[string]any{"scrapePools": slices.Compact(pools)})
+	respond(w, map[string]any{"scrapePools": slices.Compact(pools)}, warnings...)
 }
 
 // target shows a reporter in the form of a target.
@@ -122,27 +122,27 @@ func (a *API) target(r *Reporter, now time.Time) activeTarget {
 }
 
 // reporters lists who reported within the window, by job and instance, each
-// once, whatever it sends.
-func (a *API) reporters(ctx context.Context) ([]Reporter, error) {
+// once, whatever it sends, and what is missing of the list.
+func (a *API) reporters(ctx context.Context) (_ []Reporter, warnings []string, _ error) {
 	name := tenant.From(ctx)
 	m, err := a.deps.Metrics.Tenant(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now := a.now()
 	since := now.Add(-time.Duration(a.cfg.TargetWindow))
 	all, err := metricReporters(ctx, m, since, now)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if a.deps.Reporters != nil {
-		others, err := a.deps.Reporters(ctx, name, since)
+		others, missing, err := a.deps.Reporters(ctx, name, since)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		all = append(all, others...)
+		all, warnings = append(all, others...), missing
 	}
-	return joinReporters(all, since), nil
+	return joinReporters(all, since), warnings, nil
 }
 
 // joinReporters makes one of all that have the same job and instance, and

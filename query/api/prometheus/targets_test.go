@@ -21,7 +21,7 @@ func TestTargets(t *testing.T) {
 	now := start.Add(30 * time.Minute)
 	h := serve(t, func(_ *Config, d *Deps) {
 		d.Now = func() time.Time { return now }
-		d.Reporters = func(_ context.Context, name string, since time.Time) ([]Reporter, error) {
+		d.Reporters = func(_ context.Context, name string, since time.Time) ([]Reporter, []string, error) {
 			if name != tenant.Anonymous || !since.Equal(now.Add(-time.Hour)) {
 				t.Errorf("asked for %s since %v", name, since)
 			}
@@ -30,7 +30,7 @@ func TestTargets(t *testing.T) {
 				{Job: "shop/cart", Instance: "pod-1", Signals: []string{"logs"}, LastSeen: now.Add(-time.Hour)},
 				{Job: "batch", Signals: []string{"logs"}, LastSeen: now.Add(-6 * time.Minute)},
 				{Job: "gone", Signals: []string{"logs"}, LastSeen: now.Add(-61 * time.Minute)},
-			}, nil
+			}, []string{"some are missing"}, nil
 		}
 	})
 	m, err := h.store.Tenant(tenant.Anonymous)
@@ -103,11 +103,16 @@ func TestTargets(t *testing.T) {
 	if d := cmp.Diff(map[string]any{"scrapePools": []any{"batch", "host", "node", "shop/cart"}}, answer["data"]); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	if d := cmp.Diff([]any{"some are missing"}, answer["warnings"]); d != "" {
+		t.Errorf("warnings (-want +got):\n%s", d)
+	}
 }
 
 func TestTargetsFail(t *testing.T) {
 	h := serve(t, func(_ *Config, d *Deps) {
-		d.Reporters = func(context.Context, string, time.Time) ([]Reporter, error) { return nil, errors.New("no records") }
+		d.Reporters = func(context.Context, string, time.Time) ([]Reporter, []string, error) {
+			return nil, nil, errors.New("no records")
+		}
 	})
 	for _, path := range []string{"/targets", "/scrape_pools"} {
 		if code, answer := h.ask(t, "GET", path, nil); code != http.StatusInternalServerError || answer["error"] != "no records" {

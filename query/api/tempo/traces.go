@@ -40,7 +40,7 @@ func (a *API) lookup(r *http.Request) (*foundTrace, error) {
 		return nil, err
 	}
 	if t == nil {
-		return nil, &status.Error{Code: http.StatusNotFound, Err: fmt.Errorf("trace %s not found", id)}
+		return nil, status.NotFound(fmt.Sprintf("trace %s not found", id), warnings)
 	}
 	found := &foundTrace{stats: stats, warnings: warnings}
 	spans := t.Spans

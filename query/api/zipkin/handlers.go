@@ -17,8 +17,8 @@ import (
 )
 
 func (a *API) services(r *http.Request) (any, []string, error) {
-	names, err := a.Engine.Services(r.Context(), tenant.From(r.Context()))
-	return names, nil, err
+	names, warnings, err := a.Engine.Services(r.Context(), tenant.From(r.Context()))
+	return names, warnings, err
 }
 
 func serviceParam(r *http.Request) (string, error) {
@@ -72,7 +72,7 @@ func (a *API) findTrace(r *http.Request, raw string) ([]span, []string, error) {
 	}
 	t, _, warnings, err := a.Engine.Trace(r.Context(), tenant.From(r.Context()), id)
 	if err != nil || t == nil {
-		return nil, nil, err
+		return nil, warnings, err
 	}
 	return convert(t), warnings, nil
 }
@@ -80,7 +80,7 @@ func (a *API) findTrace(r *http.Request, raw string) ([]span, []string, error) {
 func (a *API) trace(r *http.Request) (any, []string, error) {
 	spans, warnings, err := a.findTrace(r, r.PathValue("id"))
 	if err == nil && spans == nil {
-		err = &status.Error{Code: http.StatusNotFound, Err: errors.New(r.PathValue("id") + " not found")}
+		err = status.NotFound(r.PathValue("id")+" not found", warnings)
 	}
 	return spans, warnings, err
 }

@@ -116,7 +116,10 @@ func deliver[T any](ctx context.Context, s *Store, stats *storage.ReadStats, out
 }
 
 // Streams implements storage.Reader.
-func (s *Store) Streams(_ context.Context, tenant string, signal telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
+func (s *Store) Streams(_ context.Context, tenant string, signal telemetry.Signal, from, to int64, stats *storage.ReadStats) ([]storage.StreamInfo, error) {
+	if stats != nil {
+		stats.Warnings = append(stats.Warnings, s.Warnings...)
+	}
 	byID := map[telemetry.StreamID]*storage.StreamInfo{}
 	see := func(st *telemetry.Stream, t int64) {
 		if st == nil || !within(t, from, to) {

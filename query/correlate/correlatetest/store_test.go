@@ -48,7 +48,7 @@ func TestStoreKeepsTheContract(t *testing.T) {
 	if tenants, err := s.Tenants(ctx); err != nil || !slices.Equal(tenants, []string{"acme"}) {
 		t.Errorf("tenants %v, %v", tenants, err)
 	}
-	if streams, err := s.Streams(ctx, "acme", telemetry.Logs, 0, 0); err != nil || len(streams) != 4 {
+	if streams, err := s.Streams(ctx, "acme", telemetry.Logs, 0, 0, nil); err != nil || len(streams) != 4 {
 		t.Errorf("%d log streams, %v", len(streams), err)
 	}
 	canceled, cancel := context.WithCancel(ctx)

@@ -119,7 +119,7 @@ func (m *Memory) trim(c storage.Columns, l telemetry.Log) telemetry.Log {
 }
 
 // Streams implements storage.Reader.
-func (m *Memory) Streams(_ context.Context, _ string, _ telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
+func (m *Memory) Streams(_ context.Context, _ string, _ telemetry.Signal, from, to int64, _ *storage.ReadStats) ([]storage.StreamInfo, error) {
 	index := map[telemetry.StreamID]int{}
 	var out []storage.StreamInfo
 	for i := range m.logs {

@@ -54,7 +54,9 @@ func (l *look) events(ctx context.Context) error {
 // troubles adds the events up that have somebody to blame.
 func (l *look) troubles(ctx context.Context) (map[kubernetes.Event]*trouble, error) {
 	found, left := map[kubernetes.Event]*trouble{}, l.cfg.MaxEvents
-	q := storage.LogQuery{Tenant: l.Tenant, From: l.From, To: l.To, Columns: storage.ColBody | storage.ColAttrs, Stream: kubernetes.MayHoldEvents}
+	var stats storage.ReadStats
+	defer func() { l.lacks(&stats) }()
+	q := storage.LogQuery{Tenant: l.Tenant, From: l.From, To: l.To, Columns: storage.ColBody | storage.ColAttrs, Stream: kubernetes.MayHoldEvents, Stats: &stats}
 	for batch, err := range l.records.Logs(ctx, q) {
 		if errors.Is(err, storage.ErrBudget) {
 			return found, err

@@ -71,10 +71,12 @@ func (j *Judge) Look(ctx context.Context, q Question) (*Findings, error) {
 		l.warn(err)
 	}
 	for _, signal := range []telemetry.Signal{telemetry.Logs, telemetry.Traces} {
-		streams, err := j.records.Streams(ctx, q.Tenant, signal, q.From, q.To)
+		var stats storage.ReadStats
+		streams, err := j.records.Streams(ctx, q.Tenant, signal, q.From, q.To, &stats)
 		if err != nil {
 			l.warn(fmt.Errorf("list streams: %w", err))
 		}
+		l.lacks(&stats)
 		l.subjects.addStreams(streams)
 	}
 	steps := []func(context.Context) error{l.events}
@@ -113,6 +115,13 @@ func (l *look) open(metrics func(tenant string) (promstorage.Queryable, error)) 
 func (l *look) warn(err error) {
 	if text := err.Error(); !errors.Is(err, context.Canceled) && !slices.Contains(l.found.Warnings, text) {
 		l.found.Warnings = append(l.found.Warnings, text)
+	}
+}
+
+// lacks warns of what a read is missing.
+func (l *look) lacks(stats *storage.ReadStats) {
+	for _, w := range stats.Warnings {
+		l.warn(errors.New(w))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/clewhq/clew/query/traceql"
 	"github.com/clewhq/clew/query/traceql/syntax"
@@ -34,6 +35,15 @@ func (e *Error) Unwrap() error { return e.Err }
 // BadRequest is an error of the caller's.
 func BadRequest(format string, args ...any) error {
 	return &Error{http.StatusBadRequest, fmt.Errorf(format, args...)}
+}
+
+// NotFound says that there is nothing, or, where parts of the store did not
+// answer, that nobody can say: then asking again later may find it.
+func NotFound(what string, missing []string) error {
+	if len(missing) == 0 {
+		return &Error{http.StatusNotFound, errors.New(what)}
+	}
+	return &Error{http.StatusServiceUnavailable, fmt.Errorf("%s, but not all that is stored could be read: %s", what, strings.Join(missing, "; "))}
 }
 
 // Of maps an error to its HTTP status. What it does not know is the server's

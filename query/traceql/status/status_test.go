@@ -19,6 +19,17 @@ import (
 	"github.com/clewhq/clew/storage"
 )
 
+// What nobody can say is not there is not said to be missing.
+func TestNotFound(t *testing.T) {
+	if err := status.NotFound("no trace", nil); status.Of(err) != http.StatusNotFound || err.Error() != "no trace" {
+		t.Errorf("%d %v", status.Of(err), err)
+	}
+	err := status.NotFound("no trace", []string{"1 of 3 shards is gone"})
+	if status.Of(err) != http.StatusServiceUnavailable || !strings.Contains(err.Error(), "1 of 3 shards is gone") {
+		t.Errorf("%d %v", status.Of(err), err)
+	}
+}
+
 func TestGRPC(t *testing.T) {
 	for code, want := range map[int]codes.Code{
 		http.StatusBadRequest: codes.InvalidArgument, http.StatusNotFound: codes.NotFound,

@@ -137,7 +137,7 @@ func project(s telemetry.Span, c storage.Columns) telemetry.Span {
 }
 
 // Streams lists the streams that have spans in the range.
-func (s *Store) Streams(_ context.Context, tenant string, signal telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
+func (s *Store) Streams(_ context.Context, tenant string, signal telemetry.Signal, from, to int64, _ *storage.ReadStats) ([]storage.StreamInfo, error) {
 	found := map[telemetry.StreamID]*storage.StreamInfo{}
 	for i := range s.All {
 		sp := &s.All[i]

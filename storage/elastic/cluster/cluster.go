@@ -163,7 +163,11 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 	}
 	defer leave()
 	body, err := run.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[[]byte]) ([]byte, error) {
-		return c.try(e.Context(), r)
+		body, err := c.try(e.Context(), r)
+		if err != nil && ctx.Err() != nil {
+			return nil, context.Canceled // the caller's time is over, whose it may have been: the cluster did not fail
+		}
+		return body, err
 	})
 	if err != nil {
 		if ctx.Err() != nil {

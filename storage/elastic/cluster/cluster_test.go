@@ -62,6 +62,41 @@ func TestPassingFailuresAreTriedAgain(t *testing.T) {
 	}
 }
 
+// What a caller has no more time for, and what lost shards cannot answer, is no
+// failure of the cluster: others go on calling it.
+func TestTheBreakerIsForTheCluster(t *testing.T) {
+	few := func(c *Config) {
+		c.Retries, c.BreakerFailures, c.BreakerRequests, c.BreakerDelay = 0, 2, 2, model.Duration(time.Hour)
+	}
+	ended := make(chan struct{})
+	defer close(ended)
+	slow, _ := answering(t, few, func(_ int64, _ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-ended:
+		}
+	})
+	for range 5 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		if _, err := slow.Do(ctx, get); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, want the caller's deadline", err)
+		}
+		cancel()
+	}
+	lost, _ := answering(t, few, func(_ int64, w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = io.WriteString(w, `{"error":{"type":"search_phase_execution_exception","reason":"all shards failed"}}`)
+	})
+	for range 5 {
+		if _, err := lost.Do(t.Context(), get); !IsNoShard(err) {
+			t.Errorf("%v, want that no shard is there", err)
+		}
+	}
+	if slow.Breaker() != "closed" || lost.Breaker() != "closed" {
+		t.Errorf("breakers %s and %s, want closed", slow.Breaker(), lost.Breaker())
+	}
+}
+
 func TestRefusalsAreNot(t *testing.T) {
 	c, n := answering(t, nil, func(_ int64, w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)

@@ -40,6 +40,8 @@ func (e *Error) remedy() string {
 		return "the user needs the cluster privileges monitor, manage_index_templates and manage_ilm, and the index privileges all on clew's data streams"
 	case strings.Contains(e.Reason, "read-only-allow-delete"), strings.Contains(e.Reason, "flood-stage"):
 		return "the cluster's disks are nearly full: make room, and Elasticsearch takes documents again"
+	case e.noShard():
+		return "no node that is there has a copy of what is asked for: start the nodes that are missing"
 	case e.Type == "cluster_block_exception":
 		return "the index is read-only: remove its index.blocks settings"
 	}
@@ -86,6 +88,28 @@ func clip(s string) string {
 	return s
 }
 
+// NoShard is what Elasticsearch says of a shard of which no copy is on a node
+// that is there.
+const NoShard = "no_shard_available_action_exception"
+
+// noShard reports whether the cluster is well but has not got what was asked for.
+func (e *Error) noShard() bool {
+	if e.Status != http.StatusServiceUnavailable {
+		return false
+	}
+	switch e.Type {
+	case NoShard, "search_phase_execution_exception", "unavailable_shards_exception":
+		return true
+	}
+	return false
+}
+
+// IsNoShard reports whether err is that shards are on no node that is there.
+func IsNoShard(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.noShard()
+}
+
 // Status is the HTTP status that err carries, 0 where it carries none.
 func Status(err error) int {
 	var e *Error
@@ -125,9 +149,10 @@ func PassingStatus(status int) bool {
 func IsOpen(err error) bool { return guard.IsOpen(err) }
 
 // broken is what the breaker counts as a failure of the cluster. That it has
-// too much to do is none: it answers.
+// too much to do is none, and neither is that it has lost a shard: it answers,
+// and the others are there.
 func broken(err error) bool {
-	return Passing(err) && Status(err) != http.StatusTooManyRequests
+	return Passing(err) && Status(err) != http.StatusTooManyRequests && !IsNoShard(err)
 }
 
 func explain(err error) error {

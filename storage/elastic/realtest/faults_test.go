@@ -569,7 +569,7 @@ func TestRequests(t *testing.T) {
 				Shortest: time.Millisecond, Longest: time.Minute, By: storage.SpanTraits{Class: true, Keys: []string{"plain"}}, Durations: true, Samples: true}, func(storage.SpanGroup) {})
 		}},
 		{"version", func() { _, _ = s.LogsVersion(t.Context(), "me", storagetest.Base, 0) }},
-		{"streams", func() { _, _ = s.Streams(t.Context(), "me", telemetry.Logs, 0, 0) }},
+		{"streams", func() { _, _ = s.Streams(t.Context(), "me", telemetry.Logs, 0, 0, nil) }},
 	} {
 		seen.WriteString("# " + ask.name + "\n")
 		ask.do()

@@ -80,8 +80,8 @@ func (a as) SpansVersion(ctx context.Context, _ string, from, to int64) (storage
 	return a.Store.SpansVersion(ctx, a.name, from, to)
 }
 
-func (a as) Streams(ctx context.Context, _ string, sig telemetry.Signal, from, to int64) ([]storage.StreamInfo, error) {
-	return a.Store.Streams(ctx, a.name, sig, from, to)
+func (a as) Streams(ctx context.Context, _ string, sig telemetry.Signal, from, to int64, stats *storage.ReadStats) ([]storage.StreamInfo, error) {
+	return a.Store.Streams(ctx, a.name, sig, from, to, stats)
 }
 
 func testFiles(t *testing.T, pattern string) []string {
