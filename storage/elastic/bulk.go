@@ -119,7 +119,12 @@ func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (lef
 func (s *Store) send(ctx context.Context, items []item, body []byte) (left []item, unsure bool, err error) {
 	answer, err := s.es.Do(ctx, cluster.Request{
 		Method: http.MethodPost, Path: "/_bulk", Body: body, NDJSON: true, Once: true,
-		Query: url.Values{"filter_path": {"errors,items.*.status,items.*.error.type,items.*.error.reason"}},
+		Query: url.Values{
+			"filter_path": {"errors,items.*.status,items.*.error.type,items.*.error.reason"},
+			// Documents of a shard that is gone come back before the request is lost
+			// with all others in it.
+			"timeout": {milliseconds(time.Duration(s.cfg.RequestTimeout) / 2)},
+		},
 	})
 	if cluster.Status(err) == http.StatusRequestEntityTooLarge {
 		return s.tooLarge(ctx, items, err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	if err := s.chooseLifecycle(ctx); err != nil {
+		return err
+	}
+	if err := s.checkNames(ctx); err != nil {
 		return err
 	}
 	for _, t := range s.templates() {
@@ -130,6 +134,8 @@ func (s *Store) policy(keep time.Duration) map[string]any {
 	return map[string]any{"policy": map[string]any{"phases": phases}}
 }
 
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
+
 func seconds(d time.Duration) string { return strconv.FormatInt(int64(d/time.Second), 10) + "s" }
 
 func (s *Store) retention(sig telemetry.Signal) time.Duration {
@@ -137,6 +143,74 @@ func (s *Store) retention(sig telemetry.Signal) time.Duration {
 		return time.Duration(s.cfg.Retention.Logs)
 	}
 	return time.Duration(s.cfg.Retention.Traces)
+}
+
+// checkNames refuses to write into what somebody else has made: its mappings
+// would be others, and answers wrong without a sign.
+func (s *Store) checkNames(ctx context.Context) error {
+	type named struct {
+		Name string `json:"name"`
+	}
+	var in struct {
+		Indices []named `json:"indices"`
+		Aliases []named `json:"aliases"`
+	}
+	patterns := s.names.prefix(telemetry.Logs) + "*," + s.names.prefix(telemetry.Traces) + "*"
+	if err := s.ask(ctx, "/_resolve/index/"+patterns, &in); err != nil {
+		return fmt.Errorf("look for what is called %s: %w", patterns, err)
+	}
+	for what, list := range map[string][]named{"index": in.Indices, "alias": in.Aliases} {
+		if len(list) > 0 {
+			return fmt.Errorf("%s is an %s, and clew needs its name for a data stream: rename or delete it, or set storage.elasticsearch.dataset", list[0].Name, what)
+		}
+	}
+	return s.checkTemplates(ctx)
+}
+
+// checkTemplates refuses templates that take precedence over clew's.
+func (s *Store) checkTemplates(ctx context.Context) error {
+	var all struct {
+		Templates []struct {
+			Name     string `json:"name"`
+			Template struct {
+				Patterns []string `json:"index_patterns"`
+				Priority int      `json:"priority"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	if err := s.ask(ctx, "/_index_template", &all); err != nil {
+		return fmt.Errorf("list index templates: %w", err)
+	}
+	for _, t := range all.Templates {
+		for _, pattern := range t.Template.Patterns {
+			if own := s.overruled(pattern); own != "" && t.Template.Priority > templatePriority {
+				return fmt.Errorf("index template %s (%s, priority %d) takes precedence over clew's for %s (priority %d): give it a lower priority or other patterns, or set storage.elasticsearch.dataset",
+					t.Name, pattern, t.Template.Priority, own, templatePriority)
+			}
+		}
+	}
+	return nil
+}
+
+// overruled returns which of clew's names a pattern of a template takes in, ""
+// for none.
+func (s *Store) overruled(pattern string) string {
+	for _, t := range s.templates() {
+		// A tenant's name stands where clew's pattern has a star.
+		if ok, err := path.Match(pattern, strings.ReplaceAll(t.pattern, "*", "tenant")); err == nil && ok {
+			return t.pattern
+		}
+	}
+	return ""
+}
+
+// ask asks for JSON.
+func (s *Store) ask(ctx context.Context, path string, into any) error {
+	body, err := s.es.Do(ctx, cluster.Request{Method: http.MethodGet, Path: path})
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
 }
 
 type template struct {
@@ -237,6 +311,9 @@ func (s *Store) templateVersion(ctx context.Context, path string) (int, error) {
 		Templates []struct {
 			Template struct {
 				Version int `json:"version"`
+				Meta    struct {
+					Schema *int `json:"schema"`
+				} `json:"_meta"`
 			} `json:"index_template"`
 		} `json:"index_templates"`
 	}
@@ -245,6 +322,9 @@ func (s *Store) templateVersion(ctx context.Context, path string) (int, error) {
 	}
 	if len(out.Templates) == 0 {
 		return 0, nil
+	}
+	if out.Templates[0].Template.Meta.Schema == nil {
+		return 0, errors.New("the cluster has one of that name that is not clew's: rename or delete it, or set storage.elasticsearch.dataset")
 	}
 	return out.Templates[0].Template.Version, nil
 }

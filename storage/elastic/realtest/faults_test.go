@@ -387,12 +387,12 @@ func TestANewerSchemaIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := "/_index_template/clew-logs-" + cfg.Dataset
-	call(t, "PUT", name, `{"index_patterns":["logs-`+cfg.Dataset+`-*"],"priority":500,"version":99,"data_stream":{}}`)
+	call(t, "PUT", name, `{"index_patterns":["logs-`+cfg.Dataset+`-*"],"priority":500,"version":99,"_meta":{"schema":99},"data_stream":{}}`)
 	if _, err := elastic.Open(context.Background(), cfg, deps()); err == nil || !strings.Contains(err.Error(), "newer clew") {
 		t.Errorf("opened with %v", err)
 	}
 	// An older one is brought up to date.
-	call(t, "PUT", name, `{"index_patterns":["logs-`+cfg.Dataset+`-*"],"priority":500,"version":0,"data_stream":{}}`)
+	call(t, "PUT", name, `{"index_patterns":["logs-`+cfg.Dataset+`-*"],"priority":500,"version":0,"_meta":{"schema":0},"data_stream":{}}`)
 	opened(t, cfg, deps())
 	if got := call(t, "GET", name, ""); !strings.Contains(got, `"version":1`) {
 		t.Errorf("the template is %s", got)
@@ -583,4 +583,41 @@ func clean(v url.Values) string {
 		v.Set("preference", "...")
 	}
 	return v.Encode()
+}
+
+// TestNamesOfOthers: what somebody else has made under clew's names is left as
+// it is, and the error says what to do.
+func TestNamesOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ path, body, want string }{
+		"an index":             {"/logs-DATASET-me", `{}`, "is an index, and clew needs its name for a data stream: rename or delete it"},
+		"an alias":             {"/other-DATASET", `{"aliases":{"traces-DATASET-me":{}}}`, "is an alias"},
+		"a template":           {"/_index_template/clew-logs-DATASET", `{"index_patterns":["nothing-DATASET"]}`, "one of that name that is not clew's"},
+		"a template before it": {"/_index_template/mine-DATASET", `{"index_patterns":["logs-DATASET-*"],"priority":900,"data_stream":{}}`, "takes precedence over clew's"},
+		"a template like it":   {"/_index_template/mine-DATASET", `{"index_patterns":["logs-DATASET-*"],"priority":500,"data_stream":{}}`, "mine-DATASET"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := config()
+			quick(&cfg)
+			with := strings.NewReplacer("DATASET", cfg.Dataset)
+			made := with.Replace(c.path)
+			if said := call(t, "PUT", made, with.Replace(c.body)); !strings.Contains(said, `"acknowledged":true`) {
+				t.Fatal(said)
+			}
+			if _, err := elastic.Open(context.Background(), cfg, deps()); err == nil || !strings.Contains(err.Error(), with.Replace(c.want)) {
+				t.Errorf("%v, want %q", err, with.Replace(c.want))
+			}
+			// Nothing is lost meanwhile, and all is well once it is gone.
+			waits := cfg
+			waits.Startup, waits.ReadWait = elastic.StartupWait, model.Duration(time.Minute)
+			s := opened(t, waits, deps())
+			b := storagetest.NewGen(81).Logs(10)
+			storagetest.WriteLogs(t, s, "me", b)
+			call(t, "DELETE", made, "")
+			if d := storagetest.DiffLogs(eventually(t, s, len(b.Logs)), b.Logs); d != "" {
+				t.Error(d)
+			}
+		})
+	}
 }
