@@ -22,6 +22,16 @@ func (a *arena[T]) mark() int { return len(a.stack) }
 
 func (a *arena[T]) push(v T) { a.stack = append(a.stack, v) }
 
+// next pushes a zero element and returns it, good until the next push; drop
+// takes the last one from the stack again.
+func (a *arena[T]) next() *T {
+	var zero T
+	a.stack = append(a.stack, zero)
+	return &a.stack[len(a.stack)-1]
+}
+
+func (a *arena[T]) drop() { a.stack = a.stack[:len(a.stack)-1] }
+
 // take returns the elements pushed since mark, nil where there are none. The
 // slice has no spare capacity, so that appending to it cannot touch another.
 func (a *arena[T]) take(mark int) []T {

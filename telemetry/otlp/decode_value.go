@@ -27,6 +27,11 @@ var (
 // attr reads the KeyValue field at hand and pushes it on the stack of
 // attributes.
 func (d *decoder) attr(r *reader, wire, depth int) error {
+	if n := plainLength(r, wire); n > 0 && d.budget >= attrSize && d.plainAttr(r.buf[r.pos+1:r.pos+1+n]) {
+		d.budget -= attrSize
+		r.pos += 1 + n
+		return nil
+	}
 	sub, err := r.message(wire)
 	if err != nil {
 		return err
@@ -34,11 +39,7 @@ func (d *decoder) attr(r *reader, wire, depth int) error {
 	if err := d.charge(attrSize, sub.pos); err != nil {
 		return err
 	}
-	a, plain := plainAttr(sub.buf[sub.pos:sub.end])
-	if plain {
-		d.attrs.push(a)
-		return nil
-	}
+	var a telemetry.Attr
 	for sub.more() {
 		num, wire, err := sub.field()
 		if err == nil {
@@ -57,29 +58,6 @@ func (d *decoder) attr(r *reader, wire, depth int) error {
 	}
 	d.attrs.push(a)
 	return nil
-}
-
-// plainAttr reads a KeyValue in the form that almost all have: a short key,
-// then a short string, and nothing else. It reports false for any other form,
-// which says nothing about whether that is valid.
-func plainAttr(b []byte) (telemetry.Attr, bool) {
-	const key, value, text = 1<<3 | wireLen, 2<<3 | wireLen, 1<<3 | wireLen
-	if len(b) < 2 || b[0] != key {
-		return telemetry.Attr{}, false
-	}
-	k := int(b[1])
-	v := 2 + k // where the value begins
-	if k == 0 || k >= 0x80 || len(b) < v+4 || b[v] != value || b[v+2] != text {
-		return telemetry.Attr{}, false
-	}
-	n := int(b[v+3])
-	if n == 0 || n >= 0x7e || int(b[v+1]) != n+2 || len(b) != v+4+n {
-		return telemetry.Attr{}, false
-	}
-	return telemetry.Attr{
-		Key:   unsafe.String(&b[2], k),
-		Value: telemetry.String(unsafe.String(&b[v+4], n)),
-	}, true
 }
 
 // value reads the AnyValue field at hand into v. A field that comes twice is

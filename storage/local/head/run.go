@@ -1,7 +1,6 @@
 package head
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -62,8 +61,8 @@ func NewRun[T any](k *record.Kind[T], raw []byte, rows []T) (*Run[T], error) {
 		return nil, fmt.Errorf("the request holds %d records, the batch %d", len(places), len(rows))
 	}
 	r := &Run[T]{kind: k, raws: [][]byte{raw}, odd: []bool{false}, rows: make([]row, len(rows))}
-	scratch := hashes.Get().(*[]uint64)
-	defer hashes.Put(scratch)
+	scratch := numbers.Get().(*[]uint64)
+	defer numbers.Put(scratch)
 	ids := (*scratch)[:0]
 	var last *telemetry.Stream
 	for i := range rows {
@@ -86,23 +85,12 @@ func NewRun[T any](k *record.Kind[T], raw []byte, rows []T) (*Run[T], error) {
 	return r, nil
 }
 
-// hashes is memory to gather those of a request in.
-var hashes = sync.Pool{New: func() any { return new([]uint64) }}
+// numbers is memory for what is known of a request while its run is made.
+var numbers = sync.Pool{New: func() any { return new([]uint64) }}
 
 // seal sorts the rows and fills in what follows from them.
 func (r *Run[T]) seal(raw int64) {
-	order := func(a, b row) int {
-		switch {
-		case a.time != b.time:
-			return cmp.Compare(a.time, b.time)
-		case a.raw != b.raw:
-			return cmp.Compare(a.raw, b.raw)
-		}
-		return cmp.Compare(a.place, b.place)
-	}
-	if !slices.IsSortedFunc(r.rows, order) {
-		slices.SortFunc(r.rows, order)
-	}
+	sortByTime(r.rows)
 	r.Min, r.Max = r.rows[0].time, r.rows[len(r.rows)-1].time
 	r.filter = newFilter(r.ids)
 	r.Bytes = runOverhead + raw + int64(len(r.streams))*int64(unsafe.Sizeof(r.streams[0])) +

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"math/bits"
 	"slices"
 
@@ -70,9 +71,10 @@ func (p idPair) unit() uint32   { return uint32(p) }
 type idBuilder struct {
 	hashes []uint64
 	units  []uint32 // of each hash
-	unit   []uint64 // hashes of the unit under way
+	unit   []uint64 // hashes of the unit under way, some more than once
 	next   uint32   // its number
 	rows   int      // in it
+	seen   hashSet
 }
 
 // endRow closes a row whose hashes were appended to unit.
@@ -87,14 +89,54 @@ func (b *idBuilder) endUnit() {
 	if b.rows == 0 {
 		return
 	}
-	slices.Sort(b.unit)
-	for i, h := range b.unit {
-		if i == 0 || h != b.unit[i-1] {
+	b.seen.reset(len(b.unit))
+	for _, h := range b.unit {
+		if b.seen.add(h) {
 			b.hashes, b.units = append(b.hashes, h), append(b.units, b.next)
 		}
 	}
 	b.unit, b.rows = b.unit[:0], 0
 	b.next++
+}
+
+// hashSet is a set of hashes. A slot is free where it is 0.
+type hashSet struct {
+	slots []uint64
+	shift int  // leaves as many bits as number the slots
+	zero  bool // 0 is in the set
+}
+
+// spread is a factor that nobody knows: hashes that somebody chose would
+// otherwise all belong in one place.
+var spread = maphash.String(maphash.MakeSeed(), "spread") | 1
+
+// reset makes the set empty, with room for so many.
+func (s *hashSet) reset(most int) {
+	n := bits.Len(uint(2*most) | 1)
+	if cap(s.slots) < 1<<n {
+		s.slots = make([]uint64, 1<<n)
+	}
+	s.slots, s.shift, s.zero = s.slots[:1<<n], 64-n, false
+	clear(s.slots)
+}
+
+// add reports whether h was not in the set.
+func (s *hashSet) add(h uint64) bool {
+	if h == 0 {
+		added := !s.zero
+		s.zero = true
+		return added
+	}
+	mask := uint64(len(s.slots) - 1)
+	for at := h * spread >> s.shift; ; at = (at + 1) & mask {
+		switch s.slots[at] {
+		case h:
+			return false
+		case 0:
+			s.slots[at] = h
+			return true
+		}
+	}
 }
 
 // write appends the index and says in the footer where it is.

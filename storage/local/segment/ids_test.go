@@ -76,3 +76,19 @@ func FuzzBucket(f *testing.F) {
 		}
 	})
 }
+
+func TestHashSet(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var s hashSet
+	for _, n := range []int{0, 1, 3, 4, 1000, 7} {
+		s.reset(n)
+		known := map[uint64]bool{}
+		for range n {
+			h := r.Uint64N(uint64(n)) << (r.IntN(2) * 60)
+			if s.add(h) == known[h] {
+				t.Errorf("of %d: %d is new %v, want %v", n, h, known[h], !known[h])
+			}
+			known[h] = true
+		}
+	}
+}
