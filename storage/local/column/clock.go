@@ -42,6 +42,16 @@ var timeLayouts = [...]timeLayout{
 	{' ', 0, 0, ""},
 }
 
+// mayBe rules most layouts out by the marks of a text that begins with a second;
+// nanos are those behind it.
+func (l *timeLayout) mayBe(s string, nanos int) bool {
+	if s[dateLen] != l.separator {
+		return false
+	}
+	marked := l.mark != 0 && (l.digits != 0 || nanos != 0)
+	return !marked || len(s) > secondLen && s[secondLen] == l.mark
+}
+
 // clock writes times.
 type clock struct {
 	second int64
@@ -103,6 +113,9 @@ func (c *clock) find(s string, start, end int, t int64) (kind byte, to int) {
 		}
 		for i := range timeLayouts {
 			kind := byte(varTimes + i)
+			if !timeLayouts[i].mayBe(s[start:], c.nanos) {
+				continue
+			}
 			c.buf = c.append(c.buf[:0], kind)
 			if to := start + len(c.buf); strings.HasPrefix(s[start:], asString(c.buf)) && (to == len(s) || chars[s[to]]&charAlnum == 0) {
 				return kind, to
