@@ -30,6 +30,7 @@ type scan[T any] struct {
 	to      int64
 	filter  []any
 	fields  []string
+	stored  bool // in the order in which documents are stored; else by time:
 	newest  bool // first; else oldest first
 	lookup  bool // by IDs: a page or two at most
 	allowed func(*telemetry.Stream) bool
@@ -55,7 +56,8 @@ func (s *Store) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]teleme
 func logScan(s *Store, q storage.LogQuery) *scan[telemetry.Log] {
 	return &scan[telemetry.Log]{
 		s: s, tenant: q.Tenant, signal: telemetry.Logs, from: q.From, to: q.To, filter: search.Logs(q),
-		fields: document.LogFields(q.Columns), newest: q.Order != storage.OldestFirst, lookup: len(q.IDs) > 0,
+		fields: document.LogFields(q.Columns), stored: q.Order == storage.OrderAny && len(q.IDs) == 0,
+		newest: q.Order != storage.OldestFirst, lookup: len(q.IDs) > 0,
 		allowed: q.Stream, parse: document.ParseLog, stats: q.Stats,
 	}
 }
@@ -68,7 +70,8 @@ func (s *Store) Spans(ctx context.Context, q storage.SpanQuery) iter.Seq2[[]tele
 func spanScan(s *Store, q storage.SpanQuery) *scan[telemetry.Span] {
 	return &scan[telemetry.Span]{
 		s: s, tenant: q.Tenant, signal: telemetry.Traces, from: q.From, to: q.To, filter: search.Spans(q),
-		fields: document.SpanFields(q.Columns), newest: true, lookup: len(q.IDs)+len(q.TraceIDs) > 0,
+		fields: document.SpanFields(q.Columns), stored: len(q.IDs)+len(q.TraceIDs) == 0,
+		newest: true, lookup: len(q.IDs)+len(q.TraceIDs) > 0,
 		allowed: q.Stream, parse: document.ParseSpan, stats: q.Stats,
 	}
 }
@@ -225,17 +228,8 @@ func (sc *scan[T]) end(ctx context.Context) {
 const closePIT = 5 * time.Second
 
 func (sc *scan[T]) request() (cluster.Request, error) {
-	order := "asc"
-	if sc.newest {
-		order = "desc"
-	}
 	q := map[string]any{
-		"size": sc.page, "track_total_hits": false, "_source": sc.fields, "query": search.Bool(sc.filter, nil),
-		"sort": []any{
-			map[string]any{"@timestamp": map[string]any{"order": order, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}},
-			map[string]any{"clew.seq": map[string]any{"order": order}},
-			map[string]any{"clew.tie": map[string]any{"order": order}},
-		},
+		"size": sc.page, "track_total_hits": false, "_source": sc.fields, "query": search.Bool(sc.filter, nil), "sort": search.Order(sc.stored, sc.newest),
 	}
 	if sc.after != nil {
 		q["search_after"] = json.RawMessage(sc.after)

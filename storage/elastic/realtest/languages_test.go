@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -300,5 +301,62 @@ func TestServiceMap(t *testing.T) {
 		if got, want := of(store), of(memory); got != want {
 			t.Errorf("%+v:\n got: %s\nwant: %s", q, got, want)
 		}
+	}
+}
+
+// TestRandomMaps draws maps of random spans, of which some come late or twice,
+// stand for others, or go over queues, from Elasticsearch and from memory.
+func TestRandomMaps(t *testing.T) {
+	t.Parallel()
+	s := opened(t, config(), deps())
+	base := traceqltest.Base.UnixNano()
+	for seed := range uint64(5) {
+		r := rand.New(rand.NewPCG(seed, 52))
+		spans := traceqltest.RandomSpans(r)
+		for i := range spans {
+			decorate(r, &spans[i])
+		}
+		store, memory := fresh(s), &traceqltest.Store{Tenant: "t"}
+		for len(spans) > 0 { // each part is later than the one before
+			part := spans[:1+r.IntN(len(spans))]
+			spans = spans[len(part):]
+			if r.IntN(2) == 0 {
+				part = append(slices.Clone(part), part[0])
+			}
+			memory.Add(part...)
+			storagetest.WriteSpans(t, store, "t", storagetest.SpanBatch(part))
+			for _, q := range []servicemap.Query{{Tenant: "t", From: base, To: base + 1e9}, {Tenant: "t", From: base + 3e7, To: base + 5e7 + 1}} {
+				of := func(r storage.Reader) string {
+					m, err := servicemap.New(servicemap.DefaultConfig(), r).Map(t.Context(), q)
+					return text(t, m, err)
+				}
+				if got, want := of(store), of(memory); got != want {
+					t.Fatalf("seed %d, %+v:\n got: %s\nwant: %s", seed, q, got, want)
+				}
+			}
+		}
+	}
+}
+
+// decorate gives a span what the map looks at.
+func decorate(r *rand.Rand, s *telemetry.Span) {
+	add := func(key, value string) {
+		s.Attrs = append(s.Attrs, telemetry.Attr{Key: key, Value: telemetry.String(value)})
+	}
+	switch r.IntN(6) {
+	case 0:
+		add("messaging.system", "kafka")
+		add("messaging.destination.name", traceqltest.PickOne(r, "orders", "mails"))
+		s.Kind = []telemetry.SpanKind{telemetry.SpanKindProducer, telemetry.SpanKindConsumer}[r.IntN(2)]
+	case 1:
+		add("db.system", "postgresql")
+		add("server.address", "db-1:5432")
+	case 2:
+		add("http.url", "https://"+traceqltest.PickOne(r, "s1", "s2.default.svc", "pay.example.com")+"/x")
+	case 3:
+		add("peer.service", traceqltest.PickOne(r, "s0", "mailer"))
+	}
+	if r.IntN(4) == 0 {
+		s.TraceState = "ot=th:8"
 	}
 }

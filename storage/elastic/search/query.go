@@ -150,3 +150,25 @@ func Spans(q storage.SpanQuery) []any {
 	}
 	return f
 }
+
+// Order is that of an answer: as documents are stored, or by time, the newest
+// first or last. Its last keys are the same for no two documents.
+//
+// Neighbours of one stream stand in one compressed block of an index, neighbours
+// in time in as many as there are streams, and to fetch one document its block is
+// unpacked: where any order will do, that of the blocks costs least.
+func Order(stored, newest bool) []any {
+	way := "asc"
+	if newest && !stored {
+		way = "desc"
+	}
+	by := func(field string) any { return map[string]any{field: map[string]any{"order": way}} }
+	out := []any{
+		map[string]any{"@timestamp": map[string]any{"order": way, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}},
+		by("clew.seq"), by("clew.tie"),
+	}
+	if stored {
+		out = append([]any{by("clew.stream")}, out...)
+	}
+	return out
+}
