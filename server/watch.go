@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -102,6 +103,10 @@ func storeProbe(name string, look func() storage.Health) probe {
 		}
 		if !h.Writable {
 			d.Status = "degraded" // what is stored can be read
+		}
+		if h.Damage != "" {
+			d.Status = "degraded" // what is whole is served
+			d.LastError = cmp.Or(d.LastError, h.Damage)
 		}
 		return d
 	}

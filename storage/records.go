@@ -220,6 +220,9 @@ type LogCounter interface {
 type Health struct {
 	Writable bool   // false: writes are refused at the moment
 	Err      string // why, and what would help; "" where all is well
+	// Damage is what cannot be read of what is stored, as far as it was found;
+	// "" for nothing. The rest is served.
+	Damage string
 	// Fsync is how long the last acknowledgements waited for the disk, on average.
 	Fsync time.Duration
 }

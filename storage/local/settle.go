@@ -193,14 +193,19 @@ func newSettlement(state manifest.State, damaged bool, oldestWAL uint64,
 
 // compare lists the files that no manifest names. moved is called for those of
 // segments that are objects: a move was interrupted at its end; stray for files
-// that are none of the store's.
+// that are none of the store's, or in a place where they are not looked for.
 func (t *settlement) compare(p *paths, moved, stray func(path string)) (unnamed []found, err error) {
 	err = p.findSegments(func(f found) {
 		meta, ok := t.state.Segments[f.id]
+		object := meta.Object != ""
+		meta.Object = ""
 		switch {
 		case !ok:
 			unnamed = append(unnamed, f)
-		case meta.Object != "":
+		case f.path != t.path(&meta):
+			stray(f.path)
+			return
+		case object:
 			moved(f.path)
 		}
 		t.there[f.id] = true

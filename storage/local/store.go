@@ -90,6 +90,7 @@ type Store struct {
 	cancel     context.CancelFunc
 	loops      sync.WaitGroup
 
+	damages   damages
 	deletions deletions
 	objects   objects
 	calls     inflight.Count
@@ -108,7 +109,7 @@ func (s *Store) enter() (leave func(), err error) {
 
 // Health implements storage.Store.
 func (s *Store) Health() storage.Health {
-	h := storage.Health{Writable: true, Fsync: time.Duration(s.fsync.Load())}
+	h := storage.Health{Writable: true, Damage: s.damages.String(), Fsync: time.Duration(s.fsync.Load())}
 	leave, err := s.enter()
 	if err != nil {
 		h.Writable, h.Err = false, err.Error()
@@ -157,21 +158,6 @@ func closeSegments[T any](sig *signal[T]) {
 	}
 	sig.segments = map[string][]*handle[T]{}
 }
-
-// damaged counts and logs a damaged part of a file.
-func (s *Store) damaged(file string, err error) {
-	s.metrics.corruptions.WithLabelValues(file).Inc()
-	s.deps.Logger.Error("damaged data skipped", "file", file, "err", err)
-}
-
-// The kinds of files, as the metric names them.
-const (
-	fileWAL      = "wal"
-	fileSegment  = "segment"
-	fileManifest = "manifest"
-	fileHead     = "memory"
-	fileClosing  = "closing"
-)
 
 // synced is told by the log of every group.
 func (s *Store) synced(_ int, bytes int64, took time.Duration) {
