@@ -11,6 +11,7 @@ import (
 	"github.com/clewhq/clew/loadtest/chaos"
 	"github.com/clewhq/clew/loadtest/compare"
 	"github.com/clewhq/clew/loadtest/send"
+	"github.com/clewhq/clew/loadtest/ship"
 	"github.com/clewhq/clew/loadtest/verify"
 	"github.com/clewhq/clew/loadtest/workload"
 )
@@ -23,6 +24,7 @@ type outcome struct {
 	Kills    int             `json:"kills,omitempty"` // of the server, by --chaos
 	Verified *verify.Report  `json:"verified,omitempty"`
 	Compared *compare.Report `json:"compared,omitempty"`
+	Shipped  *ship.Report    `json:"shipped,omitempty"`
 }
 
 // workloadSummary is the truth in a few lines.
@@ -69,6 +71,12 @@ func execute(ctx context.Context, o *options, stdout, stderr io.Writer) (ok bool
 			return false, err
 		}
 		out.OK, doSend = out.Compared.OK(), false
+	}
+	if o.ships() {
+		if out.Shipped, err = o.runShip(ctx, w, truth, stderr); err != nil {
+			return false, err
+		}
+		doSend = false
 	}
 	if doSend {
 		o.say(stderr, "sending %d spans, %d log records and %d samples to %s", truth.Spans, truth.Logs, truth.Samples, o.send.Endpoint)
@@ -221,6 +229,9 @@ func (o *options) print(w io.Writer, out *outcome) error {
 	}
 	if out.Compared != nil {
 		return out.Compared.Write(w)
+	}
+	if out.Shipped != nil {
+		return out.Shipped.Write(w)
 	}
 	if out.Verified != nil && (!o.quiet || !out.Verified.OK) {
 		return out.Verified.Write(w)

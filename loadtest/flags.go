@@ -11,6 +11,7 @@ import (
 	"github.com/clewhq/clew/loadtest/chaos"
 	"github.com/clewhq/clew/loadtest/compare"
 	"github.com/clewhq/clew/loadtest/send"
+	"github.com/clewhq/clew/loadtest/ship"
 	"github.com/clewhq/clew/loadtest/verify"
 	"github.com/clewhq/clew/loadtest/workload"
 )
@@ -22,6 +23,7 @@ type options struct {
 	verify   verify.Config
 	chaos    chaos.Config
 	compare  compare.Config
+	ship     ship.Config
 	peers    peerFlags
 	lines    string
 	doSend   bool
@@ -38,6 +40,7 @@ func parseFlags(args []string, stderr io.Writer, now time.Time) (*options, error
 		verify:   verify.DefaultConfig(),
 		chaos:    chaos.DefaultConfig(),
 		compare:  compare.DefaultConfig(),
+		ship:     ship.DefaultConfig(),
 	}
 	fs := flag.NewFlagSet("loadtest", flag.ContinueOnError)
 	fs.SetOutput(stderr)
@@ -52,6 +55,7 @@ func parseFlags(args []string, stderr io.Writer, now time.Time) (*options, error
 	o.verifyFlags(fs)
 	o.chaosFlags(fs)
 	o.peerFlags(fs)
+	o.shipFlags(fs)
 	fs.StringVar(&tenant, "tenant", "", "tenant, sent as X-Scope-OrgID")
 	fs.Var(&headers, "header", "header `name=value` for every request; may be given more than once")
 	fs.BoolVar(&o.quiet, "quiet", false, "print nothing but what is wrong")
@@ -128,6 +132,11 @@ func (o *options) chaosFlags(fs *flag.FlagSet) {
 }
 
 func (o *options) validate() error {
+	if o.ships() {
+		if err := o.validateShip(); err != nil {
+			return err
+		}
+	}
 	if len(o.compare.Targets) > 0 {
 		if o.doVerify || len(o.chaos.Command) > 0 {
 			return errors.New("--peer goes neither with --verify nor with --chaos")

@@ -70,7 +70,7 @@ func (r *run) ask(ctx context.Context, kind Kind, qs []question) ([]*Asked, erro
 
 // askTurn asks some questions in a row, and adds what they took to a.
 func (r *run) askTurn(ctx context.Context, t *member, turn []question, a *Asked) error {
-	before, err := t.process.cpu()
+	before, err := t.process.CPU()
 	if err != nil {
 		return fmt.Errorf("measure %s: %w", t.Name, err)
 	}
@@ -94,7 +94,7 @@ func (r *run) askTurn(ctx context.Context, t *member, turn []question, a *Asked)
 			a.Error = err.Error()
 		}
 	}
-	after, err := t.process.cpu()
+	after, err := t.process.CPU()
 	if err != nil {
 		return fmt.Errorf("measure %s: %w", t.Name, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/clewhq/clew/loadtest/proc"
 	"github.com/clewhq/clew/loadtest/serve"
 )
 
@@ -26,7 +27,7 @@ func (r *run) start(ctx context.Context, t *member) error {
 	if t.server, err = serve.Start(ctx, cfg); err != nil {
 		return fmt.Errorf("run %s: %w", t.Name, err)
 	}
-	t.process = process{r.cfg.Proc, t.server.PID()}
+	t.process = proc.Process{Root: r.cfg.Proc, PID: t.server.PID()}
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/clewhq/clew/loadtest/proc"
 	"github.com/clewhq/clew/loadtest/send"
 	"github.com/clewhq/clew/loadtest/serve"
 	"github.com/clewhq/clew/loadtest/workload"
@@ -22,7 +23,7 @@ type Report struct {
 // member is a target with its process.
 type member struct {
 	Target
-	process process
+	process proc.Process
 	server  *serve.Process // nil where it was not started here
 }
 
@@ -78,13 +79,13 @@ func Run(ctx context.Context, cfg Config, w *workload.Workload, truth *workload.
 
 // add runs a target's program, or finds the process of the one that is running.
 func (r *run) add(ctx context.Context, t Target) (err error) {
-	m := &member{Target: t, process: process{r.cfg.Proc, t.PID}}
+	m := &member{Target: t, process: proc.Process{Root: r.cfg.Proc, PID: t.PID}}
 	r.members = append(r.members, m)
 	if err := r.start(ctx, m); err != nil {
 		return err
 	}
-	if m.process.pid == 0 {
-		if m.process, err = findProcess(r.cfg.Proc, t.OTLP); err != nil {
+	if m.process.PID == 0 {
+		if m.process, err = proc.Find(r.cfg.Proc, t.OTLP); err != nil {
 			return fmt.Errorf("find %s: %w", t.Name, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clewhq/clew/loadtest/proc"
 	"github.com/clewhq/clew/loadtest/send"
 )
 
@@ -66,7 +67,7 @@ func DefaultConfig() Config {
 	return Config{
 		Send: send.DefaultConfig(), Load: true, Questions: 30, Rounds: 3, WarmUp: 3,
 		Quiet: 5 * time.Second, SettleMin: 10 * time.Second, SettleMax: 5 * time.Minute,
-		Timeout: time.Minute, Proc: "/proc", ColdPause: time.Second, StartWithin: 2 * time.Minute,
+		Timeout: time.Minute, Proc: proc.Root, ColdPause: time.Second, StartWithin: 2 * time.Minute,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/clewhq/clew/loadtest/proc"
 	"github.com/clewhq/clew/loadtest/send"
 	"github.com/clewhq/clew/loadtest/workload"
 )
@@ -44,7 +45,7 @@ func perRecord(x float64, records int) float64 { return x / float64(max(records,
 func (r *run) load(ctx context.Context, t *member, signal send.Signal, w *workload.Workload, truth *workload.Truth) (*Loaded, error) {
 	cfg := r.cfg.Send
 	cfg.Endpoint, cfg.Signals = t.OTLP, []send.Signal{signal}
-	if err := t.process.forgetPeak(); err != nil {
+	if err := t.process.ForgetPeak(); err != nil {
 		r.say("%s: its peak memory counts from its start: %v", t.Name, err)
 	}
 	before, err := t.measure()
@@ -82,13 +83,13 @@ type measured struct {
 }
 
 func (t *member) measure() (m measured, err error) {
-	if m.cpu, err = t.process.cpu(); err != nil {
+	if m.cpu, err = t.process.CPU(); err != nil {
 		return m, fmt.Errorf("measure %s: %w", t.Name, err)
 	}
-	if _, m.peak, err = t.process.memory(); err != nil {
+	if _, m.peak, err = t.process.Memory(); err != nil {
 		return m, fmt.Errorf("measure %s: %w", t.Name, err)
 	}
-	if m.disk, err = diskBytes(t.Dirs); err != nil {
+	if m.disk, err = proc.DiskBytes(t.Dirs); err != nil {
 		return m, fmt.Errorf("measure %s: %w", t.Name, err)
 	}
 	return m, nil

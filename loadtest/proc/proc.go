@@ -1,4 +1,6 @@
-package compare
+// Package proc measures a process from outside, as the kernel sees it. It
+// imports nothing of clew.
+package proc
 
 import (
 	"bufio"
@@ -17,14 +19,17 @@ import (
 // clockTick is the unit of CPU time in /proc on every Linux that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// process is a target's process as the kernel sees it.
-type process struct {
-	root string // /proc
-	pid  int
+// Root is where the kernel tells about processes.
+const Root = "/proc"
+
+// Process is a process of this machine.
+type Process struct {
+	Root string // Root, or a copy of it
+	PID  int
 }
 
-// cpu is the time that all its threads have used so far.
-func (p process) cpu() (time.Duration, error) {
+// CPU is the time that all its threads have used so far.
+func (p Process) CPU() (time.Duration, error) {
 	text, err := os.ReadFile(p.file("stat"))
 	if err != nil {
 		return 0, fmt.Errorf("read CPU time: %w", err)
@@ -48,8 +53,8 @@ func (p process) cpu() (time.Duration, error) {
 	return time.Duration(ticks) * clockTick, nil
 }
 
-// memory is the resident memory in bytes: now, and at its highest.
-func (p process) memory() (now, peak int64, err error) {
+// Memory is the resident memory in bytes: now, and at its highest.
+func (p Process) Memory() (now, peak int64, err error) {
 	text, err := os.ReadFile(p.file("status"))
 	if err != nil {
 		return 0, 0, fmt.Errorf("read memory: %w", err)
@@ -77,45 +82,45 @@ func (p process) memory() (now, peak int64, err error) {
 	return now, peak, nil
 }
 
-// forgetPeak makes the highest memory begin anew. It needs the rights of the
+// ForgetPeak makes the highest memory begin anew. It needs the rights of the
 // process's owner; without them the peak goes on from what it was.
-func (p process) forgetPeak() error {
+func (p Process) ForgetPeak() error {
 	const peakOnly = "5"
 	return os.WriteFile(p.file("clear_refs"), []byte(peakOnly), 0)
 }
 
-func (p process) file(name string) string {
-	return filepath.Join(p.root, strconv.Itoa(p.pid), name)
+func (p Process) file(name string) string {
+	return filepath.Join(p.Root, strconv.Itoa(p.PID), name)
 }
 
-// findProcess finds who listens on the port of address.
-func findProcess(root, address string) (process, error) {
+// Find finds who listens on the port of address.
+func Find(root, address string) (Process, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return process{}, fmt.Errorf("find process: %w", err)
+		return Process{}, fmt.Errorf("find process: %w", err)
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	if err != nil {
-		return process{}, fmt.Errorf("find process that listens at %s: no port in that address", address)
+		return Process{}, fmt.Errorf("find process that listens at %s: no port in that address", address)
 	}
 	sockets, err := listening(root, uint16(port))
 	if err != nil {
-		return process{}, fmt.Errorf("find process that listens at %s: %w", address, err)
+		return Process{}, fmt.Errorf("find process that listens at %s: %w", address, err)
 	}
 	pids, err := filepath.Glob(filepath.Join(root, "[0-9]*"))
 	if err != nil {
-		return process{}, fmt.Errorf("find process that listens at %s: %w", address, err)
+		return Process{}, fmt.Errorf("find process that listens at %s: %w", address, err)
 	}
 	for _, dir := range pids {
 		fds, _ := os.ReadDir(filepath.Join(dir, "fd")) // others' cannot be read
 		for _, fd := range fds {
 			if to, err := os.Readlink(filepath.Join(dir, "fd", fd.Name())); err == nil && sockets[to] {
 				pid, err := strconv.Atoi(filepath.Base(dir))
-				return process{root, pid}, err
+				return Process{root, pid}, err
 			}
 		}
 	}
-	return process{}, fmt.Errorf("find process that listens at %s: none that can be seen: give --pid", address)
+	return Process{}, fmt.Errorf("find process that listens at %s: none that can be seen: give --pid", address)
 }
 
 // listening returns the sockets that listen on a port, as links to them read.
@@ -143,9 +148,9 @@ func listening(root string, port uint16) (map[string]bool, error) {
 	return out, nil
 }
 
-// diskBytes adds up the files under some directories. Files that vanish
+// DiskBytes adds up the files under some directories. Files that vanish
 // meanwhile do not count.
-func diskBytes(dirs []string) (int64, error) {
+func DiskBytes(dirs []string) (int64, error) {
 	total := int64(0)
 	for _, dir := range dirs {
 		err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
