@@ -15,11 +15,27 @@ import (
 // stand the program itself and what the runtime does not count.
 const softLimit = 0.9
 
-// tuneMemory tells the runtime how much memory the process may take. What the
-// environment says stands.
-func tuneMemory(cfg config.Server) {
+// What memory may grow by before it is collected, in percent: half of what the
+// embedded store keeps is much; of what else is in use, Go's own default is
+// little, and half the work.
+const (
+	localGCPercent = 50
+	otherGCPercent = 100
+)
+
+// tuneMemory tells the runtime how much memory the process may take where
+// records are in this backend. What the environment says stands.
+func tuneMemory(cfg config.Server, backend string) {
+	percent := cfg.GCPercent
+	switch {
+	case percent > 0:
+	case backend == config.BackendLocal:
+		percent = localGCPercent
+	default:
+		percent = otherGCPercent
+	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(cfg.GCPercent)
+		debug.SetGCPercent(percent)
 	}
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

@@ -21,13 +21,20 @@ func TestTuneMemory(t *testing.T) {
 	cfg := config.Server{GCPercent: 40, MemoryLimitBytes: 1000 << 20}
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "")
-	tuneMemory(cfg)
+	tuneMemory(cfg, config.BackendLocal)
 	if limit, percent := now(); limit != 900<<20 || percent != 40 {
 		t.Errorf("limit %d, percent %d", limit, percent)
 	}
+	cfg.GCPercent = 0
+	for backend, want := range map[string]int{config.BackendLocal: localGCPercent, config.BackendElasticsearch: otherGCPercent} {
+		tuneMemory(cfg, backend)
+		if _, percent := now(); percent != want {
+			t.Errorf("with records in %s: percent %d, want %d", backend, percent, want)
+		}
+	}
 	t.Setenv("GOGC", "100")
 	t.Setenv("GOMEMLIMIT", "1GiB")
-	tuneMemory(cfg)
+	tuneMemory(cfg, config.BackendLocal)
 	if limit, percent := now(); limit != math.MaxInt64 || percent != 100 {
 		t.Errorf("with an environment of its own: limit %d, percent %d", limit, percent)
 	}

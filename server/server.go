@@ -59,7 +59,7 @@ type stop struct {
 // Run starts the server, serves until ctx ends, and stops it again. Problems
 // of the start and of the stop are returned; the log goes to stderr.
 func Run(ctx context.Context, cfg config.Config, version string, stderr io.Writer) error {
-	tuneMemory(cfg.Server)
+	tuneMemory(cfg.Server, cfg.Storage.Backend)
 	s, err := newServer(cfg, version, stderr)
 	if err != nil {
 		return err

@@ -67,7 +67,8 @@ type Server struct {
 	// GOMEMLIMIT in the environment wins.
 	MemoryLimitBytes int64 `yaml:"memory_limit_bytes"`
 	// GCPercent is how much memory may grow over what is in use before it is
-	// collected: less takes less memory and more CPU time. GOGC in the
+	// collected: less takes less memory and more CPU time. 0 is 50 with the
+	// embedded store, which keeps records in memory, and else 100. GOGC in the
 	// environment wins.
 	GCPercent int `yaml:"gc_percent"`
 	// WarmUp is how long the server may ask itself for its newest records after
@@ -104,7 +105,6 @@ func Default() Config {
 			ReadHeaderTimeout: model.Duration(10 * time.Second),
 			IdleTimeout:       model.Duration(2 * time.Minute),
 			ShutdownTimeout:   model.Duration(15 * time.Second),
-			GCPercent:         50,
 			WarmUp:            model.Duration(10 * time.Second),
 			ReloadInterval:    model.Duration(5 * time.Second),
 		},
@@ -158,8 +158,8 @@ func (c *Config) validateServer() error {
 	if c.Server.WarmUp < 0 {
 		return fmt.Errorf("server.warm_up %s: want 0 (off) or more, such as 10s", c.Server.WarmUp)
 	}
-	if c.Server.GCPercent < 1 {
-		return fmt.Errorf("server.gc_percent %d: want 1 or more", c.Server.GCPercent)
+	if c.Server.GCPercent < 0 {
+		return fmt.Errorf("server.gc_percent %d: want 0 (by the store) or more", c.Server.GCPercent)
 	}
 	for key, addr := range map[string]string{
 		"http_listen": c.Server.HTTPListen, "otlp_grpc_listen": c.Server.OTLPGRPCListen, "otlp_http_listen": c.Server.OTLPHTTPListen,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -92,19 +93,9 @@ func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (lef
 			return items, true, err
 		}
 	}
-	whole := lineOverhead
-	for i := range items {
-		whole += len(items[i].doc) + lineOverhead
-	}
-	body := make([]byte, 0, min(whole, s.cfg.BulkBytes))
 	for start := 0; start < len(items); {
-		end := start
-		body = body[:0]
-		for end < len(items) && (end == start || len(body)+len(items[end].doc)+lineOverhead <= s.cfg.BulkBytes) {
-			body = items[end].appendBulk(body)
-			end++
-		}
-		again, maybe, err := s.send(ctx, items[start:end], body)
+		end := start + portion(items[start:], s.cfg.BulkBytes)
+		again, maybe, err := s.send(ctx, items[start:end])
 		left = append(left, again...)
 		unsure = unsure || maybe
 		if err != nil {
@@ -115,10 +106,24 @@ func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (lef
 	return left, unsure, nil
 }
 
+// portion is how many of some items the next of equal requests takes, each of
+// about so many bytes: what is a little more is not worth a request of its own.
+func portion(items []item, bytes int) int {
+	share := size(items)
+	share /= max(1, (share+bytes/2)/bytes)
+	for n := range items {
+		if share -= items[n].size(); share <= 0 {
+			return n + 1
+		}
+	}
+	return len(items)
+}
+
 // send sends one bulk request.
-func (s *Store) send(ctx context.Context, items []item, body []byte) (left []item, unsure bool, err error) {
+func (s *Store) send(ctx context.Context, items []item) (left []item, unsure bool, err error) {
 	answer, err := s.es.Do(ctx, cluster.Request{
-		Method: http.MethodPost, Path: "/_bulk", Body: body, NDJSON: true, Once: true,
+		Method: http.MethodPost, Path: "/_bulk", NDJSON: true, Once: true, Size: size(items),
+		Stream: func(w io.Writer) { writeBulk(w, items) },
 		Query: url.Values{
 			"filter_path": {"errors,items.*.status,items.*.error.type,items.*.error.reason"},
 			// Documents of a shard that is gone come back before the request is lost
@@ -135,18 +140,16 @@ func (s *Store) send(ctx context.Context, items []item, body []byte) (left []ite
 		code := cluster.Status(err)
 		return items, !cluster.IsOpen(err) && (code == 0 || code >= http.StatusInternalServerError), err
 	}
-	if bytes.HasPrefix(answer, allWritten) {
-		for i := range items {
-			s.written(&items[i], false)
-		}
+	if bytes.HasPrefix(answer, noErrors) {
+		s.allWritten(items)
 		s.flow.went(false)
 		return nil, false, nil
 	}
 	return s.sort(items, answer)
 }
 
-// allWritten begins an answer to a bulk request of which nothing failed.
-var allWritten = []byte(`{"errors":false`)
+// noErrors begins an answer to a bulk request of which nothing failed.
+var noErrors = []byte(`{"errors":false`)
 
 // sort sorts the answers to a bulk request one by one.
 func (s *Store) sort(items []item, answer []byte) (left []item, unsure bool, err error) {
@@ -168,9 +171,9 @@ func (s *Store) sort(items []item, answer []byte) (left []item, unsure bool, err
 		it, res := &items[i], out.Items[i]["create"]
 		switch {
 		case res.Status >= http.StatusOK && res.Status < http.StatusMultipleChoices:
-			s.written(it, false)
+			s.written(it, 1, false)
 		case res.Status == http.StatusConflict:
-			s.written(it, true)
+			s.written(it, 1, true)
 		case refusedForGood(res.Status, res.Error.Type) && !it.refused:
 			// Two documents that bring the same new field in different types at
 			// the same moment make Elasticsearch refuse one of them. Once the
@@ -209,11 +212,7 @@ func (s *Store) tooLarge(ctx context.Context, items []item, cause error) (left [
 		return []item{letter}, false, nil
 	}
 	for _, half := range [][]item{items[:len(items)/2], items[len(items)/2:]} {
-		var body []byte
-		for i := range half {
-			body = half[i].appendBulk(body)
-		}
-		again, maybe, e := s.send(ctx, half, body)
+		again, maybe, e := s.send(ctx, half)
 		left, unsure, err = append(left, again...), unsure || maybe, errors.Join(err, e)
 	}
 	return left, unsure, err
@@ -225,8 +224,21 @@ func refusedForGood(status int, kind string) bool {
 	return status == http.StatusBadRequest && kind != "validation_exception" || status == http.StatusRequestEntityTooLarge
 }
 
-// written notes that an item is in Elasticsearch.
-func (s *Store) written(it *item, existed bool) {
+// allWritten notes that all of some items are in Elasticsearch; records of one
+// index, which mostly stand side by side, at once.
+func (s *Store) allWritten(items []item) {
+	for len(items) > 0 {
+		n := 1
+		for items[0].kind == itemRecord && n < len(items) && items[n].kind == itemRecord && items[n].index == items[0].index {
+			n++
+		}
+		s.written(&items[0], n, false)
+		items = items[n:]
+	}
+}
+
+// written notes that an item is in Elasticsearch, or n records of its index.
+func (s *Store) written(it *item, n int, existed bool) {
 	s.fresh.wrote(it.index)
 	switch {
 	case it.kind == itemStream:
@@ -234,9 +246,9 @@ func (s *Store) written(it *item, existed bool) {
 	case it.kind == itemDeadLetter:
 		s.metrics.deadLetters.WithLabelValues(string(it.signal)).Inc()
 	case existed:
-		s.metrics.existing.WithLabelValues(string(it.signal)).Inc()
+		s.metrics.existing.WithLabelValues(string(it.signal)).Add(float64(n))
 	default:
-		s.metrics.indexed.WithLabelValues(string(it.signal)).Inc()
+		s.metrics.indexed.WithLabelValues(string(it.signal)).Add(float64(n))
 	}
 }
 
@@ -286,7 +298,7 @@ func (s *Store) withoutExisting(ctx context.Context, items []item) ([]item, erro
 	left := make([]item, 0, len(items))
 	for i := range items {
 		if it := &items[i]; it.kind == itemRecord && there[it.index+"/"+it.id] {
-			s.written(it, true)
+			s.written(it, 1, true)
 			continue
 		}
 		left = append(left, items[i])

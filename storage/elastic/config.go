@@ -24,7 +24,7 @@ type Config struct {
 	Shards int `yaml:"shards"`
 	// Replicas is how many copies each shard has beside the primary one; with 0, a lost node loses data.
 	Replicas int `yaml:"replicas"`
-	// RefreshInterval is how soon documents show up in searches that do not ask clew, such as Kibana's.
+	// RefreshInterval is how soon documents show up in searches that this process does not make; 0 leaves it to Elasticsearch: within a second while somebody searches, and with the next search where nobody did.
 	RefreshInterval model.Duration `yaml:"refresh_interval"`
 	// Acknowledge is when a request is acknowledged: wal, once the log on this machine's disk has it, or elasticsearch, once Elasticsearch has.
 	Acknowledge string `yaml:"acknowledge"`
@@ -95,7 +95,6 @@ func DefaultConfig() Config {
 		Dataset:         "clew.otel",
 		Shards:          1,
 		Replicas:        1,
-		RefreshInterval: model.Duration(5 * time.Second),
 		Acknowledge:     AckWAL,
 		Startup:         StartupWait,
 		WALBytes:        8 << 30,
@@ -148,7 +147,7 @@ func (c Config) Validate() error {
 	check(datasetName.MatchString(c.Dataset), "dataset: %q, want up to 64 of a-z, 0-9, _ and .", c.Dataset)
 	check(c.Shards > 0, "shards: %d, want 1 or more", c.Shards)
 	check(c.Replicas >= 0, "replicas: %d, want 0 or more", c.Replicas)
-	check(c.RefreshInterval > 0, "refresh_interval: %s, want more than 0", c.RefreshInterval)
+	check(c.RefreshInterval >= 0, "refresh_interval: %s, want 0 (left to Elasticsearch) or more", c.RefreshInterval)
 	oneOf("acknowledge", c.Acknowledge, AckWAL, AckElasticsearch)
 	oneOf("startup", c.Startup, StartupWait, StartupFail)
 	oneOf("lifecycle", c.Lifecycle, LifecycleAuto, LifecycleILM, LifecycleClew)

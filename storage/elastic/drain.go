@@ -30,7 +30,8 @@ func (s *Store) drain() {
 				return
 			}
 			uncertain := tail.Position().Less(q.uncertain)
-			items, bytes, err := s.readBatch(tail, to)
+			b := batches.Get().(*batch)
+			err := s.readBatch(b, tail, to)
 			if err != nil {
 				s.deps.Logger.Error("the write-ahead log cannot be read; trying again", "err", err)
 				s.flow.release()
@@ -39,10 +40,11 @@ func (s *Store) drain() {
 				}
 				continue
 			}
-			ended := line.begin(tail.Position(), bytes)
+			ended := line.begin(tail.Position(), b.bytes)
 			under.Go(func() {
 				defer s.flow.release()
-				if s.bulk(s.background, items, true, uncertain) == nil {
+				if s.bulk(s.background, b.items, true, uncertain) == nil {
+					b.release()
 					ended()
 				}
 			})
@@ -54,33 +56,31 @@ func (s *Store) drain() {
 }
 
 // readBatch reads requests up to about bulk_bytes, and makes documents of them.
-func (s *Store) readBatch(tail *wal.Tail, to wal.Position) (items []item, bytes int64, err error) {
+func (s *Store) readBatch(b *batch, tail *wal.Tail, to wal.Position) error {
 	for docs := 0; docs < s.cfg.BulkBytes; {
 		rec, err := tail.Next(to)
 		var bad *wal.CorruptionError
 		switch {
 		case errors.Is(err, io.EOF):
-			return items, bytes, nil
+			return nil
 		case errors.As(err, &bad):
 			s.queue.damaged(bad)
 			continue
-		case err != nil && len(items) > 0:
-			return items, bytes, nil // these first
+		case err != nil && len(b.items) > 0:
+			return nil // these first
 		case err != nil:
-			return nil, 0, err
+			return err
 		}
-		before := len(items)
-		if items, err = s.decode(items, rec); err != nil {
+		before := len(b.items)
+		if err := s.decode(b, rec); err != nil {
 			s.queue.damaged(&wal.CorruptionError{Dir: s.queue.dir, Segment: wal.FileName(tail.Position().Seq), Offset: tail.Position().Offset, Err: err})
 		}
 		if rec.Type != wal.Hashes {
-			bytes += int64(len(rec.Data))
+			b.bytes += int64(len(rec.Data))
 		}
-		for i := before; i < len(items); i++ {
-			docs += len(items[i].doc) + lineOverhead
-		}
+		docs += size(b.items[before:])
 	}
-	return items, bytes, nil
+	return nil
 }
 
 // next waits for something to drain behind pos, and a little longer for more

@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"io"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/clewhq/clew/storage/elastic/document"
@@ -53,47 +55,80 @@ func orderOf(h dedup.Hash, received int64, n int) document.Order {
 	return document.Order{Seq: received + int64(n), Tie: int64(binary.BigEndian.Uint32(h[:4]) >> 8)}
 }
 
-func (s *Store) logItems(dst []item, tenant string, h dedup.Hash, received int64, logs []telemetry.Log) []item {
+// batch is items on their way, and the memory of their documents.
+type batch struct {
+	items []item
+	docs  document.Writer
+	bytes int64 // of the requests that they are made of
+}
+
+// batches are empty ones, whose memory is used again.
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// release gives the memory to others: nothing of the items may be used any
+// more.
+func (b *batch) release() {
+	clear(b.items)
+	b.items, b.bytes = b.items[:0], 0
+	b.docs.Reset()
+	batches.Put(b)
+}
+
+func (s *Store) addLogs(b *batch, tenant string, h dedup.Hash, received int64, logs []telemetry.Log) {
 	index := s.names.stream(telemetry.Logs, tenant)
-	seen := map[streamKey]bool{}
-	var docs document.Writer
+	known := announced{tenant: tenant, signal: telemetry.Logs}
 	for i := range logs {
 		l := &logs[i]
-		dst = s.streams.announce(dst, seen, tenant, telemetry.Logs, l.Stream, l.Time)
-		dst = append(dst, item{
-			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Logs, doc: docs.Log(l, orderOf(h, received, i)),
+		b.items = s.streams.announce(b.items, &known, l.Stream, l.Time)
+		b.items = append(b.items, item{
+			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Logs, doc: b.docs.Log(l, orderOf(h, received, i)),
 		})
 	}
-	return dst
 }
 
-func (s *Store) spanItems(dst []item, tenant string, h dedup.Hash, received int64, spans []telemetry.Span) []item {
+func (s *Store) addSpans(b *batch, tenant string, h dedup.Hash, received int64, spans []telemetry.Span) {
 	index := s.names.stream(telemetry.Traces, tenant)
-	seen := map[streamKey]bool{}
-	var docs document.Writer
+	known := announced{tenant: tenant, signal: telemetry.Traces}
 	for i := range spans {
 		sp := &spans[i]
-		dst = s.streams.announce(dst, seen, tenant, telemetry.Traces, sp.Stream, sp.Start)
-		dst = append(dst, item{
-			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Traces, doc: docs.Span(sp, orderOf(h, received, i)),
+		b.items = s.streams.announce(b.items, &known, sp.Stream, sp.Start)
+		b.items = append(b.items, item{
+			index: index, id: recordID(h, i), tenant: tenant, signal: telemetry.Traces, doc: b.docs.Span(sp, orderOf(h, received, i)),
 		})
 	}
-	return dst
 }
 
-// appendBulk appends the two lines of an item. What exists is never replaced.
-func (it *item) appendBulk(dst []byte) []byte {
-	dst = append(dst, `{"create":{"_index":"`...)
-	dst = append(dst, it.index...) // names need no escaping
-	dst = append(dst, `","_id":"`...)
-	dst = append(dst, it.id...)
-	dst = append(dst, "\"}}\n"...)
-	dst = append(dst, it.doc...)
-	return append(dst, '\n')
+// writeBulk writes two lines for each item to memory, which takes all. What
+// exists is never replaced.
+func writeBulk(w io.Writer, items []item) {
+	line := make([]byte, 0, 2*lineOverhead)
+	for i := range items {
+		it := &items[i]
+		line = append(line, `{"create":{"_index":"`...)
+		line = append(line, it.index...) // names need no escaping
+		line = append(line, `","_id":"`...)
+		line = append(line, it.id...)
+		line = append(line, "\"}}\n"...)
+		_, _ = w.Write(line)
+		_, _ = w.Write(it.doc)
+		line = append(line[:0], '\n') // stands in front of the next one
+	}
+	_, _ = w.Write(line)
 }
 
-// lineOverhead is about what appendBulk adds to a document.
+// lineOverhead is about what writeBulk adds to a document.
 const lineOverhead = 100
+
+// size is about what an item takes in a bulk request.
+func (it *item) size() int { return len(it.doc) + lineOverhead }
+
+func size(items []item) int {
+	n := 0
+	for i := range items {
+		n += items[i].size()
+	}
+	return n
+}
 
 // deadLetter is the document that tells of a refused one, with all of it.
 func (s *Store) deadLetter(it *item, status int, kind, why string) item {

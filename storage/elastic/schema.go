@@ -238,17 +238,15 @@ func (s *Store) templateBody(t template) ([]byte, error) {
 	}
 	settings := map[string]any{
 		"index.number_of_shards": s.cfg.Shards, "index.number_of_replicas": s.cfg.Replicas,
-		"index.refresh_interval": seconds(max(time.Duration(s.cfg.RefreshInterval), time.Second)),
-		"index.codec":            "best_compression",
+		"index.codec": "best_compression",
 		// Attributes beyond the limit of fields stay readable and are not indexed.
 		"index.mapping.total_fields.ignore_dynamic_beyond_limit": true,
 	}
+	if s.cfg.RefreshInterval > 0 { // one that is set is kept to even where nobody searches
+		settings["index.refresh_interval"] = seconds(max(time.Duration(s.cfg.RefreshInterval), time.Second))
+	}
 	if t.signal == "" {
 		settings["index.number_of_shards"] = 1
-	} else {
-		// What a stream writes resembles what it wrote before: side by side it
-		// takes less room.
-		settings["index.sort.field"], settings["index.sort.order"] = []string{"clew.stream", "@timestamp"}, []string{"asc", "asc"}
 	}
 	if t.signal != "" && s.ilm.Load() {
 		settings["index.lifecycle.name"] = s.names.policy(t.signal)

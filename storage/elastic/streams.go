@@ -51,14 +51,39 @@ type catalog struct {
 // which changes nothing.
 const maxKnown = 200_000
 
-// announce adds the stream's document where it may not be written yet; seen
-// are those of the same request.
-func (c *catalog) announce(dst []item, seen map[streamKey]bool, tenant string, sig telemetry.Signal, st *telemetry.Stream, at int64) []item {
-	key := streamKey{tenant, sig, st.ID, dayOf(at)}
-	if seen[key] {
+// announced are the streams of one request that were met.
+type announced struct {
+	tenant string
+	signal telemetry.Signal
+	seen   map[streamKey]bool
+	last   *telemetry.Stream // the one before, and its day
+	day    int64
+}
+
+// meets reports whether a stream is met for the first time on the day of at.
+func (a *announced) meets(st *telemetry.Stream, at int64) (key streamKey, first bool) {
+	day := dayOf(at)
+	if st == a.last && day == a.day {
+		return key, false // as most records do
+	}
+	a.last, a.day = st, day
+	key = streamKey{a.tenant, a.signal, st.ID, day}
+	if a.seen[key] {
+		return key, false
+	}
+	if a.seen == nil {
+		a.seen = map[streamKey]bool{}
+	}
+	a.seen[key] = true
+	return key, true
+}
+
+// announce adds the stream's document where it may not be written yet.
+func (c *catalog) announce(dst []item, known *announced, st *telemetry.Stream, at int64) []item {
+	key, first := known.meets(st, at)
+	if !first {
 		return dst
 	}
-	seen[key] = true
 	c.mu.Lock()
 	k := c.known[key]
 	if k == nil {
@@ -75,16 +100,16 @@ func (c *catalog) announce(dst []item, seen map[streamKey]bool, tenant string, s
 	}
 	raw := otlp.AppendLogs(nil, []telemetry.Log{{Stream: st}})
 	doc, err := json.Marshal(map[string]any{
-		"tenant": tenant, "signal": string(sig), "stream": document.StreamTerm(st.ID), "service": st.Service,
+		"tenant": key.tenant, "signal": string(key.signal), "stream": document.StreamTerm(st.ID), "service": st.Service,
 		"day": key.day, "otlp": base64.StdEncoding.EncodeToString(raw),
 	})
 	if err != nil {
 		return dst // strings and numbers are always JSON
 	}
-	id := xxh3.HashString128(tenant + "\x00" + string(sig) + "\x00" + string(st.ID[:]) + strconv.FormatInt(key.day, 10)).Bytes()
+	id := xxh3.HashString128(key.tenant + "\x00" + string(key.signal) + "\x00" + string(st.ID[:]) + strconv.FormatInt(key.day, 10)).Bytes()
 	return append(dst, item{
 		index: c.store.names.streams(monthOf(at)), id: base64.RawURLEncoding.EncodeToString(id[:]),
-		tenant: tenant, signal: sig, kind: itemStream, stream: key, doc: doc,
+		tenant: key.tenant, signal: key.signal, kind: itemStream, stream: key, doc: doc,
 	})
 }
 

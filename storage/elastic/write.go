@@ -21,8 +21,8 @@ func (s *Store) WriteLogs(ctx context.Context, tenant string, b *telemetry.LogBa
 			return storage.WriteResult{}, err
 		}
 	}
-	return s.write(ctx, telemetry.Logs, wal.Logs, tenant, b.Raw, len(b.Logs), func(h dedup.Hash, received int64) []item {
-		return s.logItems(nil, tenant, h, received, b.Logs)
+	return s.write(ctx, telemetry.Logs, wal.Logs, tenant, b.Raw, len(b.Logs), func(into *batch, h dedup.Hash, received int64) {
+		s.addLogs(into, tenant, h, received, b.Logs)
 	})
 }
 
@@ -34,13 +34,13 @@ func (s *Store) WriteSpans(ctx context.Context, tenant string, b *telemetry.Span
 			return storage.WriteResult{}, err
 		}
 	}
-	return s.write(ctx, telemetry.Traces, wal.Traces, tenant, b.Raw, len(b.Spans), func(h dedup.Hash, received int64) []item {
-		return s.spanItems(nil, tenant, h, received, b.Spans)
+	return s.write(ctx, telemetry.Traces, wal.Traces, tenant, b.Raw, len(b.Spans), func(into *batch, h dedup.Hash, received int64) {
+		s.addSpans(into, tenant, h, received, b.Spans)
 	})
 }
 
 // write is the way in: check for a duplicate, make it durable, acknowledge.
-func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, tenant string, raw []byte, rows int, items func(dedup.Hash, int64) []item) (storage.WriteResult, error) {
+func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, tenant string, raw []byte, rows int, add func(*batch, dedup.Hash, int64)) (storage.WriteResult, error) {
 	if rows == 0 {
 		return storage.WriteResult{}, nil
 	}
@@ -63,7 +63,9 @@ func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, t
 		if s.queue != nil {
 			err = s.queue.append(ctx, wal.Record{Type: typ, Received: received, Tenant: tenant, Data: raw}, flight)
 		} else {
-			err = s.direct(ctx, items(hash, received))
+			var b batch
+			add(&b, hash, received)
+			err = s.direct(ctx, b.items)
 			flight.End(received, err)
 		}
 	}
@@ -90,25 +92,29 @@ func (s *Store) direct(ctx context.Context, items []item) error {
 	return s.bulk(ctx, items, false, false)
 }
 
-// decode makes the documents of a request that was read from the log.
-func (s *Store) decode(dst []item, rec wal.Record) ([]item, error) {
+// decode adds the documents of a request that was read from the log.
+func (s *Store) decode(to *batch, rec wal.Record) error {
+	decoder := otlp.NewDecoder()
+	defer decoder.Release() // documents have all in memory of their own
 	switch rec.Type {
 	case wal.Logs:
-		b, err := otlp.DecodeLogs(rec.Data)
+		b, _, err := decoder.Logs(rec.Data)
 		if err != nil {
-			return dst, err
+			return err
 		}
-		return s.logItems(dst, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Logs, rec.Data), rec.Received, b.Logs), nil
+		s.addLogs(to, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Logs, rec.Data), rec.Received, b.Logs)
 	case wal.Traces:
-		b, err := otlp.DecodeSpans(rec.Data)
+		b, _, err := decoder.Spans(rec.Data)
 		if err != nil {
-			return dst, err
+			return err
 		}
-		return s.spanItems(dst, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Traces, rec.Data), rec.Received, b.Spans), nil
+		s.addSpans(to, rec.Tenant, dedup.HashOf(rec.Tenant, telemetry.Traces, rec.Data), rec.Received, b.Spans)
 	case wal.Hashes:
-		return dst, nil
+		return nil
+	default:
+		return fmt.Errorf("record of type %d, which this program doesn't know", rec.Type)
 	}
-	return dst, fmt.Errorf("record of type %d, which this program doesn't know", rec.Type)
+	return nil
 }
 
 // reason is the label of a refused batch.

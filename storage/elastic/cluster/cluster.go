@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +49,11 @@ type Request struct {
 	Path   string // with a slash in front, escaped
 	Query  url.Values
 	Body   []byte
+	// Stream, if set, writes the body in place of Body, and Size is about how
+	// much that is: a body of many parts is compressed without being put together
+	// first. It may be called again.
+	Stream func(io.Writer)
+	Size   int
 	NDJSON bool // the body is lines of JSON
 	// Once sends it once: the caller retries by itself, or not at all.
 	Once bool
@@ -215,18 +219,12 @@ func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
 	if len(r.Query) > 0 {
 		u += "?" + r.Query.Encode()
 	}
-	var in io.Reader
-	packed := len(r.Body) >= minPacked
-	if packed {
-		in = bytes.NewReader(pack(r.Body))
-	} else if r.Body != nil {
-		in = bytes.NewReader(r.Body)
-	}
+	in, packed := r.body()
 	req, err := http.NewRequestWithContext(ctx, r.Method, u, in)
 	if err != nil {
 		return nil, fmt.Errorf("make the request: %w", err)
 	}
-	if r.Body != nil {
+	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
 		if r.NDJSON {
 			req.Header.Set("Content-Type", "application/x-ndjson")

@@ -7,7 +7,6 @@ import (
 
 	"github.com/zeebo/xxh3"
 
-	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -32,10 +31,10 @@ func StreamTerm(id telemetry.StreamID) string { return hex.EncodeToString(id[:])
 type Order struct{ Seq, Tie int64 }
 
 // own writes the fields that are clew's: what a read goes by.
-func (e *encoder) own(s *telemetry.Stream, ids []correlation.ID, o Order, size int64, longWord bool) {
+func (e *encoder) own(s *telemetry.Stream, o Order, size int64, longWord bool) {
 	e.key("clew")
 	e.buf = append(e.buf, '{')
-	e.str("stream", StreamTerm(s.ID))
+	e.hex("stream", s.ID[:])
 	e.key("seq")
 	e.scalar(telemetry.Int(o.Seq))
 	e.key("tie")
@@ -45,8 +44,8 @@ func (e *encoder) own(s *telemetry.Stream, ids []correlation.ID, o Order, size i
 		e.key("long_word")
 		e.raw("true")
 	}
-	if len(ids) > 0 {
-		e.ids(ids)
+	if len(e.ids) > 0 {
+		e.correlated()
 	}
 }
 
@@ -94,8 +93,9 @@ func jsonNumber(v telemetry.Value) string {
 	return string(e.buf)
 }
 
-// ids writes every ID once.
-func (e *encoder) ids(ids []correlation.ID) {
+// correlated writes every ID once.
+func (e *encoder) correlated() {
+	ids := e.ids
 	e.key("ids")
 	e.buf = append(e.buf, '[')
 	for i := range ids {

@@ -2,12 +2,14 @@ package document
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/clewhq/clew/correlation"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -19,6 +21,7 @@ type encoder struct {
 	// origins are resource and scope of the streams that were met, as they
 	// stand in documents; nil for none.
 	origins map[*telemetry.Stream][]byte
+	ids     []correlation.ID // memory for those of a record
 }
 
 const hexDigits = "0123456789abcdef"
@@ -76,6 +79,18 @@ func (e *encoder) str(key, s string) {
 	if s != "" {
 		e.key(key)
 		e.text(s)
+	}
+}
+
+// hex writes a member of bytes unless all are zero.
+func (e *encoder) hex(key string, id []byte) {
+	for _, b := range id {
+		if b != 0 {
+			e.key(key)
+			e.buf = append(e.buf, '"')
+			e.buf = append(hex.AppendEncode(e.buf, id), '"')
+			return
+		}
 	}
 }
 

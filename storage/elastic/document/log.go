@@ -19,8 +19,8 @@ func (e *encoder) log(l *telemetry.Log, o Order) {
 	if l.Observed != 0 {
 		e.time("observed_timestamp", l.Observed)
 	}
-	e.str("trace_id", l.TraceID.String())
-	e.str("span_id", l.SpanID.String())
+	e.hex("trace_id", l.TraceID[:])
+	e.hex("span_id", l.SpanID[:])
 	e.num("flags", int64(l.Flags))
 	e.num("severity_number", int64(l.Severity))
 	e.str("severity_text", l.SeverityText)
@@ -37,7 +37,8 @@ func (e *encoder) log(l *telemetry.Log, o Order) {
 	e.attrs("attributes", l.Attrs)
 	e.origin(l.Stream)
 	size := valueSize(l.Body) + attrsSize(l.Attrs)
-	e.own(l.Stream, correlation.AppendLog(nil, l), o, size, hasLongWord(body))
+	e.ids = correlation.AppendLog(e.ids[:0], l)
+	e.own(l.Stream, o, size, hasLongWord(body))
 	e.odd(l.Attrs, oddText)
 	e.end(func() []byte { return otlp.AppendLogs(nil, []telemetry.Log{*l}) })
 }

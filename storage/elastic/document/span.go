@@ -34,9 +34,9 @@ func (e *encoder) span(s *telemetry.Span, o Order) {
 	e.time("@timestamp", s.Start)
 	e.key("duration")
 	e.scalar(telemetry.Int(s.End - s.Start))
-	e.str("trace_id", s.TraceID.String())
-	e.str("span_id", s.SpanID.String())
-	e.str("parent_span_id", s.ParentID.String())
+	e.hex("trace_id", s.TraceID[:])
+	e.hex("span_id", s.SpanID[:])
+	e.hex("parent_span_id", s.ParentID[:])
 	e.str("trace_state", s.TraceState)
 	e.str("name", s.Name)
 	e.word("kind", kinds, int(s.Kind))
@@ -57,7 +57,8 @@ func (e *encoder) span(s *telemetry.Span, o Order) {
 	for i := range s.Events {
 		size += int64(len(s.Events[i].Name)) + attrsSize(s.Events[i].Attrs)
 	}
-	e.own(s.Stream, correlation.AppendSpan(nil, s), o, max(size, 1), false)
+	e.ids = correlation.AppendSpan(e.ids[:0], s)
+	e.own(s.Stream, o, max(size, 1), false)
 	e.num("class", int64(telemetry.DurationClass(s.Duration())))
 	if s.ParentID.IsZero() {
 		e.key("root")
@@ -130,8 +131,8 @@ func (e *encoder) events(events []telemetry.Event) {
 func (e *encoder) links(links []telemetry.Link) {
 	e.objects("links", len(links), func(i int) {
 		ln := &links[i]
-		e.str("trace_id", ln.TraceID.String())
-		e.str("span_id", ln.SpanID.String())
+		e.hex("trace_id", ln.TraceID[:])
+		e.hex("span_id", ln.SpanID[:])
 		e.str("trace_state", ln.TraceState)
 		e.num("flags", int64(ln.Flags))
 		e.num("dropped_attributes_count", int64(ln.Dropped))

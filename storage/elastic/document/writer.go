@@ -3,10 +3,12 @@ package document
 import "github.com/clewhq/clew/telemetry"
 
 // Writer makes documents, many in one piece of memory. The zero Writer is
-// ready; it is for one goroutine. What it hands out stays as it is.
+// ready; it is for one goroutine. What it hands out stays as it is until Reset.
 type Writer struct {
-	free    []byte // of length 0: where the next document goes
-	origins map[*telemetry.Stream][]byte
+	chunks [][]byte // all memory that it has, each piece of length 0
+	next   int      // the piece to go on with when this one is full
+	free   []byte   // of length 0: where the next document goes
+	enc    encoder
 }
 
 const (
@@ -31,14 +33,26 @@ func (w *Writer) Span(s *telemetry.Span, o Order) []byte {
 	return w.end(e)
 }
 
+// Reset has the memory of all documents used again: none of them may be looked
+// at any more.
+func (w *Writer) Reset() {
+	w.next, w.free = 0, nil
+	clear(w.enc.origins)
+}
+
 func (w *Writer) begin() *encoder {
 	if cap(w.free) < spareBytes {
-		w.free = make([]byte, 0, chunkBytes)
+		if w.next == len(w.chunks) {
+			w.chunks = append(w.chunks, make([]byte, 0, chunkBytes))
+		}
+		w.free = w.chunks[w.next]
+		w.next++
 	}
-	if w.origins == nil {
-		w.origins = map[*telemetry.Stream][]byte{}
+	if w.enc.origins == nil {
+		w.enc.origins = map[*telemetry.Stream][]byte{}
 	}
-	return &encoder{buf: w.free, exact: true, origins: w.origins}
+	w.enc.buf, w.enc.exact = w.free, true
+	return &w.enc
 }
 
 func (w *Writer) end(e *encoder) []byte {
