@@ -4,8 +4,9 @@
 // process. Where Java is missing the test fails: what no Elasticsearch has
 // taken proves nothing.
 //
-// It is the server alone, without what a distribution adds: no lifecycle
-// policies, scripts or security. node/ holds the little Java around it.
+// It is the server, and security where a test asks for it, without what else a
+// distribution adds: no lifecycle policies or scripts. node/ holds the little
+// Java around it.
 package elastictest
 
 import (
@@ -46,6 +47,8 @@ type Node struct {
 	in     io.WriteCloser
 	log    *os.File
 	home   string
+	// secured has it ask who calls.
+	secured bool
 }
 
 // TempDir makes a folder for the data of a node, in memory where the system
@@ -78,6 +81,15 @@ func Start(t testing.TB) *Node {
 
 // New starts a node whose data are in dir. The caller calls Kill.
 func New(dir string) (*Node, error) {
+	n, err := newNode(dir)
+	if err != nil {
+		return nil, err
+	}
+	return n, n.Restart()
+}
+
+// newNode is a node that has not been started.
+func newNode(dir string) (*Node, error) {
 	home, err := build()
 	if err != nil {
 		return nil, fmt.Errorf("a real Elasticsearch is needed: %w", err)
@@ -87,7 +99,7 @@ func New(dir string) (*Node, error) {
 		return nil, err
 	}
 	n.URL = fmt.Sprintf("http://127.0.0.1:%d", n.http)
-	return n, n.Restart()
+	return n, nil
 }
 
 // freePorts returns the first of some ports in a row that nobody listens on.
@@ -131,13 +143,21 @@ func (n *Node) launch() (err error) {
 	if n.log, err = os.Create(filepath.Join(n.dir, fmt.Sprintf("node-%d.log", n.number))); err != nil {
 		return err
 	}
-	n.cmd = exec.Command("java", "-Xms"+n.heap, "-Xmx"+n.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+	args := []string{
+		"-Xms" + n.heap, "-Xmx" + n.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"--add-exports", "org.elasticsearch.server/org.elasticsearch.plugins.interceptor=ALL-UNNAMED", // to security
+		"-Des.queryable_built_in_roles_enabled=false", // their index takes a module that is not there
 		"--module-path", filepath.Join(n.home, "lib"), "--add-modules", "ALL-MODULE-PATH",
 		"-Dio.netty.noUnsafe=true", "-Dio.netty.noKeySetOptimization=true", "-Dio.netty.recycler.maxCapacityPerThread=0",
 		"-Dlog4j.shutdownHookEnabled=false", "-Dlog4j2.disable.jmx=true", "-Djava.locale.providers=CLDR",
-		"-cp", filepath.Join(n.home, "launcher.jar"), "EsRun", "home="+n.home, "data="+filepath.Join(n.dir, "data"),
+		"-cp", filepath.Join(n.home, "launcher.jar"), "EsRun", "home=" + n.home, "data=" + filepath.Join(n.dir, "data"),
 		fmt.Sprintf("http=%d", n.http), fmt.Sprintf("transport=%d", transport),
-		fmt.Sprintf("total=%d", n.total), fmt.Sprintf("run=%d", n.number), "cluster.max_shards_per_node=5000")
+		fmt.Sprintf("total=%d", n.total), fmt.Sprintf("run=%d", n.number), "cluster.max_shards_per_node=5000",
+	}
+	if n.secured {
+		args = append(args, n.security()...)
+	}
+	n.cmd = exec.Command("java", args...)
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
 	if n.in, err = n.cmd.StdinPipe(); err != nil {
 		return err
@@ -157,7 +177,7 @@ func (n *Node) wait() error {
 }
 
 func (n *Node) answers() bool {
-	res, err := http.Get(n.URL + "/_cluster/health?wait_for_status=yellow&timeout=1s")
+	res, err := http.Get(n.Admin() + "/_cluster/health?wait_for_status=yellow&timeout=1s")
 	if err != nil {
 		return false
 	}

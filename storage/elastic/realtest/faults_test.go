@@ -3,7 +3,6 @@ package realtest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,37 +22,6 @@ import (
 	"github.com/clewhq/clew/storage/storagetest"
 	"github.com/clewhq/clew/telemetry"
 )
-
-// call asks the node itself.
-func call(t testing.TB, method, path, body string) string {
-	t.Helper()
-	req, err := http.NewRequest(method, node.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	out, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(out)
-}
-
-// count is how many documents stand in an index or data stream.
-func count(t *testing.T, index string) int {
-	t.Helper()
-	call(t, "POST", "/"+index+"/_refresh", "")
-	var out struct{ Count int }
-	if err := json.Unmarshal([]byte(call(t, "GET", "/"+index+"/_count", "")), &out); err != nil {
-		t.Fatal(err)
-	}
-	return out.Count
-}
 
 // faulty is a way to Elasticsearch that can be broken.
 type faulty struct {

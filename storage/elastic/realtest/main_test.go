@@ -3,10 +3,13 @@ package realtest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,4 +150,50 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// call asks the node itself.
+func call(t testing.TB, method, path, body string) string {
+	t.Helper()
+	return callAt(t, node, method, path, body)
+}
+
+func callAt(t testing.TB, n *elastictest.Node, method, path, body string) string {
+	t.Helper()
+	return callURL(t, n.Admin(), method, path, body)
+}
+
+func callURL(t testing.TB, url, method, path, body string) string {
+	t.Helper()
+	req, err := http.NewRequest(method, url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	out, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// count is how many documents stand in an index or data stream.
+func count(t *testing.T, index string) int {
+	t.Helper()
+	return countAt(t, node, index)
+}
+
+func countAt(t *testing.T, n *elastictest.Node, index string) int {
+	t.Helper()
+	callAt(t, n, "POST", "/"+index+"/_refresh", "")
+	var out struct{ Count int }
+	if err := json.Unmarshal([]byte(callAt(t, n, "GET", "/"+index+"/_count", "")), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Count
 }
