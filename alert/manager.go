@@ -257,14 +257,20 @@ func (m *Manager) newEvaluator(o owner) (*evaluator, error) {
 // when everything has ended.
 func (m *Manager) Close() error {
 	m.cancel()
+	m.stopEvaluators()
+	m.wg.Wait()
+	m.notify.stop()
+	return nil
+}
+
+// stopEvaluators lets a reload that is under way end first. Those behind it,
+// such as one that watch waits for, find that the context has ended.
+func (m *Manager) stopEvaluators() {
 	m.reloading.Lock()
 	defer m.reloading.Unlock()
 	for _, e := range m.evals {
 		e.manager.Stop()
 	}
-	m.wg.Wait()
-	m.notify.stop()
-	return nil
 }
 
 // Errors returns what is wrong with rule files and folders, by path.

@@ -132,6 +132,24 @@ func TestReloadsByItself(t *testing.T) {
 	eventually(t, "the new file is at work", func() error { return when(len(recorded(m, tenant.Anonymous)) == 1) })
 }
 
+// TestCloseWhileReloading: the end does not hold up a reload that it waits for.
+func TestCloseWhileReloading(t *testing.T) {
+	f := newFixture(t)
+	for range 10 {
+		f.deps.Registerer = prometheus.NewRegistry()
+		m := f.manager()
+		m.wg.Go(func() { // as watch does where its time has come meanwhile
+			<-m.ctx.Done()
+			if err := m.Reload(); !errors.Is(err, storage.ErrClosed) {
+				t.Errorf("a reload after the end: %v", err)
+			}
+		})
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // fakeLogQL answers any expression with 7 and remembers who asked what.
 type fakeLogQL struct {
 	mu    sync.Mutex
