@@ -42,7 +42,7 @@ func Run(ctx context.Context, cfg Config, w *workload.Workload, truth *workload.
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("read comparison settings: %w", err)
 	}
-	r := &run{cfg: cfg, now: time.Now, sleep: sleep}
+	r := &run{cfg: cfg, now: time.Now, sleep: send.Sleep}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	r.http = &http.Client{Transport: transport, Timeout: cfg.Timeout}
 	defer r.http.CloseIdleConnections()
@@ -111,16 +111,5 @@ func (r *run) loadAll(ctx context.Context, w *workload.Workload, truth *workload
 func (r *run) say(format string, args ...any) {
 	if r.cfg.Log != nil {
 		_, _ = fmt.Fprintf(r.cfg.Log, format+"\n", args...)
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }

@@ -42,12 +42,13 @@ type client struct {
 func newClient(cfg Config) *client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = cfg.Senders
-	return &client{cfg: cfg, http: &http.Client{Transport: transport, Timeout: cfg.Timeout}, sleep: sleep}
+	return &client{cfg: cfg, http: &http.Client{Transport: transport, Timeout: cfg.Timeout}, sleep: Sleep}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits, no longer than until ctx ends, whose error it returns then.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

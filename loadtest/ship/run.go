@@ -148,7 +148,7 @@ func (r *run) settle(ctx context.Context, s side, p proc.Process, t *Turn) (spen
 	began := time.Now()
 	last, err := r.spent(ctx, p)
 	for at := began; err == nil; {
-		if err := pause(ctx, r.cfg.Quiet); err != nil {
+		if err := send.Sleep(ctx, r.cfg.Quiet); err != nil {
 			return last, err
 		}
 		now, took := time.Now(), time.Since(at)
@@ -202,16 +202,5 @@ func (r *run) weigh(ctx context.Context, s side, t *Turn) error {
 func (r *run) say(format string, args ...any) {
 	if r.cfg.Log != nil {
 		_, _ = fmt.Fprintf(r.cfg.Log, format+"\n", args...)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/elastic/search"
+	"github.com/clewhq/clew/telemetry"
 )
 
 // aggregate calls each with all buckets of what a scan finds beside odd ones, nil
@@ -72,10 +73,20 @@ func (sc *scan[T]) buckets(ctx context.Context, b search.Buckets, query any, eac
 	}
 }
 
-// warnUnknownStream warns of what stands in buckets of a stream that is not in
-// the index of streams.
-func (sc *scan[T]) warnUnknownStream() {
-	sc.warnOnce("the stream of some records is not in " + sc.s.names.streams("*") + ": they count without resource and scope")
+// bucketStreams finds the streams of buckets by their terms. One that is not in the
+// index of streams is a warning, and an empty stream in its place.
+func (sc *scan[T]) bucketStreams(ctx context.Context, terms map[string]bool) (func(term string) *telemetry.Stream, error) {
+	streams, err := sc.s.streams.find(ctx, sorted(terms), sc.stats)
+	if err != nil {
+		return nil, err
+	}
+	return func(term string) *telemetry.Stream {
+		if st := streams[term]; st != nil {
+			return st
+		}
+		sc.warnOnce("the stream of some records is not in " + sc.s.names.streams("*") + ": they count without resource and scope")
+		return telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
+	}, nil
 }
 
 // maxColumns bounds the fields that are counted by at once.

@@ -153,16 +153,12 @@ func (c *counting) tell(ctx context.Context) error {
 	for _, t := range c.found {
 		terms[t.stream] = true
 	}
-	streams, err := c.scan.s.streams.find(ctx, sorted(terms), c.scan.stats)
+	streamOf, err := c.scan.bucketStreams(ctx, terms)
 	if err != nil {
 		return err
 	}
 	for _, t := range c.found {
-		st := streams[t.stream]
-		if st == nil {
-			st = telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
-			c.scan.warnUnknownStream()
-		}
+		st := streamOf(t.stream)
 		if t.n != 0 && c.scan.wants(st) && c.holds(t) {
 			c.add(storage.LogGroup{Stream: st, Bin: t.bin, Severity: telemetry.Severity(t.severity), Texts: t.texts[:len(c.by)]}, t.n)
 		}

@@ -256,17 +256,13 @@ func (g *grouping) tell(ctx context.Context) error {
 	for i := range g.found {
 		terms[g.found[i].stream] = true
 	}
-	streams, err := g.scan.s.streams.find(ctx, sorted(terms), g.scan.stats)
+	streamOf, err := g.scan.bucketStreams(ctx, terms)
 	if err != nil {
 		return err
 	}
 	for i := range g.found {
 		f := &g.found[i]
-		st := streams[f.stream]
-		if st == nil {
-			st = telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
-			g.scan.warnUnknownStream()
-		}
+		st := streamOf(f.stream)
 		if !g.scan.wants(st) {
 			continue
 		}
