@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
@@ -129,9 +130,14 @@ func (r *reloader) take() (Reloaded, error) {
 // fail, for a file that cannot be read.
 func (r *reloader) apply(next config.Config) error {
 	next.Auth.Type = r.running.Auth.Type
+	renew, err := r.s.renew(next)
+	if err != nil {
+		return err
+	}
 	if err := r.s.auth.Set(next.Auth); err != nil {
 		return err
 	}
+	renew()
 	if err := r.s.level.UnmarshalText([]byte(next.Telemetry.LogLevel)); err != nil {
 		return err
 	}
@@ -146,12 +152,31 @@ func (r *reloader) apply(next config.Config) error {
 	}
 	r.running.Auth, r.running.Telemetry.LogLevel = next.Auth, next.Telemetry.LogLevel
 	r.running.Limits, r.running.Alert.Alertmanagers = next.Limits, next.Alert.Alertmanagers
+	r.running.Storage.Elasticsearch.Credentials = next.Storage.Elasticsearch.Credentials
+	r.running.Storage.Metrics.Remote.Credentials = next.Storage.Metrics.Remote.Credentials
 	if r.running.Storage.Backend == config.BackendLocal {
 		keep := next.Storage.Retention
 		keep.Metrics = r.running.Storage.Retention.Metrics
 		r.running.Storage.Retention = keep
 	}
 	return nil
+}
+
+// renew prepares the credentials that stores elsewhere are called with, and
+// returns what puts them to work.
+func (s *Server) renew(next config.Config) (use func(), err error) {
+	records, samples := func() {}, func() {}
+	if s.stores.elastic != nil {
+		if records, err = s.stores.elastic.Renew(next.Storage.Elasticsearch.Credentials); err != nil {
+			return nil, fmt.Errorf("storage.elasticsearch: %w", err)
+		}
+	}
+	if s.stores.remote != nil {
+		if samples, err = s.stores.remote.Renew(next.Storage.Metrics.Remote.Credentials); err != nil {
+			return nil, fmt.Errorf("storage.metrics.remote: %w", err)
+		}
+	}
+	return func() { records(); samples() }, nil
 }
 
 // serve is POST /-/reload.

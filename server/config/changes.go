@@ -7,7 +7,27 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/metrics/remote"
 )
+
+// credentials are how stores elsewhere know who calls.
+var credentials = keysOf(map[string]any{
+	"storage.elasticsearch.":  cluster.Credentials{},
+	"storage.metrics.remote.": remote.Credentials{},
+})
+
+// keysOf returns the whole keys of the fields of structs, by what stands before.
+func keysOf(sections map[string]any) []string {
+	var out []string
+	for before, section := range sections {
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(section)) {
+			out = append(out, before+f.Tag.Get("yaml"))
+		}
+	}
+	return out
+}
 
 // Live reports whether a change of a key takes effect without a restart.
 func (c *Config) Live(key string) bool {
@@ -17,6 +37,9 @@ func (c *Config) Live(key string) bool {
 	case "storage.retention.metrics":
 		return false
 	case "telemetry.log_level", "alert.alertmanagers":
+		return true
+	}
+	if slices.Contains(credentials, key) {
 		return true
 	}
 	if strings.HasPrefix(key, "storage.retention.") {

@@ -168,6 +168,10 @@ func (s *Store) Health() storage.Health {
 	return h
 }
 
+// Renew prepares other credentials for Elasticsearch. Once use is called they
+// hold for every request that begins.
+func (s *Store) Renew(to cluster.Credentials) (use func(), err error) { return s.es.Renew(to) }
+
 // Remote is how the calls to Elasticsearch fare.
 type Remote struct {
 	Addresses    []string

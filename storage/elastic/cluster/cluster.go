@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/clewhq/clew/internal/guard"
+	"github.com/clewhq/clew/internal/outbound"
 )
 
 // Deps is what a Client needs from outside.
@@ -37,7 +37,7 @@ type Client struct {
 	once    failsafe.Executor[[]byte]
 	guard   *guard.Guard[[]byte]
 	metrics *metrics
-	closer  func()
+	way     *outbound.Transport
 }
 
 // Name is what operators call the cluster in the API of circuit breakers.
@@ -76,11 +76,20 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	es, closer, err := newClient(cfg, deps)
+	way, err := outbound.New(cfg.outbound(), deps.Transport)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{es: es, cfg: cfg, metrics: m, closer: closer}
+	es, err := elasticsearch.NewBaseClient(elasticsearch.Config{
+		Addresses: cfg.Addresses, DisableRetry: true, Transport: way,
+		ConnectionPoolFunc: func(conns []*elastictransport.Connection, _ elastictransport.Selector) elastictransport.ConnectionPool {
+			return newPool(conns, time.Duration(cfg.NodeDelay))
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make the Elasticsearch client: %w", err)
+	}
+	c := &Client{es: es, cfg: cfg, metrics: m, way: way}
 	c.guard = guard.New(guard.Config{
 		Name:     Name,
 		Failures: cfg.BreakerFailures, Requests: cfg.BreakerRequests, Delay: time.Duration(cfg.BreakerDelay),
@@ -97,36 +106,9 @@ func New(cfg Config, deps Deps) (*Client, error) {
 	return c, nil
 }
 
-// idleConnections to each node are kept for the next request.
-const idleConnections = 16
-
-func newClient(cfg Config, deps Deps) (*elasticsearch.BaseClient, func(), error) {
-	conf := elasticsearch.Config{
-		Addresses: cfg.Addresses, Username: cfg.Username, Password: cfg.Password, APIKey: cfg.APIKey,
-		DisableRetry: true, Transport: deps.Transport,
-		ConnectionPoolFunc: func(conns []*elastictransport.Connection, _ elastictransport.Selector) elastictransport.ConnectionPool {
-			return newPool(conns, time.Duration(cfg.NodeDelay))
-		},
-	}
-	closer := func() {}
-	if conf.Transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = idleConnections
-		conf.Transport, closer = t, t.CloseIdleConnections
-	}
-	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
-		if err != nil {
-			return nil, nil, fmt.Errorf("read ca_file: %w", err)
-		}
-		conf.CACert = pem
-	}
-	es, err := elasticsearch.NewBaseClient(conf)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make the Elasticsearch client: %w", err)
-	}
-	return es, closer, nil
-}
+// Renew prepares other credentials. Once use is called they hold for every
+// request that begins.
+func (c *Client) Renew(to Credentials) (use func(), err error) { return c.way.Prepare(to.outbound()) }
 
 // Average is how long the last requests took, on average.
 func (c *Client) Average() time.Duration { return c.guard.Average() }
@@ -151,7 +133,7 @@ func (c *Client) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
 	_ = c.es.Close(ctx) // nothing of it is used any more
-	c.closer()
+	c.way.CloseIdleConnections()
 }
 
 // Do sends a request and returns the body of the answer. What the cluster

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -271,5 +273,30 @@ func TestQueriesHaveTheirOwnPlaces(t *testing.T) {
 	}
 	if _, err := c.Do(context.Background(), read); err != nil {
 		t.Errorf("a query when the others have ended: %v", err)
+	}
+}
+
+// An API key is told as Elasticsearch wants it, and another one holds from the
+// next request on.
+func TestAnotherKey(t *testing.T) {
+	c, _ := answering(t, func(c *Config) { c.APIKey = "old" }, func(_ int64, w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Header.Get("Authorization"))
+	})
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("from a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		to   Credentials
+		want string
+	}{{Credentials{APIKey: "old"}, "ApiKey old"}, {Credentials{APIKey: "new"}, "ApiKey new"}, {Credentials{APIKeyFile: file}, "ApiKey from a file"}} {
+		use, err := c.Renew(step.to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		use()
+		if got, err := c.Do(t.Context(), get); err != nil || string(got) != step.want {
+			t.Errorf("%q, %v; want %q", got, err, step.want)
+		}
 	}
 }

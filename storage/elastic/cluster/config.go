@@ -7,20 +7,16 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/clewhq/clew/internal/outbound"
 )
 
 // Config says where the cluster is and how patiently it is called.
 type Config struct {
 	// Addresses are the nodes' URLs; requests go to them in turn.
 	Addresses []string `yaml:"addresses"`
-	// Username and Password are for basic authentication.
-	Username string `yaml:"username"`
-	// Password belongs to Username.
-	Password string `yaml:"password"`
-	// APIKey is used instead of user and password where it is set.
-	APIKey string `yaml:"api_key"`
-	// CAFile holds the certificates that the nodes' are checked with, in PEM; "" means the system's.
-	CAFile string `yaml:"ca_file"`
+	// Credentials are how the nodes know who calls. They are read again without a restart.
+	Credentials `yaml:",inline"`
 	// RequestTimeout bounds one try of one request.
 	RequestTimeout model.Duration `yaml:"request_timeout"`
 	// Retries is how often a request that failed for a passing reason is sent again.
@@ -45,6 +41,33 @@ type Config struct {
 	QueryConcurrency uint `yaml:"query_concurrency"`
 	// QueryWait is how long a request of a query waits for the others before it is refused.
 	QueryWait model.Duration `yaml:"query_wait"`
+}
+
+// Credentials are how the nodes know who calls, and how they are known. Files are looked at with each request.
+type Credentials struct {
+	// Username and Password are for basic authentication.
+	Username string `yaml:"username"`
+	// Password belongs to Username.
+	Password string `yaml:"password"`
+	// PasswordFile is a file that holds the password, instead of it; what is put in its place holds at once.
+	PasswordFile string `yaml:"password_file"`
+	// APIKey is used instead of user and password: the encoded form that Elasticsearch gives.
+	APIKey string `yaml:"api_key"`
+	// APIKeyFile is a file that holds the API key, instead of it; what is put in its place holds at once.
+	APIKeyFile string `yaml:"api_key_file"`
+	// CAFile holds the certificates that the nodes' are checked with, in PEM; "" means the system's. What is put in its place holds at once.
+	CAFile string `yaml:"ca_file"`
+}
+
+func (c Credentials) outbound() outbound.Credentials {
+	out := outbound.Credentials{
+		Username: c.Username, Password: c.Password, PasswordFile: c.PasswordFile,
+		Token: c.APIKey, TokenFile: c.APIKeyFile, CAFile: c.CAFile,
+	}
+	if c.APIKey+c.APIKeyFile != "" {
+		out.Scheme = "ApiKey"
+	}
+	return out
 }
 
 // DefaultConfig returns what is used where nothing else is configured.
@@ -80,7 +103,9 @@ func (c Config) Validate() error {
 		good := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 		check(good, "addresses: %q, want a URL such as http://127.0.0.1:9200", redact(a))
 	}
-	check(c.Password == "" || c.Username != "", "password is set without username")
+	check(c.Password+c.PasswordFile == "" || c.Username != "", "password or password_file is set without username")
+	check(c.Password == "" || c.PasswordFile == "", "password and password_file are both set, want one of them")
+	check(c.APIKey == "" || c.APIKeyFile == "", "api_key and api_key_file are both set, want one of them")
 	check(c.RequestTimeout > 0, "request_timeout: %s, want more than 0", c.RequestTimeout)
 	check(c.Retries >= 0, "retries: %d, want 0 or more", c.Retries)
 	check(c.RetryBackoff > 0, "retry_backoff: %s, want more than 0", c.RetryBackoff)

@@ -24,14 +24,14 @@ import (
 var (
 	absence      = flag.Duration("absence.for", 2*time.Second, "how long Elasticsearch is away")
 	absenceBytes = flag.Int64("absence.wal-bytes", 2<<20, "how many bytes may wait meanwhile")
+	absencePause = flag.Duration("absence.pause", 0, "how long the sender waits after each request of 100 records")
 )
 
-// heapGrowth is how much more memory may be in use at the end of an absence
 // heapGrowth is how much more memory may be in use at the end of an absence
 // than after a third of it. A few bulk requests wait in it to be tried again.
 const heapGrowth = 16 << 20
 
-// TestAbsence sends without a pause while Elasticsearch is away: what does not
+// TestAbsence sends all the time while Elasticsearch is away: what does not
 // fit is refused with a reason, memory stays what it was, the process is started
 // again on the way, and all that was acknowledged is there afterwards, once.
 func TestAbsence(t *testing.T) {
@@ -48,6 +48,7 @@ func TestAbsence(t *testing.T) {
 	var early uint64
 	for began := time.Now(); ; {
 		b := g.Logs(100)
+		time.Sleep(*absencePause)
 		_, err := s.WriteLogs(t.Context(), "me", b)
 		switch {
 		case err == nil:

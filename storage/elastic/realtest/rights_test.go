@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/clewhq/clew/internal/elastictest"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic"
+	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/storagetest"
 	"github.com/clewhq/clew/telemetry"
 )
@@ -111,6 +114,8 @@ func TestRights(t *testing.T) {
 		{"no right to write", noWrites},
 		{"rights taken away", rightsTaken},
 		{"a password changed", passwordChanged},
+		{"a password changed, and clew told", passwordRenewed},
+		{"a password changed, and its file", passwordFile},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config()
@@ -205,5 +210,49 @@ func passwordChanged(r *secured) {
 	r.know(func(u *elastictest.User) { u.Password = "another" })
 	r.refused(s, whoCalls)
 	r.know(nil)
+	r.whole(s)
+}
+
+// renew has the store use other credentials from now on.
+func (r *secured) renew(s *elastic.Store, to cluster.Credentials) {
+	r.t.Helper()
+	use, err := s.Renew(to)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	use()
+}
+
+func passwordRenewed(r *secured) {
+	s := opened(r.t, r.cfg, deps())
+	r.write(s)
+	r.whole(s)
+	r.user.Password = "another"
+	r.know(nil)
+	r.refused(s, whoCalls)
+	if _, err := s.Renew(cluster.Credentials{Username: "clew", PasswordFile: "/not/there"}); err == nil || !strings.Contains(err.Error(), "/not/there") {
+		r.t.Errorf("a file that is not there: %v", err)
+	}
+	r.refused(s, whoCalls)
+	r.renew(s, cluster.Credentials{Username: "clew", Password: "another"})
+	r.whole(s)
+}
+
+func passwordFile(r *secured) {
+	r.cfg.PasswordFile = filepath.Join(r.t.TempDir(), "password")
+	put := func() {
+		if err := os.WriteFile(r.cfg.PasswordFile, []byte(r.user.Password+"\n"), 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	put()
+	r.cfg.Password = ""
+	s := opened(r.t, r.cfg, deps())
+	r.write(s)
+	r.whole(s)
+	r.user.Password = "another"
+	r.know(nil)
+	r.refused(s, whoCalls)
+	put()
 	r.whole(s)
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+
+	"github.com/clewhq/clew/internal/outbound"
 )
 
 // Config says where the store is, and what waits for it.
@@ -17,14 +19,8 @@ type Config struct {
 	QueryURL string `yaml:"query_url"`
 	// WriteURL is where samples are sent, "" means below query_url.
 	WriteURL string `yaml:"write_url"`
-	// Username and Password are for basic authentication.
-	Username string `yaml:"username"`
-	// Password belongs to Username.
-	Password string `yaml:"password"`
-	// Authorization is a whole Authorization header, used instead of user and password.
-	Authorization string `yaml:"authorization"`
-	// CAFile holds the certificates that the store's is checked with, in PEM; "" means the system's.
-	CAFile string `yaml:"ca_file"`
+	// Credentials are how the store knows who calls. They are read again without a restart.
+	Credentials `yaml:",inline"`
 	// TenantHeader names a request header that tells the store the tenant, X-Scope-OrgID for one; "" means that it knows none.
 	TenantHeader string `yaml:"tenant_header"`
 	// TenantLabel is the label that tells tenants apart where there is no tenant_header.
@@ -71,6 +67,29 @@ type Config struct {
 	MaxMetadataFamilies int `yaml:"max_metadata_families"`
 }
 
+// Credentials are how the store knows who calls, and how it is known. Files are looked at with each request.
+type Credentials struct {
+	// Username and Password are for basic authentication.
+	Username string `yaml:"username"`
+	// Password belongs to Username.
+	Password string `yaml:"password"`
+	// PasswordFile is a file that holds the password, instead of it; what is put in its place holds at once.
+	PasswordFile string `yaml:"password_file"`
+	// Authorization is a whole Authorization header, used instead of user and password.
+	Authorization string `yaml:"authorization"`
+	// AuthorizationFile is a file that holds the header, instead of it; what is put in its place holds at once.
+	AuthorizationFile string `yaml:"authorization_file"`
+	// CAFile holds the certificates that the store's is checked with, in PEM; "" means the system's. What is put in its place holds at once.
+	CAFile string `yaml:"ca_file"`
+}
+
+func (c Credentials) outbound() outbound.Credentials {
+	return outbound.Credentials{
+		Username: c.Username, Password: c.Password, PasswordFile: c.PasswordFile,
+		Token: c.Authorization, TokenFile: c.AuthorizationFile, CAFile: c.CAFile,
+	}
+}
+
 // DefaultConfig returns what is used where nothing else is configured.
 func DefaultConfig() Config {
 	return Config{
@@ -109,8 +128,10 @@ func (c Config) Validate() error {
 	}
 	check(isURL(c.QueryURL), "query_url: %q, want a URL such as http://127.0.0.1:9090", redact(c.QueryURL))
 	check(c.WriteURL == "" || isURL(c.WriteURL), "write_url: %q, want a URL such as http://127.0.0.1:9090/api/v1/write", redact(c.WriteURL))
-	check(c.Password == "" || c.Username != "", "password is set without username")
-	check(c.Authorization == "" || c.Username == "", "authorization and username are both set, want one of them")
+	check(c.Password+c.PasswordFile == "" || c.Username != "", "password or password_file is set without username")
+	check(c.Password == "" || c.PasswordFile == "", "password and password_file are both set, want one of them")
+	check(c.Authorization == "" || c.AuthorizationFile == "", "authorization and authorization_file are both set, want one of them")
+	check(c.Authorization+c.AuthorizationFile == "" || c.Username == "", "authorization and username are both set, want one of them")
 	check(c.TenantHeader != "" || model.LegacyValidation.IsValidLabelName(c.TenantLabel), "tenant_label: %q, want the name of a label, or a tenant_header", c.TenantLabel)
 	check(c.RequestTimeout > 0, "request_timeout: %s, want more than 0", c.RequestTimeout)
 	check(c.Retries >= 0, "retries: %d, want 0 or more", c.Retries)

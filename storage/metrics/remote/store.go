@@ -163,6 +163,12 @@ func (s *Store) Remote() Remote {
 	}
 }
 
+// Renew prepares other credentials for the store elsewhere. Once use is called
+// they hold for every request that begins.
+func (s *Store) Renew(to Credentials) (use func(), err error) {
+	return s.caller.way.Prepare(to.outbound())
+}
+
 // Switch is the circuit breaker, for an operator.
 func (s *Store) Switch() guard.Switch { return s.caller.guard }
 

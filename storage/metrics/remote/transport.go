@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
-	promconfig "github.com/prometheus/common/config"
 
 	"github.com/clewhq/clew/internal/guard"
+	"github.com/clewhq/clew/internal/outbound"
 )
 
 // caller is the way to the store: authentication, the circuit breaker, and
@@ -20,7 +20,7 @@ import (
 // concurrent use.
 type caller struct {
 	cfg     Config
-	plain   http.RoundTripper
+	way     *outbound.Transport
 	reads   http.RoundTripper // with retries
 	writes  http.RoundTripper // without: the drain has its own patience
 	guard   *guard.Guard[*http.Response]
@@ -31,15 +31,11 @@ type caller struct {
 const Name = "metrics"
 
 func newCaller(cfg Config, deps Deps, m *storeMetrics) (*caller, error) {
-	auth := promconfig.HTTPClientConfig{FollowRedirects: true, EnableHTTP2: true, TLSConfig: promconfig.TLSConfig{CAFile: cfg.CAFile}}
-	if cfg.Username != "" {
-		auth.BasicAuth = &promconfig.BasicAuth{Username: cfg.Username, Password: promconfig.Secret(cfg.Password)}
-	}
-	plain, err := promconfig.NewRoundTripperFromConfig(auth, "clew_remote")
+	way, err := outbound.New(cfg.outbound(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("prepare calls to %s: %w", redact(cfg.QueryURL), err)
 	}
-	c := &caller{cfg: cfg, plain: plain, metrics: m}
+	c := &caller{cfg: cfg, way: way, metrics: m}
 	c.guard = guard.New(guard.Config{
 		Name:     Name,
 		Failures: cfg.BreakerFailures, Requests: cfg.BreakerRequests, Delay: time.Duration(cfg.BreakerDelay),
@@ -68,12 +64,8 @@ func broken(r *http.Response, err error) bool {
 
 // RoundTrip sends a request once and remembers what went wrong.
 func (c *caller) RoundTrip(r *http.Request) (*http.Response, error) {
-	if c.cfg.Authorization != "" {
-		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", c.cfg.Authorization)
-	}
 	start := time.Now()
-	resp, err := c.plain.RoundTrip(r)
+	resp, err := c.way.RoundTrip(r)
 	code := "none"
 	if err == nil {
 		code = fmt.Sprint(resp.StatusCode)
@@ -94,11 +86,7 @@ func (c *caller) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (c *caller) close() {
-	if t, ok := c.plain.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
-	}
-}
+func (c *caller) close() { c.way.CloseIdleConnections() }
 
 // bounded ends an answer that is too large with an error.
 type bounded struct {
