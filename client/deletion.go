@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/clewhq/clew/internal/wait"
 )
 
 // DeletionOptions are what Delete wants beside the query.
@@ -71,9 +73,7 @@ func (c *Client) awaitDeletion(ctx context.Context, d deletion) (deletion, error
 		case d.Error != "":
 			return d, failedf("deletion %s did not get through, the server will try again: %s", d.ID, d.Error)
 		}
-		select {
-		case <-time.After(deletionPoll):
-		case <-ctx.Done():
+		if wait.For(ctx, deletionPoll) != nil {
 			return d, failedf("interrupted; deletion %s goes on", d.ID)
 		}
 	}

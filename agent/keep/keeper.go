@@ -3,13 +3,14 @@ package keep
 import (
 	"context"
 	"sync"
-	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.uber.org/zap"
+
+	"github.com/clewhq/clew/internal/wait"
 )
 
 // keeper is the processor.
@@ -142,10 +143,8 @@ func (k *keeper) forward(ctx context.Context, ld plog.Logs) error {
 		if err == nil || consumererror.IsPermanent(err) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if wait.For(ctx, pause) != nil {
 			return err
-		case <-time.After(pause):
 		}
 		pause = min(2*pause, k.config.RetryMax)
 	}

@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/extension/xextension/storage"
 	"go.uber.org/zap"
+
+	"github.com/clewhq/clew/internal/wait"
 )
 
 // events is the receiver: a watcher for each namespace.
@@ -152,21 +154,12 @@ func (w *watcher) run(ctx context.Context) {
 		if w.now().Sub(began) > w.config.RetryMax {
 			pause = w.config.RetryInitial // it went well for a while
 		}
-		if !wait(ctx, pause) {
+		if wait.For(ctx, pause) != nil {
 			return
 		}
 		if pause = min(2*pause, w.config.RetryMax); err == nil {
 			pause = w.config.RetryInitial
 		}
-	}
-}
-
-func wait(ctx context.Context, pause time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(pause):
-		return true
 	}
 }
 
@@ -215,7 +208,7 @@ func (w *watcher) hand(ctx context.Context, e *event) error {
 		if err == nil {
 			break
 		}
-		if !wait(ctx, pause) {
+		if wait.For(ctx, pause) != nil {
 			return ctx.Err()
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/clewhq/clew/internal/wait"
 	"github.com/clewhq/clew/loadtest/serve"
 )
 
@@ -60,10 +61,8 @@ func (s *Server) Kills() int { return s.kills }
 func (s *Server) Torment(ctx context.Context) error {
 	for {
 		pause := s.cfg.Every/2 + time.Duration(s.rng.Int64N(int64(s.cfg.Every)))
-		select {
-		case <-ctx.Done():
+		if wait.For(ctx, pause) != nil {
 			return nil
-		case <-time.After(pause):
 		}
 		// Begun is finished, also when ctx ends meanwhile.
 		if err := s.Restart(context.WithoutCancel(ctx)); err != nil {

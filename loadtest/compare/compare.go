@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/clewhq/clew/internal/wait"
 	"github.com/clewhq/clew/loadtest/proc"
 	"github.com/clewhq/clew/loadtest/send"
 	"github.com/clewhq/clew/loadtest/serve"
@@ -42,7 +43,7 @@ func Run(ctx context.Context, cfg Config, w *workload.Workload, truth *workload.
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("read comparison settings: %w", err)
 	}
-	r := &run{cfg: cfg, now: time.Now, sleep: send.Sleep}
+	r := &run{cfg: cfg, now: time.Now, sleep: wait.For}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	r.http = &http.Client{Transport: transport, Timeout: cfg.Timeout}
 	defer r.http.CloseIdleConnections()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/clewhq/clew/internal/wait"
 )
 
 // Signal is what a request carries, as its path on the endpoint spells it.
@@ -42,22 +44,10 @@ type client struct {
 func newClient(cfg Config) *client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = cfg.Senders
-	return &client{cfg: cfg, http: &http.Client{Transport: transport, Timeout: cfg.Timeout}, sleep: Sleep}
+	return &client{cfg: cfg, http: &http.Client{Transport: transport, Timeout: cfg.Timeout}, sleep: wait.For}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
-
-// Sleep waits, no longer than until ctx ends, whose error it returns then.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
 
 // post sends body until the endpoint takes or refuses it, or the time for
 // retries is over. It returns the answer's bytes and how many tries were

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clewhq/clew/internal/freeport"
+	"github.com/clewhq/clew/internal/wait"
 	"github.com/clewhq/clew/loadtest/proc"
 	"github.com/clewhq/clew/loadtest/send"
 	"github.com/clewhq/clew/loadtest/serve"
@@ -148,7 +149,7 @@ func (r *run) settle(ctx context.Context, s side, p proc.Process, t *Turn) (spen
 	began := time.Now()
 	last, err := r.spent(ctx, p)
 	for at := began; err == nil; {
-		if err := send.Sleep(ctx, r.cfg.Quiet); err != nil {
+		if err := wait.For(ctx, r.cfg.Quiet); err != nil {
 			return last, err
 		}
 		now, took := time.Now(), time.Since(at)

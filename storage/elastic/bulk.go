@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"time"
 
+	"github.com/clewhq/clew/internal/wait"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 )
 
@@ -59,22 +59,10 @@ func (s *Store) bulk(ctx context.Context, items []item, patient, uncertain bool)
 		}
 		items = left
 		s.metrics.retried.Add(float64(len(items)))
-		if !sleep(ctx, pause) {
+		if wait.About(ctx, pause) != nil {
 			return errors.Join(ctx.Err(), err)
 		}
 		pause = min(2*pause, time.Duration(s.cfg.RetryBackoffMax))
-	}
-}
-
-// sleep waits for about d, a fifth of it left to chance.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d - d/5 + time.Duration(rand.Int64N(int64(d)/5+1)))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

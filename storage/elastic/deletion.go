@@ -15,6 +15,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/clewhq/clew/internal/wait"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/elastic/search"
@@ -282,8 +283,8 @@ func (s *Store) expunge(ctx context.Context, names ...string) error {
 		if time.Since(began) > expungeFor {
 			return fmt.Errorf("%d deleted documents are still in the files of %s, for a copy that is behind or by a merge under way", left, strings.Join(names, ", "))
 		}
-		if !sleep(ctx, expungePause) {
-			return ctx.Err()
+		if err := wait.For(ctx, expungePause); err != nil {
+			return err
 		}
 	}
 }
@@ -339,8 +340,8 @@ func (s *Store) mergeTask(ctx context.Context, index string) error {
 		if v, err = fastjson.ParseBytes(answer); err != nil || v.GetBool("completed") {
 			return err
 		}
-		if !sleep(ctx, taskPause) {
-			return ctx.Err()
+		if err := wait.For(ctx, taskPause); err != nil {
+			return err
 		}
 	}
 }

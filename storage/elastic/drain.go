@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/clewhq/clew/internal/wait"
 	"github.com/clewhq/clew/storage/local/wal"
 )
 
@@ -35,7 +36,7 @@ func (s *Store) drain() {
 			if err != nil {
 				s.deps.Logger.Error("the write-ahead log cannot be read; trying again", "err", err)
 				s.flow.release()
-				if !sleep(s.background, time.Duration(s.cfg.RetryBackoffMax)) {
+				if wait.About(s.background, time.Duration(s.cfg.RetryBackoffMax)) != nil {
 					return
 				}
 				continue

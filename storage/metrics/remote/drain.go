@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 
+	"github.com/clewhq/clew/internal/wait"
 	"github.com/clewhq/clew/storage/local/wal"
 )
 
@@ -26,9 +26,6 @@ type batch struct {
 	end    wal.Position
 	bytes  int64 // in the log
 }
-
-// drainJitter is how much of a pause between tries is left to chance.
-const drainJitter = 0.2
 
 // drain carries the log to the store until ctx ends.
 func (s *Store) drain(ctx context.Context) {
@@ -48,7 +45,7 @@ func (s *Store) drain(ctx context.Context) {
 		b, held, err = s.collect(tail, to, held)
 		if err != nil {
 			s.log.Error("the write-ahead log cannot be read; trying again", "err", err)
-			if !sleep(ctx, time.Duration(s.cfg.RetryBackoffMax)) {
+			if wait.About(ctx, time.Duration(s.cfg.RetryBackoffMax)) != nil {
 				return
 			}
 			continue
@@ -222,8 +219,7 @@ func (s *Store) send(ctx context.Context, tenant string, data []byte) (code int,
 			return 0, false
 		}
 		s.metrics.retries.Inc()
-		jitter := 1 + drainJitter*(2*rand.Float64()-1)
-		if !sleep(ctx, time.Duration(float64(pause)*jitter)) {
+		if wait.About(ctx, pause) != nil {
 			return 0, false
 		}
 		pause = min(2*pause, time.Duration(s.cfg.RetryBackoffMax))
@@ -247,15 +243,4 @@ func (s *Store) post(ctx context.Context, tenant string, body []byte) (int, erro
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	return resp.StatusCode, err
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
