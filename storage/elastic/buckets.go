@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,19 +11,70 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/elastic/search"
 	"github.com/clewhq/clew/telemetry"
 )
 
-// aggregate calls each with all buckets of what a scan finds beside odd ones, nil
-// for none, and with their bins.
-func (sc *scan[T]) aggregate(ctx context.Context, b search.Buckets, odd any, each func(bucket *fastjson.Value, bin int) error) error {
+// question is one that is answered by counting. Elasticsearch counts where
+// it can do so exactly; what it cannot tell is read.
+type question interface {
+	// countable reports whether Elasticsearch may be able to tell at all.
+	countable() bool
+	// plan says what Elasticsearch is asked for, and finds the records of which
+	// that would not tell all, nil where there can be none. It reports false
+	// where that is any record.
+	plan(ctx context.Context) (b search.Buckets, odd any, ok bool, err error)
+	// take takes in a bucket, whose records are of one stream and bin.
+	take(st *telemetry.Stream, bin int, bucket *fastjson.Value) error
+	// read takes in the records that a filter finds, nil for all, one by one.
+	read(ctx context.Context, filter any) error
+}
+
+// count answers a question about what a scan finds.
+func (sc *scan[T]) count(ctx context.Context, q question) error {
+	leave, err := sc.s.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if !q.countable() {
+		return q.read(ctx, nil)
+	}
+	if sc.stats == nil {
+		sc.stats = &storage.ReadStats{}
+	}
+	sc.lookup = false // all pages of buckets are of one point in time
+	some, err := sc.begin(ctx)
+	if err != nil || !some {
+		return err
+	}
+	defer sc.end(ctx)
+	b, odd, ok, err := q.plan(ctx)
+	if err != nil {
+		return fmt.Errorf("count %s: %w", sc.signal, err)
+	}
+	if !ok {
+		return q.read(ctx, nil)
+	}
+	if err := sc.aggregate(ctx, b, odd, q.take); err != nil {
+		return fmt.Errorf("count %s: %w", sc.signal, err)
+	}
+	if odd == nil {
+		return nil
+	}
+	return q.read(ctx, odd)
+}
+
+// aggregate calls take with all buckets of what a scan finds beside odd ones, nil
+// for none, and with their streams and bins.
+func (sc *scan[T]) aggregate(ctx context.Context, b search.Buckets, odd any, take func(st *telemetry.Stream, bin int, bucket *fastjson.Value) error) error {
 	filter := slices.Clip(sc.filter)
 	if odd != nil {
 		filter = append(filter, search.Bool(nil, []any{odd}))
 	}
-	inBin := func(v *fastjson.Value) error { return each(v, b.Bins.Of(v)) }
+	inBin := func(st *telemetry.Stream, v *fastjson.Value) error { return take(st, b.Bins.Of(v), v) }
 	edges := b.Bins.Edges()
 	if edges == nil {
 		return sc.buckets(ctx, b, search.Bool(filter, nil), inBin)
@@ -30,38 +82,32 @@ func (sc *scan[T]) aggregate(ctx context.Context, b search.Buckets, odd any, eac
 	if err := sc.buckets(ctx, b, search.Bool(filter, []any{edges}), inBin); err != nil {
 		return err
 	}
-	return sc.buckets(ctx, b, search.Bool(append(filter, edges), nil), func(v *fastjson.Value) error { return each(v, b.Bins.Of(v)-1) })
+	return sc.buckets(ctx, b, search.Bool(append(filter, edges), nil), func(st *telemetry.Stream, v *fastjson.Value) error {
+		return take(st, b.Bins.Of(v)-1, v)
+	})
 }
 
-// buckets fetches all buckets of a query.
-func (sc *scan[T]) buckets(ctx context.Context, b search.Buckets, query any, each func(*fastjson.Value) error) error {
+// buckets fetches all buckets of a query that are of streams that the scan wants.
+func (sc *scan[T]) buckets(ctx context.Context, b search.Buckets, query any, each func(*telemetry.Stream, *fastjson.Value) error) error {
 	var after json.RawMessage
 	for {
-		r, err := sc.search(map[string]any{
+		v, err := sc.fetch(ctx, map[string]any{
 			"size": 0, "track_total_hits": false, "query": query, "aggs": map[string]any{"counts": b.Aggregation(after)},
 		})
 		if err != nil {
 			return err
 		}
-		answer, err := sc.s.es.Do(ctx, r)
-		if err != nil {
-			return err
-		}
-		v, err := sc.decoder.ParseBytes(answer)
-		if err != nil {
-			return err
-		}
-		if err := sc.incomplete(v); err != nil {
-			return err
-		}
-		if id := v.GetStringBytes("pit_id"); len(id) > 0 {
-			sc.pit = string(id)
-		}
-		sc.stats.Bytes += int64(len(answer))
-		sc.stats.Blocks++
 		list := v.GetArray("aggregations", "counts", "buckets")
+		streamOf, err := sc.streamsOf(ctx, list, "key", "stream")
+		if err != nil {
+			return err
+		}
 		for _, bucket := range list {
-			if err := each(bucket); err != nil {
+			st := streamOf(bucket)
+			if !sc.wants(st) {
+				continue
+			}
+			if err := each(st, bucket); err != nil {
 				return err
 			}
 		}
@@ -71,22 +117,6 @@ func (sc *scan[T]) buckets(ctx context.Context, b search.Buckets, query any, eac
 		}
 		after = next.MarshalTo(nil)
 	}
-}
-
-// bucketStreams finds the streams of buckets by their terms. One that is not in the
-// index of streams is a warning, and an empty stream in its place.
-func (sc *scan[T]) bucketStreams(ctx context.Context, terms map[string]bool) (func(term string) *telemetry.Stream, error) {
-	streams, err := sc.s.streams.find(ctx, sorted(terms), sc.stats)
-	if err != nil {
-		return nil, err
-	}
-	return func(term string) *telemetry.Stream {
-		if st := streams[term]; st != nil {
-			return st
-		}
-		sc.warnOnce("the stream of some records is not in " + sc.s.names.streams("*") + ": they count without resource and scope")
-		return telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
-	}, nil
 }
 
 // maxColumns bounds the fields that are counted by at once.

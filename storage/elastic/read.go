@@ -227,14 +227,41 @@ func (sc *scan[T]) end(ctx context.Context) {
 // closePIT is how long giving a point in time back may take.
 const closePIT = 5 * time.Second
 
-func (sc *scan[T]) request() (cluster.Request, error) {
+// query asks for the next page.
+func (sc *scan[T]) query() map[string]any {
 	q := map[string]any{
 		"size": sc.page, "track_total_hits": false, "_source": sc.fields, "query": search.Bool(sc.filter, nil), "sort": search.Order(sc.stored, sc.newest),
 	}
 	if sc.after != nil {
 		q["search_after"] = json.RawMessage(sc.after)
 	}
-	return sc.search(q)
+	return q
+}
+
+// fetch searches, and notes what the answer cost and lacks. The answer stands
+// until the next one.
+func (sc *scan[T]) fetch(ctx context.Context, q map[string]any) (*fastjson.Value, error) {
+	r, err := sc.search(q)
+	if err != nil {
+		return nil, err
+	}
+	body, err := sc.s.es.Do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	v, err := sc.decoder.ParseBytes(body)
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if err := sc.incomplete(v); err != nil {
+		return nil, err
+	}
+	if id := v.GetStringBytes("pit_id"); len(id) > 0 {
+		sc.pit = string(id)
+	}
+	sc.stats.Bytes += int64(len(body))
+	sc.stats.Blocks++
+	return v, nil
 }
 
 // search is a request for a search in the point in time, or without one where
@@ -255,28 +282,12 @@ func (sc *scan[T]) search(q map[string]any) (cluster.Request, error) {
 
 // next fetches a page. more is false where it was the last one.
 func (sc *scan[T]) next(ctx context.Context) (rows []T, more bool, err error) {
-	r, err := sc.request()
-	if err != nil {
-		return nil, false, err
-	}
-	body, err := sc.s.es.Do(ctx, r)
+	v, err := sc.fetch(ctx, sc.query())
 	if err != nil {
 		return nil, false, fmt.Errorf("search %s: %w", sc.signal, err)
 	}
-	v, err := sc.decoder.ParseBytes(body)
-	if err != nil {
-		return nil, false, fmt.Errorf("search %s: read the answer: %w", sc.signal, err)
-	}
-	if err := sc.incomplete(v); err != nil {
-		return nil, false, err
-	}
-	if id := v.GetStringBytes("pit_id"); len(id) > 0 {
-		sc.pit = string(id)
-	}
 	hits := v.GetArray("hits", "hits")
-	sc.stats.Bytes += int64(len(body))
 	sc.stats.Rows += int64(len(hits))
-	sc.stats.Blocks++
 	if len(hits) == 0 {
 		return nil, false, nil
 	}
@@ -293,19 +304,16 @@ func (sc *scan[T]) next(ctx context.Context) (rows []T, more bool, err error) {
 // incomplete warns of parts that did not answer; where none did it is an error.
 func (sc *scan[T]) incomplete(v *fastjson.Value) error {
 	warning, err := cluster.Missing(v)
-	if err != nil {
-		return fmt.Errorf("search %s: %w", sc.signal, err)
-	}
 	if warning != "" {
 		sc.warnOnce(warning)
 	}
-	return nil
+	return err
 }
 
 // rows reads the records of a page. Doubles, which a retry across a rollover
 // may leave, stand side by side.
 func (sc *scan[T]) rows(ctx context.Context, hits []*fastjson.Value) ([]T, error) {
-	streams, err := sc.streamsOf(ctx, hits)
+	streamOf, err := sc.streamsOf(ctx, hits, "_source", "clew", "stream")
 	if err != nil {
 		return nil, err
 	}
@@ -316,16 +324,11 @@ func (sc *scan[T]) rows(ctx context.Context, hits []*fastjson.Value) ([]T, error
 			continue
 		}
 		sc.lastID = id
-		src := h.Get("_source")
-		st := streams[string(src.GetStringBytes("clew", "stream"))]
-		if st == nil {
-			st = telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
-			sc.warnOnce("the stream of some records is not in " + sc.s.names.streams("*") + ": they come without resource and scope")
-		}
+		st := streamOf(h)
 		if !sc.wants(st) {
 			continue
 		}
-		row, err := sc.parse(src, st)
+		row, err := sc.parse(h.Get("_source"), st)
 		if err != nil {
 			sc.warnOnce(fmt.Sprintf("document %s of %s cannot be read: %v", id, h.GetStringBytes("_index"), err))
 			continue
@@ -359,16 +362,29 @@ func (sc *scan[T]) warnOnce(w string) {
 	}
 }
 
-func (sc *scan[T]) streamsOf(ctx context.Context, hits []*fastjson.Value) (map[string]*telemetry.Stream, error) {
+// streamsOf finds the streams of documents or buckets, whose terms stand at a
+// path. For one that is not in the index of streams there is a warning, and an
+// empty stream.
+func (sc *scan[T]) streamsOf(ctx context.Context, list []*fastjson.Value, path ...string) (func(*fastjson.Value) *telemetry.Stream, error) {
 	seen := map[string]bool{}
 	var terms []string
-	for _, h := range hits {
-		if t := h.GetStringBytes("_source", "clew", "stream"); !seen[string(t)] {
+	for _, v := range list {
+		if t := v.GetStringBytes(path...); !seen[string(t)] {
 			seen[string(t)] = true
 			terms = append(terms, string(t))
 		}
 	}
-	return sc.s.streams.find(ctx, terms, sc.stats)
+	streams, err := sc.s.streams.find(ctx, terms, sc.stats)
+	if err != nil {
+		return nil, err
+	}
+	return func(v *fastjson.Value) *telemetry.Stream {
+		if st := streams[string(v.GetStringBytes(path...))]; st != nil {
+			return st
+		}
+		sc.warnOnce("the stream of some records is not in " + sc.s.names.streams("*") + ": they come without resource and scope")
+		return telemetry.NewStream(telemetry.Resource{}, telemetry.Scope{})
+	}, nil
 }
 
 // Tenants implements storage.Reader.

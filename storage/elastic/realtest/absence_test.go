@@ -90,6 +90,7 @@ func TestAbsence(t *testing.T) {
 	}()
 	way.set(nil)
 	back := time.Now()
+	until(t, "the circuit breaker has found out", func() bool { return s.Remote().Breaker == "closed" })
 	found := 0
 	q := storage.LogQuery{Tenant: "me", To: 1 << 62, Stats: &storage.ReadStats{}}
 	if err := s.CountLogs(t.Context(), q, 0, func(_ *telemetry.Stream, _ int, n int64) { found += int(n) }); err != nil || len(q.Stats.Warnings) > 0 {

@@ -33,47 +33,16 @@ func (s *Store) CountLogGroups(ctx context.Context, q storage.LogQuery, width in
 }
 
 func (s *Store) countGroups(ctx context.Context, q storage.LogQuery, width int64, severity bool, by []storage.LogText, add func(storage.LogGroup, int64)) error {
-	leave, err := s.enter()
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if q.Stats == nil {
-		q.Stats = &storage.ReadStats{}
-	}
 	c := &counting{
-		scan: *logScan(s, q), query: q, bins: search.BinsOf(q.From, q.To, width),
-		by: by, severity: severity, add: add, found: map[string]*tally{},
+		scan: logScan(s, q), query: q, bins: search.BinsOf(q.From, q.To, width),
+		by: by, severity: severity, add: add,
 	}
-	c.scan.lookup = false // counts are read in a point in time
-	if !c.countable() {
-		return c.read(ctx, nil)
-	}
-	some, err := c.scan.begin(ctx)
-	if err != nil || !some {
-		return err
-	}
-	defer c.scan.end(ctx)
-	if ok, err := c.resolve(ctx); err != nil {
-		return fmt.Errorf("count logs: %w", err)
-	} else if !ok {
-		return c.read(ctx, nil)
-	}
-	if err := c.run(ctx); err != nil {
-		return fmt.Errorf("count logs: %w", err)
-	}
-	if err := c.tell(ctx); err != nil {
-		return err
-	}
-	if odd := c.oddOnes(); odd != nil {
-		return c.read(ctx, odd)
-	}
-	return nil
+	return c.scan.count(ctx, c)
 }
 
-// counting is a count under way.
+// counting is a count of log records under way.
 type counting struct {
-	scan     scan[telemetry.Log]
+	scan     *scan[telemetry.Log]
 	query    storage.LogQuery
 	bins     search.Bins
 	severity bool
@@ -82,25 +51,12 @@ type counting struct {
 	// columns are the texts that the query is about: by, and then those of its
 	// conditions.
 	columns []column
-	found   map[string]*tally
 }
 
-// tally is what was counted of a group.
-type tally struct {
-	stream   string
-	bin      int
-	severity int
-	texts    []string
-	n        int64
-}
-
-// countable reports whether Elasticsearch may be able to tell.
 func (c *counting) countable() bool {
 	return len(c.query.Text) == 0 && c.bins.Countable()
 }
 
-// read counts the records that a filter finds, nil for all, by reading what
-// decides of them.
 func (c *counting) read(ctx context.Context, filter any) error {
 	q := c.query
 	q.Order, q.Columns = storage.OldestFirst, storage.ColSeverity
@@ -147,69 +103,29 @@ func selected(l *telemetry.Log, q *storage.LogQuery) bool {
 	return !slices.ContainsFunc(q.Text, func(lit string) bool { return !strings.Contains(body, lit) })
 }
 
-// tell hands the counts out.
-func (c *counting) tell(ctx context.Context) error {
-	terms := map[string]bool{}
-	for _, t := range c.found {
-		terms[t.stream] = true
-	}
-	streamOf, err := c.scan.bucketStreams(ctx, terms)
-	if err != nil {
-		return err
-	}
-	for _, t := range c.found {
-		st := streamOf(t.stream)
-		if t.n != 0 && c.scan.wants(st) && c.holds(t) {
-			c.add(storage.LogGroup{Stream: st, Bin: t.bin, Severity: telemetry.Severity(t.severity), Texts: t.texts[:len(c.by)]}, t.n)
+func (c *counting) take(st *telemetry.Stream, bin int, bucket *fastjson.Value) error {
+	texts := make([]string, len(c.columns))
+	for i, col := range c.columns {
+		for j := 0; texts[i] == "" && j < len(col.fields); j++ {
+			texts[i] = search.KeyText(bucket, columnName(i, j))
 		}
 	}
+	for i := range c.query.Where {
+		if !c.query.Where[i].Accept(texts[len(c.by)+i]) {
+			return nil
+		}
+	}
+	c.add(storage.LogGroup{
+		Stream: st, Bin: bin, Severity: telemetry.Severity(bucket.GetInt("key", "severity")), Texts: texts[:len(c.by)],
+	}, bucket.GetInt64("doc_count"))
 	return nil
 }
 
-// holds decides the query's conditions by their texts.
-func (c *counting) holds(t *tally) bool {
-	for i := range c.query.Where {
-		if !c.query.Where[i].Accept(t.texts[len(c.by)+i]) {
-			return false
-		}
+func (c *counting) plan(ctx context.Context) (b search.Buckets, odd any, ok bool, err error) {
+	if ok, err = c.resolve(ctx); err != nil || !ok {
+		return b, nil, false, err
 	}
-	return true
-}
-
-// run counts all that the columns tell.
-func (c *counting) run(ctx context.Context) error {
-	b := search.Buckets{Bins: c.bins, Fields: c.fields()}
-	return c.scan.aggregate(ctx, b, c.oddOnes(), func(v *fastjson.Value, bin int) error {
-		t := c.tallyOf(v)
-		t.bin = bin
-		c.count(t)
-		return nil
-	})
-}
-
-// count adds a tally to those of its group.
-func (c *counting) count(t tally) {
-	key := fmt.Sprintf("%s\xff%d\xff%d\xff%s", t.stream, t.bin, t.severity, strings.Join(t.texts, "\xff"))
-	have := c.found[key]
-	if have == nil {
-		c.found[key] = &t
-		return
-	}
-	have.n += t.n
-}
-
-// tallyOf reads a bucket.
-func (c *counting) tallyOf(b *fastjson.Value) tally {
-	t := tally{
-		stream: string(b.GetStringBytes("key", "stream")), severity: b.GetInt("key", "severity"),
-		n: b.GetInt64("doc_count"), texts: make([]string, len(c.columns)),
-	}
-	for i, col := range c.columns {
-		for j := 0; t.texts[i] == "" && j < len(col.fields); j++ {
-			t.texts[i] = search.KeyText(b, columnName(i, j))
-		}
-	}
-	return t
+	return search.Buckets{Bins: c.bins, Fields: c.fields()}, c.oddOnes(), true, nil
 }
 
 // columnName is what the j-th field of the i-th column is called in a request.

@@ -2,7 +2,6 @@ package elastic
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -19,62 +18,28 @@ var _ storage.SpanGrouper = (*Store)(nil)
 // SpanGroups implements storage.SpanGrouper. Elasticsearch counts where it can
 // do so exactly, as for logs; else the spans are read.
 func (s *Store) SpanGroups(ctx context.Context, q storage.SpanGroupQuery, add func(storage.SpanGroup)) error {
-	leave, err := s.enter()
-	if err != nil {
-		return err
-	}
-	defer leave()
 	if q.Longest < max(q.Shortest, 0) {
 		return nil // nothing is that short
 	}
-	if q.Query.Stats == nil {
-		q.Query.Stats = &storage.ReadStats{}
-	}
-	g := &grouping{scan: *spanScan(s, q.Query), query: q, bins: search.BinsOf(q.Query.From, q.Query.To, q.Width), add: add}
+	g := &grouping{scan: spanScan(s, q.Query), query: q, bins: search.BinsOf(q.Query.From, q.Query.To, q.Width), add: add}
 	g.scan.filter = g.lengths(g.scan.filter)
-	g.scan.lookup = false // groups are read in a point in time
-	if !g.bins.Countable() {
-		return g.read(ctx, nil)
-	}
-	some, err := g.scan.begin(ctx)
-	if err != nil || !some {
-		return err
-	}
-	defer g.scan.end(ctx)
-	if ok, err := g.resolve(ctx); err != nil {
-		return fmt.Errorf("count spans: %w", err)
-	} else if !ok {
-		return g.read(ctx, nil)
-	}
-	if err := g.run(ctx); err != nil {
-		return fmt.Errorf("count spans: %w", err)
-	}
-	if odd := g.oddOnes(); odd != nil {
-		return g.read(ctx, odd)
-	}
-	return nil
+	return g.scan.count(ctx, g)
 }
 
 // grouping is a question for groups of spans under way.
 type grouping struct {
-	scan  scan[telemetry.Span]
+	scan  *scan[telemetry.Span]
 	query storage.SpanGroupQuery
 	bins  search.Bins
 	add   func(storage.SpanGroup)
 	keys  []attributeKey
-	found []foundGroup
 }
 
 // attributeKey is an attribute that spans are told apart by, and its field; ""
 // where no span has it.
 type attributeKey struct{ key, field string }
 
-// foundGroup is a group whose stream is not known yet.
-type foundGroup struct {
-	stream string
-	sample []byte // its document
-	storage.SpanGroup
-}
+func (g *grouping) countable() bool { return g.bins.Countable() }
 
 // lengths bounds the duration, which documents have below 0 where the clock
 // went backwards.
@@ -90,6 +55,13 @@ func (g *grouping) lengths(filter []any) []any {
 		return filter
 	}
 	return append(filter, search.Range("duration", bounds))
+}
+
+func (g *grouping) plan(ctx context.Context) (b search.Buckets, odd any, ok bool, err error) {
+	if ok, err = g.resolve(ctx); err != nil || !ok {
+		return b, nil, false, err
+	}
+	return g.buckets(), g.oddOnes(), true, nil
 }
 
 // resolve finds the fields of the attributes. It reports false where they do
@@ -134,7 +106,6 @@ func (g *grouping) oddOnes() any {
 // maxExact is up to where a float64 has every whole number.
 const maxExact = 1 << 53
 
-// read tells of the spans that a filter finds, nil for all, one by one.
 func (g *grouping) read(ctx context.Context, filter any) error {
 	q := g.query.Query
 	by := &g.query.By
@@ -204,90 +175,40 @@ func (g *grouping) buckets() search.Buckets {
 	return b
 }
 
-func (g *grouping) run(ctx context.Context) error {
-	err := g.scan.aggregate(ctx, g.buckets(), g.oddOnes(), func(v *fastjson.Value, bin int) error {
-		g.found = append(g.found, g.groupOf(v, bin))
-		if len(g.found) < maxFound {
-			return nil
+func (g *grouping) take(st *telemetry.Stream, bin int, bucket *fastjson.Value) error {
+	out := storage.SpanGroup{Like: g.likeOf(bucket), Bin: bin, N: bucket.GetInt64("doc_count")}
+	out.Like.Stream = st
+	if g.query.Durations {
+		out.Durations = storage.DurationSums{
+			Least: time.Duration(search.Metric(bucket, "min")), Most: time.Duration(search.Metric(bucket, "max")), Sum: search.Metric(bucket, "sum"),
 		}
-		return g.tell(ctx)
-	})
-	if err != nil {
-		return err
 	}
-	return g.tell(ctx)
+	if src := bucket.Get("sample", "hits", "hits", "0", "_source"); src != nil {
+		sample, err := document.ParseSpan(src, st)
+		if err != nil {
+			return err
+		}
+		out.Sample = &sample
+	}
+	g.add(out)
+	return nil
 }
 
-// maxFound is how many groups wait for their streams.
-const maxFound = search.PageBuckets
-
-// groupOf reads a bucket.
-func (g *grouping) groupOf(v *fastjson.Value, bin int) foundGroup {
-	class := v.GetInt("key", keyClass)
+// likeOf is a span with the traits of a bucket's.
+func (g *grouping) likeOf(bucket *fastjson.Value) *telemetry.Span {
 	like := &telemetry.Span{
-		Name: search.KeyText(v, keyName), Kind: document.Kind(search.KeyText(v, keyKind)), Status: document.Status(search.KeyText(v, keyStatus)),
+		Name: search.KeyText(bucket, keyName), Kind: document.Kind(search.KeyText(bucket, keyKind)), Status: document.Status(search.KeyText(bucket, keyStatus)),
 	}
-	if class > 0 {
+	if class := bucket.GetInt("key", keyClass); class > 0 {
 		like.End = int64(min(uint64(1)<<class, 1<<63-1))
 	}
-	if !v.GetBool("key", keyRoot) {
+	if !bucket.GetBool("key", keyRoot) {
 		like.ParentID[0] = 1
 	}
 	for i, k := range g.keys {
-		if at := v.Get("key", keyOfAttribute(i)); at != nil && at.Type() != fastjson.TypeNull {
-			like.Attrs = append(like.Attrs, telemetry.Attr{Key: k.key, Value: document.ValueOf(search.KeyText(v, keyOfAttribute(i)))})
+		if at := bucket.Get("key", keyOfAttribute(i)); at != nil && at.Type() != fastjson.TypeNull {
+			like.Attrs = append(like.Attrs, telemetry.Attr{Key: k.key, Value: document.ValueOf(search.KeyText(bucket, keyOfAttribute(i)))})
 		}
 	}
-	out := foundGroup{stream: search.KeyText(v, "stream"), SpanGroup: storage.SpanGroup{Like: like, Bin: bin, N: v.GetInt64("doc_count")}}
-	if g.query.Durations {
-		out.Durations = storage.DurationSums{
-			Least: time.Duration(search.Metric(v, "min")), Most: time.Duration(search.Metric(v, "max")), Sum: search.Metric(v, "sum"),
-		}
-	}
-	if src := v.Get("sample", "hits", "hits", "0", "_source"); src != nil {
-		out.sample = src.MarshalTo(nil)
-	}
-	return out
-}
-
-// tell hands the groups out that were found.
-func (g *grouping) tell(ctx context.Context) error {
-	terms := map[string]bool{}
-	for i := range g.found {
-		terms[g.found[i].stream] = true
-	}
-	streamOf, err := g.scan.bucketStreams(ctx, terms)
-	if err != nil {
-		return err
-	}
-	for i := range g.found {
-		f := &g.found[i]
-		st := streamOf(f.stream)
-		if !g.scan.wants(st) {
-			continue
-		}
-		f.Like.Stream = st
-		if len(f.sample) > 0 {
-			if err := g.parse(f); err != nil {
-				return err
-			}
-		}
-		g.add(f.SpanGroup)
-	}
-	g.found = g.found[:0]
-	return nil
-}
-
-// parse reads a group's sample.
-func (g *grouping) parse(f *foundGroup) error {
-	src, err := fastjson.ParseBytes(f.sample)
-	if err != nil {
-		return err
-	}
-	sample, err := document.ParseSpan(src, f.Like.Stream)
-	if err != nil {
-		return err
-	}
-	f.Sample = &sample
-	return nil
+	return like
 }
