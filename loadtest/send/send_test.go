@@ -42,7 +42,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer e.mu.Unlock()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		e.t.Error(err)
+		return // its sender was stopped halfway, and expects no answer
 	}
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		zr, err := gzip.NewReader(bytes.NewReader(body))
