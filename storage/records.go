@@ -52,8 +52,9 @@ type Writer interface {
 // Order is the order in which log records come.
 type Order uint8
 
-// The orders. Records of the same nanosecond come in any order, but always in
-// the same one for the same data on disk.
+// The orders. Records of the same nanosecond come in the order of their streams'
+// IDs, and those of one stream as they arrived, all of it the other way round with
+// NewestFirst: so every store has the same records where a reader stops.
 const (
 	OrderAny Order = iota
 	OldestFirst

@@ -1,6 +1,8 @@
 package local
 
 import (
+	"bytes"
+	"cmp"
 	"container/heap"
 	"context"
 	"runtime"
@@ -56,15 +58,16 @@ func (s *source[T]) isPart() bool { return s.part != nil && s.cursor == nil }
 // cursor goes through rows in the query's order. It makes records of them some
 // at a time, more with every time: most readers stop early.
 type cursor[T any] struct {
-	rows  int
-	next  int
-	time  func(i int) int64
-	take  func(from, to int) ([]T, error)
-	batch []T // rows up to upto
-	upto  int
-	size  int
-	owner *handle[T]
-	free  func() // gives memory back; nil for nothing to give
+	rows   int
+	next   int
+	time   func(i int) int64
+	stream func(i int) *telemetry.Stream
+	take   func(from, to int) ([]T, error)
+	batch  []T // rows up to upto
+	upto   int
+	size   int
+	owner  *handle[T]
+	free   func() // gives memory back; nil for nothing to give
 }
 
 func (c *cursor[T]) release() {
@@ -88,13 +91,14 @@ func (c *cursor[T]) row() (*T, error) {
 	return &c.batch[len(c.batch)-(c.upto-c.next)], nil
 }
 
-// runRank puts runs behind all segments among rows of the same nanosecond.
+// runRank puts runs, which are newer, behind all segments among rows of the same
+// nanosecond and stream.
 const runRank = 1 << 63
 
 func newMerge[T any](s *Store, sig *signal[T], q *record.Query[T]) *merge[T] {
 	m := &merge[T]{s: s, sig: sig, q: q, size: firstBatch, streams: map[*telemetry.Stream]bool{}, width: runtime.GOMAXPROCS(0)}
 	m.lookup = q.Hashes != nil || slices.ContainsFunc(q.Text, segment.HasID)
-	m.sources.newestFirst = q.Order != storage.OldestFirst
+	m.sources.newestFirst, m.sources.inOrder = q.Order != storage.OldestFirst, q.Order != storage.OrderAny
 	return m
 }
 
@@ -222,6 +226,7 @@ func (m *merge[T]) emit(ctx context.Context, top *source[T], yield func([]T, err
 // sources is the heap.
 type sources[T any] struct {
 	newestFirst bool
+	inOrder     bool // of time, and of streams in a nanosecond
 	list        []source[T]
 }
 
@@ -229,7 +234,9 @@ type sources[T any] struct {
 func (h *sources[T]) Len() int { return len(h.list) }
 
 // Less implements heap.Interface. Of sources of the same time those that are
-// not open yet come first: their rows may have to come before the others'.
+// not open yet come first: their rows may have to come before the others'. Rows
+// of the same time come by stream and then as they arrived, or the other way
+// round, so that the order is the same in whatever parts they are.
 func (h *sources[T]) Less(i, j int) bool {
 	a, b := &h.list[i], &h.list[j]
 	if a.time != b.time {
@@ -238,10 +245,16 @@ func (h *sources[T]) Less(i, j int) bool {
 	if (a.cursor == nil) != (b.cursor == nil) {
 		return a.cursor == nil
 	}
-	if a.rank != b.rank {
-		return a.rank < b.rank
+	if !h.inOrder {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.n, b.n)) < 0
 	}
-	return a.n < b.n
+	order := 0
+	if a.cursor != nil {
+		s, t := a.cursor.stream(a.cursor.next), b.cursor.stream(b.cursor.next)
+		order = bytes.Compare(s.ID[:], t.ID[:])
+	}
+	order = cmp.Or(order, cmp.Compare(a.rank, b.rank), cmp.Compare(a.n, b.n))
+	return order != 0 && (order > 0) == h.newestFirst
 }
 
 // Swap implements heap.Interface.
@@ -287,7 +300,7 @@ func (m *merge[T]) expandSegment(ctx context.Context, src source[T]) {
 		for k := range plans[i].parts {
 			p := &plans[i].parts[k]
 			heap.Push(&m.sources, source[T]{
-				time: m.bound(p.Min, p.Max), rank: src.rank, n: uint64(p.Block), handle: src.handle, part: p,
+				time: m.bound(p.Min, p.Max), rank: plans[i].rank, n: uint64(p.Block), handle: src.handle, part: p,
 			})
 		}
 	}
@@ -328,6 +341,7 @@ func inTurn(n, atOnce int, do func(i int)) {
 
 // segmentPlan is what is to be read of a segment.
 type segmentPlan struct {
+	rank  uint64
 	parts []segment.Part
 	stats storage.ReadStats
 }
@@ -338,6 +352,7 @@ func (m *merge[T]) planSegment(ctx context.Context, src source[T]) (out segmentP
 		warn(ctx, m.s, src.handle, &out.stats, err)
 		return out
 	}
+	out.rank = r.Since(src.rank)
 	q := *m.q
 	q.Stats = &out.stats
 	parts, skipped := planParts(ctx, m.s, src.handle, r, &q, nil)
@@ -438,7 +453,7 @@ func (m *merge[T]) readPart(ctx context.Context, src source[T]) (out partRead[T]
 
 func (m *merge[T]) partCursor(src source[T], rows *segment.Rows[T]) *cursor[T] {
 	return &cursor[T]{
-		rows: rows.Len(), owner: src.handle, time: rows.Time, free: rows.Release,
+		rows: rows.Len(), owner: src.handle, time: rows.Time, stream: rows.Stream, free: rows.Release,
 		take: func(from, to int) ([]T, error) { return rows.Take(from, to, m.q.Columns) },
 	}
 }
@@ -450,9 +465,12 @@ func (m *merge[T]) smallCursor(src source[T], rows *segment.Rows[T]) (*cursor[T]
 	if err != nil {
 		return nil, err
 	}
-	times := make([]int64, n)
+	times, streams := make([]int64, n), make([]*telemetry.Stream, n)
 	for i := range times {
-		times[i] = rows.Time(i)
+		times[i], streams[i] = rows.Time(i), rows.Stream(i)
 	}
-	return &cursor[T]{rows: n, owner: src.handle, batch: batch, upto: n, time: func(i int) int64 { return times[i] }}, nil
+	return &cursor[T]{
+		rows: n, owner: src.handle, batch: batch, upto: n,
+		time: func(i int) int64 { return times[i] }, stream: func(i int) *telemetry.Stream { return streams[i] },
+	}, nil
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -158,6 +159,9 @@ const (
 func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
 	rows := &runRows[T]{m: m, run: r}
 	sel := m.selectRows(r)
+	if m.sources.inOrder {
+		byStream(r, sel)
+	}
 	if m.sources.newestFirst {
 		slices.Reverse(sel)
 	}
@@ -166,8 +170,23 @@ func (m *merge[T]) runCursor(r *head.Run[T]) *cursor[T] {
 	}
 	return &cursor[T]{
 		rows: len(sel),
-		time: func(i int) int64 { return r.Time(sel[i]) },
+		time: func(i int) int64 { return r.Time(sel[i]) }, stream: func(i int) *telemetry.Stream { return r.Stream(sel[i]) },
 		take: func(from, to int) ([]T, error) { return rows.take(sel[from:to]), nil },
+	}
+}
+
+// byStream puts rows of the same nanosecond, which stand as they arrived, in
+// order of their streams.
+func byStream[T any](r *head.Run[T], sel []int) {
+	for i, j := 0, 0; i < len(sel); i = j {
+		for j = i + 1; j < len(sel) && r.Time(sel[j]) == r.Time(sel[i]); j++ {
+		}
+		if j > i+1 {
+			slices.SortStableFunc(sel[i:j], func(a, b int) int {
+				s, t := r.Stream(a), r.Stream(b)
+				return bytes.Compare(s.ID[:], t.ID[:])
+			})
+		}
 	}
 }
 

@@ -1,6 +1,8 @@
 package logqltest
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"iter"
 	"math/rand/v2"
@@ -45,17 +47,11 @@ func (m *Memory) Logs(ctx context.Context, q storage.LogQuery) iter.Seq2[[]telem
 		}
 	}
 	slices.SortStableFunc(out, func(a, b telemetry.Log) int {
-		if q.Order == storage.NewestFirst {
-			a, b = b, a
-		}
-		switch {
-		case a.Time < b.Time:
-			return -1
-		case a.Time > b.Time:
-			return 1
-		}
-		return 0
+		return cmp.Or(cmp.Compare(a.Time, b.Time), bytes.Compare(a.Stream.ID[:], b.Stream.ID[:]))
 	})
+	if q.Order == storage.NewestFirst {
+		slices.Reverse(out)
+	}
 	if m.Naive && q.Order == storage.OrderAny {
 		rand.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	}

@@ -165,10 +165,10 @@ func Order(stored, newest bool) []any {
 	by := func(field string) any { return map[string]any{field: map[string]any{"order": way}} }
 	out := []any{
 		map[string]any{"@timestamp": map[string]any{"order": way, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}},
-		by("clew.seq"), by("clew.tie"),
+		by("clew.stream"), by("clew.seq"), by("clew.tie"),
 	}
 	if stored {
-		out = append([]any{by("clew.stream")}, out...)
+		out[0], out[1] = out[1], out[0]
 	}
 	return out
 }

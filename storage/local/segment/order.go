@@ -1,49 +1,31 @@
 package segment
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
-// SortByTime puts the rows in order of time. Rows of the same nanosecond stay
-// in the order of the file, whatever the direction.
+// SortByTime puts the rows in order of time, those of the same nanosecond by
+// the IDs of their streams, and those of one stream as they stand in the file.
+// Newest first is the other way round.
 //
 // Rows of a stream stand in order already, so this merges the few runs that
 // there are.
 func (w *Rows[T]) SortByTime(newestFirst bool) {
-	sign := int64(1)
-	if newestFirst {
-		sign = -1
-		w.turn()
-	}
-	ends := w.runEnds(sign)
+	ends := w.runEnds()
 	for other := make([]int, len(w.sel)); len(ends) > 1; {
-		ends = w.mergeRuns(ends, other, sign)
+		ends = w.mergeRuns(ends, other)
 		w.sel, other = other, w.sel
 	}
-}
-
-// turn reverses every run of rising times, but not rows of equal ones.
-func (w *Rows[T]) turn() {
-	for i := 0; i < len(w.sel); {
-		j := i + 1
-		for j < len(w.sel) && w.Time(j) >= w.Time(j-1) {
-			j++
-		}
-		slices.Reverse(w.sel[i:j])
-		for k := i; k < j; {
-			l := k + 1
-			for l < j && w.Time(l) == w.Time(k) {
-				l++
-			}
-			slices.Reverse(w.sel[k:l])
-			k = l
-		}
-		i = j
+	if newestFirst {
+		slices.Reverse(w.sel)
 	}
 }
 
-// runEnds returns where each run in the order of sign ends.
-func (w *Rows[T]) runEnds(sign int64) (ends []int) {
+// runEnds returns where each run of rows that are in order ends.
+func (w *Rows[T]) runEnds() (ends []int) {
 	for i := 1; i < len(w.sel); i++ {
-		if sign*w.Time(i) < sign*w.Time(i-1) {
+		if w.less(i, i-1) {
 			ends = append(ends, i)
 		}
 	}
@@ -51,7 +33,7 @@ func (w *Rows[T]) runEnds(sign int64) (ends []int) {
 }
 
 // mergeRuns merges neighbouring runs in pairs into sel and returns the new ends.
-func (w *Rows[T]) mergeRuns(ends, sel []int, sign int64) []int {
+func (w *Rows[T]) mergeRuns(ends, sel []int) []int {
 	out := ends[:0]
 	start := 0
 	for i := 0; i < len(ends); i += 2 {
@@ -61,7 +43,7 @@ func (w *Rows[T]) mergeRuns(ends, sel []int, sign int64) []int {
 		}
 		a, b := start, mid
 		for k := start; k < end; k++ {
-			if b < end && (a == mid || w.less(b, a, sign)) {
+			if b < end && (a == mid || w.less(b, a)) {
 				sel[k] = w.sel[b]
 				b++
 			} else {
@@ -75,10 +57,12 @@ func (w *Rows[T]) mergeRuns(ends, sel []int, sign int64) []int {
 	return out
 }
 
-// less orders rows by time and, of the same time, by their place in the file.
-func (w *Rows[T]) less(i, j int, sign int64) bool {
-	if s, t := sign*w.Time(i), sign*w.Time(j); s != t {
+func (w *Rows[T]) less(i, j int) bool {
+	if s, t := w.Time(i), w.Time(j); s != t {
 		return s < t
+	}
+	if s, t := w.streams.At(w.sel[i]), w.streams.At(w.sel[j]); s != t {
+		return bytes.Compare(w.r.streams[s].Stream.ID[:], w.r.streams[t].Stream.ID[:]) < 0
 	}
 	return w.sel[i] < w.sel[j]
 }

@@ -171,6 +171,12 @@ func (r *Reader[T]) Covers() Covers { return r.foot.covers }
 // Replaces returns the IDs of the segments that it was merged from.
 func (r *Reader[T]) Replaces() []uint64 { return r.foot.replaces }
 
+// Since returns the lowest ID of those, or id, its own, where there are none: the
+// segments of a day that it came with or before.
+func (r *Reader[T]) Since(id uint64) uint64 {
+	return slices.Min(append([]uint64{id}, r.foot.replaces...))
+}
+
 // Info returns what the footer says.
 func (r *Reader[T]) Info() Info {
 	return Info{Rows: r.foot.rows, Min: r.foot.min, Max: r.foot.max, Bytes: r.size}

@@ -9,6 +9,7 @@ import (
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local/column"
 	"github.com/clewhq/clew/storage/local/record"
+	"github.com/clewhq/clew/telemetry"
 )
 
 // Rows is what a query wants of one block. Take makes records of them.
@@ -273,6 +274,9 @@ func (w *Rows[T]) Len() int { return len(w.sel) }
 
 // Time is the time of row i.
 func (w *Rows[T]) Time(i int) int64 { return w.times.At(w.sel[i]) }
+
+// Stream is the stream of row i.
+func (w *Rows[T]) Stream(i int) *telemetry.Stream { return w.r.streams[w.streams.At(w.sel[i])].Stream }
 
 // Take makes records of the rows from to to, with the fields of cols set.
 func (w *Rows[T]) Take(from, to int, cols storage.Columns) ([]T, error) {
