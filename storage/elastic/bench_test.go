@@ -16,7 +16,7 @@ func BenchmarkShip(b *testing.B) {
 	g := storagetest.NewGen(1)
 	logs, spans := g.Logs(1000), g.Spans(1000)
 	s := &Store{names: names{"bench"}, cfg: DefaultConfig()}
-	s.streams = &catalog{store: s, known: map[streamKey]*knownStream{}}
+	s.streams = &catalog{store: s, known: map[streamKey]bool{}}
 	var sum, packed int
 	for b.Loop() {
 		l, err := otlp.DecodeLogs(logs.Raw)

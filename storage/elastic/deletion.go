@@ -212,7 +212,7 @@ func (s *Store) searchDeletions(ctx context.Context, filter []any) ([]deletionHi
 		return nil, err
 	}
 	answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodPost, Path: "/" + s.names.deletions() + "/_search", Body: body,
-		Query: url.Values{"ignore_unavailable": {"true"}, "allow_no_indices": {"true"}, "allow_partial_search_results": {"false"}}})
+		Query: url.Values{"ignore_unavailable": {"true"}, "allow_no_indices": {"true"}, cluster.Partial: {"false"}}})
 	if err != nil {
 		return nil, fmt.Errorf("look for deletions: %w", err)
 	}

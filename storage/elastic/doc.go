@@ -19,6 +19,22 @@
 // what was written since the last refresh; so it sees all of it. What it
 // cannot wait for it names in a warning.
 //
+// The way through it, as data go:
+//
+//   - store.go opens and closes. schema.go prepares the cluster, with what
+//     names.go calls things there; maintain.go rolls over and drops what is old.
+//   - write.go takes a request, queue.go keeps it in the write-ahead log, drain.go
+//     reads it there, item.go makes documents of it, streams.go one of what many
+//     share, and bulk.go brings them to Elasticsearch.
+//   - fresh.go shows to searches what was written, read.go fetches records in
+//     pages, info.go tells which streams there are. loggroups.go and spangroups.go
+//     are questions that Elasticsearch counts, as buckets.go asks it to.
+//   - deletion.go keeps requests to delete, erase.go carries them out, and
+//     collectors.go waits for what stands in other processes' logs.
+//
+// cluster/ calls Elasticsearch, document/ is the shape of its documents, search/
+// that of its questions, and realtest/ runs all of it on a real one.
+//
 // It may import storage, telemetry, correlation and internal helpers; of
 // storage/local it shares the stages wal and dedup.
 package elastic

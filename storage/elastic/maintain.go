@@ -17,8 +17,7 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-// maintain keeps the drained position, and rolls over and drops indices where
-// the cluster does not.
+// maintain tidies up from time to time, until the store stops.
 func (s *Store) maintain() {
 	tick := time.NewTicker(time.Duration(s.cfg.MaintainEvery))
 	defer tick.Stop()
@@ -35,7 +34,8 @@ func (s *Store) maintain() {
 }
 
 // Maintain rolls over data streams and drops what is older than the retention,
-// once, unless the cluster's lifecycle policies do.
+// once, unless the cluster's lifecycle policies do. The months of the index of
+// streams have no policy: clew drops those always.
 func (s *Store) Maintain(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err

@@ -107,7 +107,7 @@ func open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 		fresh: newFreshness(), flow: newFlow(cfg.BulkConcurrency, m.window),
 		eraser: &eraser{wanted: make(chan struct{}, 1), owner: rand.Text(), delays: map[string]time.Time{}, swept: map[string]bool{}},
 	}
-	s.streams = &catalog{store: s, known: map[streamKey]*knownStream{}}
+	s.streams = &catalog{store: s, known: map[streamKey]bool{}}
 	s.background, s.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {

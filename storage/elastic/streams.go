@@ -30,11 +30,6 @@ type streamKey struct {
 	day    int64
 }
 
-// knownStream is what is known of one.
-type knownStream struct {
-	written bool
-}
-
 // catalog is the index of streams: for every day, those that have records on
 // it, with resource and scope as they came. It is written in front of the
 // records, so that whatever a search finds has its stream there.
@@ -42,8 +37,8 @@ type catalog struct {
 	store *Store
 
 	mu     sync.Mutex
-	known  map[streamKey]*knownStream
-	byTerm sync.Map // stream term -> *telemetry.Stream
+	known  map[streamKey]bool // those whose documents are in Elasticsearch
+	byTerm sync.Map           // stream term -> *telemetry.Stream
 	terms  int
 }
 
@@ -85,15 +80,7 @@ func (c *catalog) announce(dst []item, known *announced, st *telemetry.Stream, a
 		return dst
 	}
 	c.mu.Lock()
-	k := c.known[key]
-	if k == nil {
-		if len(c.known) >= maxKnown {
-			c.known = map[streamKey]*knownStream{}
-		}
-		k = &knownStream{}
-		c.known[key] = k
-	}
-	written := k.written
+	written := c.known[key]
 	c.mu.Unlock()
 	if written {
 		return dst
@@ -117,9 +104,10 @@ func (c *catalog) announce(dst []item, known *announced, st *telemetry.Stream, a
 func (c *catalog) written(key streamKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if k := c.known[key]; k != nil {
-		k.written = true
+	if len(c.known) >= maxKnown {
+		clear(c.known)
 	}
+	c.known[key] = true
 }
 
 // parse reads a stream's document.
