@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -72,7 +73,11 @@ func CheckAll(ctx context.Context, dir string, fs vfs.FS, objects object.Config)
 		return Report{}, fmt.Errorf("check %s: another process is using it: %w", dir, err)
 	}
 	defer func() { _ = lock.Close() }()
-	c := &checker{Report: &Report{}, fs: fs, p: p}
+	c := &checker{Report: &Report{}}
+	if c.fs, err = c.withoutGone(fs, p.wal(), p.segments()); err != nil {
+		return Report{}, fmt.Errorf("check %s: %w", dir, err)
+	}
+	c.p = newPaths(c.fs, dir)
 	for _, step := range []func() error{
 		c.closing, c.manifest, c.segments,
 		func() error { return c.objects(ctx, objects) },
@@ -93,6 +98,41 @@ type checker struct {
 	found manifest.Found
 	// closed is set where the store was closed, so that nothing was cut short.
 	closed bool
+}
+
+// filled is a file system in which directories that are gone are empty.
+type filled struct {
+	vfs.FS
+	gone map[string]bool
+}
+
+// List implements vfs.FS.
+func (f filled) List(dir string) ([]string, error) {
+	if f.gone[dir] {
+		return nil, nil
+	}
+	return f.FS.List(dir)
+}
+
+// withoutGone reports the directories that are gone, and has the check go on as
+// if they were empty, so that it says what is missed.
+func (c *checker) withoutGone(files vfs.FS, dirs ...string) (vfs.FS, error) {
+	gone := map[string]bool{}
+	for _, dir := range dirs {
+		info, err := files.Stat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			c.problem(dir, 0, errors.New("the directory is missing, with all that was in it"))
+		case err != nil:
+			return nil, err
+		case !info.IsDir():
+			c.problem(dir, 0, errors.New("it is a file, and a directory is wanted in its place"))
+		default:
+			continue
+		}
+		gone[dir] = true
+	}
+	return filled{files, gone}, nil
 }
 
 // closing compares the files with the note that a store leaves.

@@ -284,3 +284,44 @@ func wrongOrMissing[T any](t *testing.T, got, want []T, time func(*T) int64, dif
 	}
 	return len(want) - len(seen)
 }
+
+// TestCheckWithoutADirectory: where a directory is gone, or a file in its place,
+// the check says so, goes on, and names what it misses.
+func TestCheckWithoutADirectory(t *testing.T) {
+	for name, c := range map[string]struct {
+		dir   string
+		spoil func(fs *vfs.MemFS, dir string) error
+		want  []string
+	}{
+		"no segments":        {segmentsDir, (*vfs.MemFS).RemoveAll, []string{"/data/segments, offset 0: the directory is missing", "the manifest names it, but the file is missing"}},
+		"no write-ahead log": {walDir, (*vfs.MemFS).RemoveAll, []string{"/data/wal, offset 0: the directory is missing"}},
+		"a file for the segments": {segmentsDir, func(fs *vfs.MemFS, dir string) error {
+			if err := fs.RemoveAll(dir); err != nil {
+				return err
+			}
+			f, err := fs.Create(dir, vfs.WriteCategoryUnspecified)
+			return errors.Join(err, f.Close())
+		}, []string{"/data/segments, offset 0: it is a file, and a directory is wanted", "the manifest names it, but the file is missing"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs, cfg := vfs.NewMem(), testConfig()
+			s := mustOpen(t, fs, cfg)
+			storagetest.WriteLogs(t, s, tenantA, storagetest.NewGen(1).Logs(50))
+			mustFlush(t, s)
+			mustClose(t, s)
+			if err := c.spoil(fs, fs.PathJoin(cfg.Dir, c.dir)); err != nil {
+				t.Fatal(err)
+			}
+			r, err := Check(cfg.Dir, fs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprint(r.Problems)
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q in %s", want, text)
+				}
+			}
+		})
+	}
+}
