@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 
@@ -156,4 +157,16 @@ func closeIdle(t http.RoundTripper) {
 	if t, ok := t.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
+}
+
+// Redact hides a password that stands in an address.
+func Redact(address string) string {
+	u, err := url.Parse(address)
+	switch {
+	case err == nil:
+		return u.Redacted()
+	case strings.Contains(address, "@"):
+		return "an address that is no URL"
+	}
+	return address
 }

@@ -207,7 +207,7 @@ func TestOtherCertificates(t *testing.T) {
 		t.Fatal(got)
 	}
 	now.Store(&second)
-	srv.CloseClientConnections()
+	way.CloseIdleConnections()
 	if got := ask(t, way, srv.URL); !strings.Contains(got, "certificate") {
 		t.Errorf("a certificate that nobody vouches for: %s", got)
 	}

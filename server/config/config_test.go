@@ -68,6 +68,7 @@ func TestRefuses(t *testing.T) {
 		"backend":               {"storage: {backend: opensearch}", "use local or elasticsearch"},
 		"no cluster":            {"storage: {backend: elasticsearch, elasticsearch: {addresses: []}}", "storage.elasticsearch: addresses: empty"},
 		"cluster without http":  {"storage: {backend: elasticsearch, elasticsearch: {addresses: ['127.0.0.1:9200']}}", "want a URL such as http://"},
+		"several in a section":  {"storage: {backend: elasticsearch, elasticsearch: {shards: 0, page_rows: 0}}", "storage.elasticsearch: shards: 0, want 1 or more\nstorage.elasticsearch: page_rows: 0"},
 		"who acknowledges":      {"storage: {backend: elasticsearch, elasticsearch: {acknowledge: never}}", `acknowledge: "never", want one of`},
 		"retention there":       {"storage: {backend: elasticsearch, retention: {tenants: {a: {logs: 1d}}}}", "all records go by age"},
 		"metrics backend":       {"storage: {metrics: {backend: influx}}", "use local or remote"},

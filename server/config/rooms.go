@@ -207,8 +207,8 @@ func RecordsDir(data string) string { return filepath.Join(data, "records") }
 func (c *Config) validateRooms() []error {
 	var errs []error
 	in := func(section string, err error) {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", section, err))
+		for _, e := range each(err) {
+			errs = append(errs, fmt.Errorf("%s: %w", section, e))
 		}
 	}
 	if b := c.Storage.Backend; b != BackendLocal && b != BackendElasticsearch {
@@ -245,6 +245,21 @@ func (c *Config) validateRooms() []error {
 	in("query.jaeger", c.Query.Jaeger.Validate())
 	in("alert", c.Alert.Validate())
 	return errs
+}
+
+// each returns the errors that are joined in one, none for nil.
+func each(err error) (out []error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok || err.Error() != errors.Join(joined.Unwrap()...).Error():
+		return []error{err} // with a text of its own
+	}
+	for _, e := range joined.Unwrap() {
+		out = append(out, each(e)...)
+	}
+	return out
 }
 
 // maskRooms hides credentials, also those that stand in addresses.

@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/clewhq/clew/storage/elastic/cluster"
@@ -71,8 +73,11 @@ func (s *Store) prepare(ctx context.Context) error {
 
 func (s *Store) checkVersion(ctx context.Context) error {
 	body, err := s.es.Do(ctx, cluster.Request{Method: http.MethodGet, Path: "/"})
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		err = fmt.Errorf("%w (a node that wants https:// ends connections of http:// so)", err)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("ask for the version at storage.elasticsearch.addresses: %w", err)
 	}
 	var info struct {
 		Version struct {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
@@ -61,8 +60,6 @@ type Request struct {
 	// once, so that they leave room for what is written.
 	Reads bool
 }
-
-var errProduct = errors.New("not Elasticsearch")
 
 // New returns a client. It calls nothing yet.
 func New(cfg Config, deps Deps) (*Client, error) {
@@ -159,7 +156,7 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, explain(err)
+		return nil, c.explain(err)
 	}
 	return body, nil
 }
@@ -168,7 +165,7 @@ func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
 // queries, which leave gives back.
 func (c *Client) admit(ctx context.Context, r Request) (leave func(), err error) {
 	if err := c.guard.Check(); err != nil {
-		return nil, explain(err)
+		return nil, c.explain(err)
 	}
 	if !r.Reads {
 		return func() {}, nil
@@ -217,10 +214,7 @@ func (c *Client) send(ctx context.Context, r Request) ([]byte, error) {
 	}
 	res, err := c.es.Perform(req)
 	if err != nil {
-		if strings.Contains(err.Error(), "unknown product") {
-			return nil, fmt.Errorf("%w: %w", errProduct, err)
-		}
-		return nil, fmt.Errorf("call elasticsearch: %w", err)
+		return nil, unreached(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)

@@ -2,8 +2,10 @@ package cluster
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -297,6 +299,41 @@ func TestAnotherKey(t *testing.T) {
 		use()
 		if got, err := c.Do(t.Context(), get); err != nil || string(got) != step.want {
 			t.Errorf("%q, %v; want %q", got, err, step.want)
+		}
+	}
+}
+
+// TestUnreached: what does not come to an answer says what to set.
+func TestUnreached(t *testing.T) {
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	t.Cleanup(secure.Close)
+	plain := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(plain.Close)
+	trusted := filepath.Join(t.TempDir(), "ca.pem")
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+	if err := os.WriteFile(trusted, cert, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]struct{ file, text string }{
+		"http://127.0.0.1:1":    {"", "connection refused"},
+		"http://nobody.invalid": {"", "check the name in storage.elasticsearch.addresses"},
+		secure.URL:              {"", "set storage.elasticsearch.ca_file"},
+		strings.Replace(secure.URL, "127.0.0.1", "localhost", 1): {trusted, "a name that the node's certificate is for"},
+		strings.Replace(plain.URL, "http:", "https:", 1):         {"", "write http:// into storage.elasticsearch.addresses"},
+	} {
+		cfg := DefaultConfig()
+		cfg.Addresses, cfg.CAFile, cfg.Retries = []string{address}, want.file, 0
+		cfg.BreakerFailures, cfg.BreakerRequests = 1, 1
+		c, err := New(cfg, Deps{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		for _, what := range []string{"", "failed too often"} { // and so it says while the breaker is open
+			if _, err := c.Do(t.Context(), get); err == nil || !strings.Contains(err.Error(), want.text) || !strings.Contains(err.Error(), what) {
+				t.Errorf("%s: %v; want it to say %q %q", address, err, what, want.text)
+			}
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (c Config) Validate() error {
 	for _, a := range c.Addresses {
 		u, err := url.Parse(a)
 		good := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-		check(good, "addresses: %q, want a URL such as http://127.0.0.1:9200", redact(a))
+		check(good, "addresses: %q, want a URL such as http://127.0.0.1:9200", outbound.Redact(a))
 	}
 	check(c.Password+c.PasswordFile == "" || c.Username != "", "password or password_file is set without username")
 	check(c.Password == "" || c.PasswordFile == "", "password and password_file are both set, want one of them")
@@ -119,12 +119,4 @@ func (c Config) Validate() error {
 	check(c.QueryConcurrency > 0, "query_concurrency: %d, want 1 or more", c.QueryConcurrency)
 	check(c.QueryWait >= 0, "query_wait: %s, want 0 or more", c.QueryWait)
 	return errors.Join(errs...)
-}
-
-// redact hides a password that stands in an address.
-func redact(address string) string {
-	if u, err := url.Parse(address); err == nil {
-		return u.Redacted()
-	}
-	return "an address that is no URL"
 }

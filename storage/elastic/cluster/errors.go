@@ -2,9 +2,12 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -155,10 +158,43 @@ func broken(err error) bool {
 	return Passing(err) && Status(err) != http.StatusTooManyRequests && !IsNoShard(err)
 }
 
-func explain(err error) error {
+var errProduct = errors.New("not Elasticsearch: what answers at storage.elasticsearch.addresses is something else, or OpenSearch, which clew does not take")
+
+// unreached is why no answer of Elasticsearch came, with what to do where that
+// can be told.
+func unreached(err error) error {
+	var (
+		dns       *net.DNSError
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		record    tls.RecordHeaderError
+	)
+	remedy := ""
 	switch {
+	case strings.Contains(err.Error(), "unknown product"):
+		return errProduct
+	case errors.As(err, &dns) && dns.IsNotFound:
+		remedy = "check the name in storage.elasticsearch.addresses"
+	case errors.As(err, &authority):
+		remedy = "set storage.elasticsearch.ca_file to a file with the certificates that vouch for the nodes'"
+	case errors.As(err, &name):
+		remedy = "write into storage.elasticsearch.addresses a name that the node's certificate is for"
+	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
+		remedy = "the node does not speak TLS: write http:// into storage.elasticsearch.addresses"
+	}
+	if remedy != "" {
+		return fmt.Errorf("call elasticsearch: %w (%s)", err, remedy)
+	}
+	return fmt.Errorf("call elasticsearch: %w", err)
+}
+
+// explain says what the policies around a call mean by their errors.
+func (c *Client) explain(err error) error {
+	switch last := c.LastError(); {
 	case errors.Is(err, timeout.ErrExceeded):
 		return fmt.Errorf("elasticsearch did not answer within storage.elasticsearch.request_timeout: %w", err)
+	case IsOpen(err) && last != "":
+		return fmt.Errorf("elasticsearch is not called at the moment, it failed too often, at last with: %s: %w", last, err)
 	case IsOpen(err):
 		return fmt.Errorf("elasticsearch is not called at the moment, it failed too often: %w", err)
 	}

@@ -374,7 +374,7 @@ func TestWrongClusters(t *testing.T) {
 		answer func(*http.Request) (*http.Response, bool, error)
 		want   string
 	}{
-		"nobody there": {func(*http.Request) (*http.Response, bool, error) { return nil, false, io.EOF }, "EOF"},
+		"nobody there": {func(*http.Request) (*http.Response, bool, error) { return nil, false, io.EOF }, "EOF (a node that wants https://"},
 		"another product": {func(*http.Request) (*http.Response, bool, error) {
 			res := status(http.StatusOK, `{"version":{"number":"2.11.0","distribution":"opensearch"}}`)
 			res.Header.Del("X-Elastic-Product")

@@ -126,8 +126,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	check(isURL(c.QueryURL), "query_url: %q, want a URL such as http://127.0.0.1:9090", redact(c.QueryURL))
-	check(c.WriteURL == "" || isURL(c.WriteURL), "write_url: %q, want a URL such as http://127.0.0.1:9090/api/v1/write", redact(c.WriteURL))
+	check(isURL(c.QueryURL), "query_url: %q, want a URL such as http://127.0.0.1:9090", outbound.Redact(c.QueryURL))
+	check(c.WriteURL == "" || isURL(c.WriteURL), "write_url: %q, want a URL such as http://127.0.0.1:9090/api/v1/write", outbound.Redact(c.WriteURL))
 	check(c.Password+c.PasswordFile == "" || c.Username != "", "password or password_file is set without username")
 	check(c.Password == "" || c.PasswordFile == "", "password and password_file are both set, want one of them")
 	check(c.Authorization == "" || c.AuthorizationFile == "", "authorization and authorization_file are both set, want one of them")
@@ -159,12 +159,4 @@ func (c Config) Validate() error {
 func isURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
-// redact hides a password that stands in an address.
-func redact(address string) string {
-	if u, err := url.Parse(address); err == nil {
-		return u.Redacted()
-	}
-	return "an address that is no URL"
 }

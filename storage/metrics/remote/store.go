@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/clewhq/clew/internal/guard"
+	"github.com/clewhq/clew/internal/outbound"
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
 )
@@ -158,7 +159,7 @@ func (s *Store) Remote() Remote {
 	pending := s.queue.pending
 	s.queue.mu.Unlock()
 	return Remote{
-		URL: redact(s.cfg.QueryURL), Breaker: s.caller.guard.State(), LastError: s.caller.guard.LastError(), Pending: pending,
+		URL: outbound.Redact(s.cfg.QueryURL), Breaker: s.caller.guard.State(), LastError: s.caller.guard.LastError(), Pending: pending,
 		Average: s.caller.guard.Average(), Expected: time.Duration(s.cfg.RequestTimeout),
 	}
 }

@@ -33,7 +33,7 @@ const Name = "metrics"
 func newCaller(cfg Config, deps Deps, m *storeMetrics) (*caller, error) {
 	way, err := outbound.New(cfg.outbound(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("prepare calls to %s: %w", redact(cfg.QueryURL), err)
+		return nil, fmt.Errorf("prepare calls to %s: %w", outbound.Redact(cfg.QueryURL), err)
 	}
 	c := &caller{cfg: cfg, way: way, metrics: m}
 	c.guard = guard.New(guard.Config{
