@@ -377,7 +377,11 @@ func TestKilledUnderLoad(t *testing.T) {
 				}
 			}()
 		}
-		time.Sleep(time.Duration(150+100*round) * time.Millisecond)
+		waitFor(t, "more lines are acknowledged", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(acked) >= 50*(round+1)
+		})
 		i.kill()
 		close(stop)
 		wg.Wait()
@@ -390,9 +394,6 @@ func TestKilledUnderLoad(t *testing.T) {
 		"start": {fmt.Sprint(now.Add(-time.Hour).UnixNano())}, "end": {fmt.Sprint(now.Add(time.Hour).UnixNano())}}, &a)
 	for _, line := range a.lines() {
 		got[line]++
-	}
-	if len(acked) < 20 {
-		t.Fatalf("only %d lines were acknowledged: the test shows nothing", len(acked))
 	}
 	if len(a.lines()) >= 5000 {
 		t.Fatal("more lines than one answer holds: shorten the load")

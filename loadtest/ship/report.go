@@ -51,7 +51,7 @@ type figure struct {
 	of   func(*Turn) float64
 }
 
-// ratioOf are the figures by which clew is compared with the others.
+// figures are what clew is compared with the others by.
 var figures = []figure{
 	{"program", func(t *Turn) float64 { return t.perMillion(t.Program) }},
 	{"Elasticsearch", func(t *Turn) float64 { return t.perMillion(t.Elasticsearch) }},

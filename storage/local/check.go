@@ -70,7 +70,7 @@ func CheckAll(ctx context.Context, dir string, fs vfs.FS, objects object.Config)
 	}
 	lock, err := fs.Lock(p.join(lockName))
 	if err != nil {
-		return Report{}, fmt.Errorf("check %s: another process is using it: %w", dir, err)
+		return Report{}, fmt.Errorf("check %s: another process is using it: %w", dir, withRemedy(err))
 	}
 	defer func() { _ = lock.Close() }()
 	c := &checker{Report: &Report{}}
@@ -84,7 +84,7 @@ func CheckAll(ctx context.Context, dir string, fs vfs.FS, objects object.Config)
 		c.wal,
 	} {
 		if err := step(); err != nil {
-			return Report{}, fmt.Errorf("check %s: %w", dir, err)
+			return Report{}, fmt.Errorf("check %s: %w", dir, withRemedy(err))
 		}
 	}
 	return *c.Report, nil

@@ -325,3 +325,30 @@ func TestCheckWithoutADirectory(t *testing.T) {
 		})
 	}
 }
+
+// TestADirectoryInThePlaceOfAFile: a start that cannot go on names what is in
+// the way, and what helps; with that out of the way the next one goes on.
+func TestADirectoryInThePlaceOfAFile(t *testing.T) {
+	for _, file := range []string{lockName, closing.Name, "wal/" + wal.FileName(2), "manifest/MANIFEST-0000000000000001"} {
+		t.Run(file, func(t *testing.T) {
+			fs, cfg := vfs.Default, testConfig()
+			cfg.Dir = t.TempDir()
+			s := mustOpen(t, fs, cfg)
+			storagetest.WriteLogs(t, s, tenantA, storagetest.NewGen(1).Logs(50))
+			mustFlush(t, s)
+			mustClose(t, s)
+			path := fs.PathJoin(cfg.Dir, file)
+			if err := errors.Join(fs.Remove(path), fs.MkdirAll(path, dirMode)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Open(cfg, Deps{FS: fs})
+			if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "move it away") {
+				t.Fatalf("open: %v, want one that names %s and what helps", err, path)
+			}
+			if err := fs.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			mustClose(t, mustOpen(t, fs, cfg))
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 
 	"github.com/clewhq/clew/internal/framing"
 	"github.com/clewhq/clew/storage/local/closing"
@@ -24,9 +25,18 @@ const manifestBytes = 1 << 20
 func Open(cfg Config, deps Deps) (*Store, error) {
 	s, err := open(cfg, deps)
 	if err != nil {
-		return nil, fmt.Errorf("open the store in %s: %w", cfg.Dir, err)
+		return nil, fmt.Errorf("open the store in %s: %w", cfg.Dir, withRemedy(err))
 	}
 	return s, nil
+}
+
+// withRemedy says what helps where careless hands have made a directory of the
+// name of a file.
+func withRemedy(err error) error {
+	if errors.Is(err, syscall.EISDIR) {
+		return fmt.Errorf("%w: a directory stands in the place of a file of the store; move it away, and put the file back from a copy, or go on without what only that file had", err)
+	}
+	return err
 }
 
 func open(cfg Config, deps Deps) (_ *Store, err error) {
