@@ -177,6 +177,49 @@ func (r *run) streams(ctx context.Context, from, to int64) ([]storage.StreamInfo
 	return infos, err
 }
 
+// streamsWithin lists the streams that have a span in a range. What the store
+// tells of a stream may be of longer than the range: where it has spans before
+// and after, it is looked for one within. Where that takes too much, it counts.
+func (r *run) streamsWithin(ctx context.Context, from, to int64) ([]*telemetry.Stream, error) {
+	infos, err := r.streams(ctx, from, to)
+	if err != nil {
+		return nil, err
+	}
+	var out []*telemetry.Stream
+	open := map[telemetry.StreamID]*telemetry.Stream{}
+	for _, in := range infos {
+		if in.First >= from || to == 0 || in.Last < to {
+			out = append(out, in.Stream)
+		} else {
+			open[in.Stream.ID] = in.Stream
+		}
+	}
+	if len(open) == 0 {
+		return out, nil
+	}
+	q := storage.SpanQuery{Tenant: r.tenant, From: from, To: to, Columns: noColumns, Stream: func(s *telemetry.Stream) bool {
+		_, ok := open[s.ID]
+		return ok
+	}}
+	seen := make(map[telemetry.StreamID]struct{}, len(open))
+	err = r.scan(ctx, q, "look for streams", func(s *telemetry.Span) bool {
+		if _, known := seen[s.Stream.ID]; !known {
+			seen[s.Stream.ID] = struct{}{}
+			out = append(out, open[s.Stream.ID])
+		}
+		return len(seen) < len(open)
+	})
+	if !errors.Is(err, errBudget) {
+		return out, err
+	}
+	for id, s := range open {
+		if _, known := seen[id]; !known {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
 // extent returns when the first and the last span of the tenant's traces that
 // may match started, within [from, to), a zero to being no bound. It reports
 // false where there are none.

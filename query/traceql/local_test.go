@@ -2,12 +2,15 @@ package traceql
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/query/traceql/traceqltest"
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/local"
 	"github.com/clewhq/clew/telemetry"
@@ -67,5 +70,45 @@ func TestKeptOverLocal(t *testing.T) {
 	fillLocal(t, store, all[60:])
 	if third, plan := ask(); plan.KnownSlices == plan.Slices || third == first {
 		t.Errorf("%+v, want the new spans to be read", plan)
+	}
+}
+
+// TestTagsWithinRange: a resource whose spans are before and after a range is
+// not of it, though they stand in the same part of the store.
+func TestTagsWithinRange(t *testing.T) {
+	store := openLocal(t, t.TempDir())
+	defer store.Close()
+	spans, err := traceqltest.Parse(`trace 1
+  span a1 service=around start=1s
+  span b1 service=around start=9s
+  span c1 service=always resource.zone=eu start=1s
+  span d1 service=always resource.zone=eu start=5s
+  span e1 service=always resource.zone=eu start=9s
+  span f1 service=within resource.host.name=h start=4s
+  span 01 service=earlier resource.k=v start=1s`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillLocal(t, store, spans)
+	e := newEngine(store)
+	base := traceqltest.Base.UnixNano()
+	req := TagsRequest{Tenant: "t", From: base + 4e9, To: base + 6e9}
+	values, err := e.TagValues(context.Background(), req, syntax.Attribute{Scope: syntax.ScopeResource, Name: telemetry.AttrServiceName})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var services []string
+	for _, v := range values.Values {
+		services = append(services, v.Text())
+	}
+	if got := fmt.Sprint(services); got != "[always within]" {
+		t.Errorf("services: %s", got)
+	}
+	names, err := e.TagNames(context.Background(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(names.Scopes[syntax.ScopeResource]); got != "[host.name service.name zone]" {
+		t.Errorf("names: %s", got)
 	}
 }

@@ -197,10 +197,10 @@ func (e *Engine) TagNames(ctx context.Context, req TagsRequest) (*TagNames, erro
 
 // streamNames adds the names of resources whose spans the scan did not reach.
 func (r *run) streamNames(ctx context.Context, req *TagsRequest, names *nameSets) error {
-	infos, err := r.streams(ctx, req.From, req.To)
-	for _, s := range infos {
-		names.add(syntax.ScopeResource, s.Stream.Resource.Attrs)
-		names.add(syntax.ScopeInstrumentation, s.Stream.Scope.Attrs)
+	streams, err := r.streamsWithin(ctx, req.From, req.To)
+	for _, s := range streams {
+		names.add(syntax.ScopeResource, s.Resource.Attrs)
+		names.add(syntax.ScopeInstrumentation, s.Scope.Attrs)
 	}
 	return err
 }
@@ -295,9 +295,9 @@ func (r *run) streamValues(ctx context.Context, req *TagsRequest, a syntax.Attri
 	if req.Filter != nil {
 		match = planPipeline(req.Filter.Pipeline).match
 	}
-	infos, err := r.streams(ctx, req.From, req.To)
-	for _, s := range infos {
-		v := view{span: &telemetry.Span{Stream: s.Stream}}
+	streams, err := r.streamsWithin(ctx, req.From, req.To)
+	for _, s := range streams {
+		v := view{span: &telemetry.Span{Stream: s}}
 		if match(&v).IsTrue() {
 			v.each(a, set.add)
 		}
