@@ -40,7 +40,8 @@ type SpanGroup struct {
 	N    int64
 	// Durations are those of all of them, where they were asked for.
 	Durations DurationSums
-	// Sample is one of them, where samples were asked for.
+	// Sample is the one of them that started first, and of several such ones
+	// the shortest, where samples were asked for.
 	Sample *telemetry.Span
 }
 

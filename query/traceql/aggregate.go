@@ -25,32 +25,30 @@ func (m *metricsRun) aggregator(f *syntax.MetricsFunc) aggregator {
 }
 
 func (m *metricsRun) grouped(f *syntax.MetricsFunc) *grouped {
-	g := &grouped{m: m, fn: f, groups: map[string]*group{}, seen: map[telemetry.TraceID]struct{}{}}
-	g.perPoint = m.exemplars/max(m.grid.n, 1) + 2
-	return g
+	return &grouped{m: m, fn: f, groups: map[string]*group{}, firsts: map[int]*firsts{}}
 }
 
 // grouped is every function that makes one series a group.
 type grouped struct {
-	m        *metricsRun
-	fn       *syntax.MetricsFunc
-	groups   map[string]*group
-	key      []byte
-	full     bool
-	samples  int
-	seen     map[telemetry.TraceID]struct{} // traces that gave an exemplar
-	perPoint int
+	m       *metricsRun
+	fn      *syntax.MetricsFunc
+	groups  map[string]*group
+	key     []byte
+	full    bool
+	samples int
+	firsts  map[int]*firsts // by point
 }
 
 // group is the spans of equal labels.
 type group struct {
 	labels    []Attr
-	values    []float64       // durations in nanoseconds until the end
-	counts    []float64       // of averages
+	values    []float64 // durations in nanoseconds until the end
+	counts    []float64 // of averages
+	sums      []exactSum
 	buckets   []map[int64]int // of quantiles: log2 of the bucket's bound, and how many
 	seconds   bool            // the values are durations
-	exemplars []Exemplar
-	perPoint  map[int]int
+	key       string
+	exemplars map[int]*firstSpan // by point
 }
 
 func (g *grouped) observe(i int, v *view) {
@@ -107,10 +105,7 @@ func (grp *group) add(function string, i int, value syntax.Static, p portion) {
 		}
 		grp.buckets[i][bucketOf(value)] += p.n
 	case "avg_over_time", "sum_over_time":
-		if math.IsNaN(grp.values[i]) {
-			grp.values[i] = 0
-		}
-		grp.values[i] += p.sum
+		grp.sums[i].add(p.sum)
 		grp.counts[i] += float64(p.n)
 	case "min_over_time":
 		if !(grp.values[i] <= p.least) {
@@ -228,46 +223,27 @@ func (g *grouped) newGroup(labels []Attr) *group {
 	case len(labels) == 0 && len(g.fn.By) > 0 && g.fn.Name != "quantile_over_time":
 		labels = []Attr{{g.fn.By[0].String(), syntax.Nil}}
 	}
-	grp := &group{labels: labels, perPoint: map[int]int{}}
+	grp := &group{labels: labels, key: string(g.key)}
 	switch g.fn.Name {
 	case "quantile_over_time":
 		grp.buckets = make([]map[int64]int, n)
 	case "rate", "count_over_time", "histogram_over_time":
 		grp.values = filled(n, 0)
+	case "avg_over_time", "sum_over_time":
+		grp.values, grp.counts, grp.sums = filled(n, math.NaN()), make([]float64, n), make([]exactSum, n)
 	default:
-		grp.values, grp.counts = filled(n, math.NaN()), make([]float64, n)
+		grp.values = filled(n, math.NaN())
 	}
 	g.groups[string(g.key)] = grp
 	return grp
 }
 
-// exemplar notes the span as one where there is room: a trace gives one, and
-// no point takes all of them.
-func (g *grouped) exemplar(grp *group, i int, v *view, value float64) {
-	if len(g.seen) >= g.m.exemplars || g.m.grid.instant || grp.perPoint[i] >= g.perPoint {
-		return
-	}
-	if _, ok := g.seen[v.span.TraceID]; ok {
-		return
-	}
-	g.seen[v.span.TraceID] = struct{}{}
-	grp.perPoint[i]++
-	labels := []Attr{
-		{syntax.Attribute{Intrinsic: syntax.TraceID}.String(), v.intrinsic(syntax.TraceID)},
-		{syntax.Attribute{Intrinsic: syntax.SpanID}.String(), v.intrinsic(syntax.SpanID)},
-	}
-	for _, a := range g.fn.By {
-		if val := v.first(a); !val.IsNil() {
-			labels = append(labels, Attr{a.String(), val})
-		}
-	}
-	grp.exemplars = append(grp.exemplars, Exemplar{Labels: labels, Value: value, Time: v.span.Start})
-}
-
-// finish makes of sums what the function shows. Durations were added up in
-// nanoseconds, which loses nothing, in whatever order they came.
+// finish makes of sums what the function shows.
 func (grp *group) finish(function string) {
 	for i := range grp.values {
+		if grp.sums != nil && grp.counts[i] > 0 {
+			grp.values[i] = grp.sums[i].value()
+		}
 		if function == "avg_over_time" {
 			grp.values[i] /= grp.counts[i]
 		}
@@ -296,12 +272,14 @@ func (g *grouped) result() seriesSet {
 		case "avg_over_time", "sum_over_time", "min_over_time", "max_over_time":
 			grp.finish(g.fn.Name)
 		}
-		if !g.fn.HasAttr || g.fn.Name == "histogram_over_time" {
-			for i := range grp.exemplars { // a count has no value of one span
-				grp.exemplars[i].Value = grp.values[g.m.grid.index(grp.exemplars[i].Time)]
+		x := &Series{Labels: grp.labels, Values: grp.values}
+		for i, f := range grp.exemplars {
+			if !g.fn.HasAttr || g.fn.Name == "histogram_over_time" {
+				f.Value = grp.values[i] // a count has no value of one span
 			}
+			x.Exemplars = append(x.Exemplars, f.Exemplar)
 		}
-		set.add(&Series{Labels: grp.labels, Values: grp.values, Exemplars: grp.exemplars})
+		set.add(x)
 	}
 	return set
 }

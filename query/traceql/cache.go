@@ -1,10 +1,8 @@
 package traceql
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -73,7 +71,7 @@ func (m *metricsRun) kept(e *syntax.MetricsPipeline) *kept {
 		return nil
 	}
 	q := syntax.Query{Metrics: e}
-	return &kept{m: m, e: e, store: store, prefix: fmt.Sprintf("%q %s %d %d ", m.tenant, q.String(), m.grid.step, m.exemplars)}
+	return &kept{m: m, e: e, store: store, prefix: fmt.Sprintf("%q %s %d %d ", m.tenant, q.String(), m.grid.step, m.perPoint)}
 }
 
 // origin is the query's first point, counted from the epoch.
@@ -108,7 +106,7 @@ func (k *kept) result(ctx context.Context, p *plan) (seriesSet, error) {
 			j.add(s.found.set, int(s.found.first-k.origin()), s.lo, s.hi)
 		}
 	}
-	j.thin(k.m.exemplars)
+	j.set.thin(k.m.exemplars)
 	k.count(len(k.slots) - (to - from))
 	return j.set, nil
 }
@@ -225,34 +223,5 @@ func (j *joined) add(set seriesSet, base, lo, hi int) {
 				y.Exemplars = append(y.Exemplars, e)
 			}
 		}
-	}
-}
-
-// thin leaves a trace one exemplar and all series together no more than most,
-// spread over them and over time.
-func (j *joined) thin(most int) {
-	keys := slices.Sorted(maps.Keys(j.set))
-	seen, total := map[string]struct{}{}, 0
-	for _, key := range keys {
-		x := j.set[key]
-		slices.SortFunc(x.Exemplars, func(a, b Exemplar) int { return cmp.Compare(a.Time, b.Time) })
-		x.Exemplars = slices.DeleteFunc(x.Exemplars, func(e Exemplar) bool {
-			trace := e.Labels[0].Value.Str()
-			_, known := seen[trace]
-			seen[trace] = struct{}{}
-			return known
-		})
-		total += len(x.Exemplars)
-	}
-	if total <= most {
-		return
-	}
-	at := 0
-	for _, key := range keys {
-		x := j.set[key]
-		x.Exemplars = slices.DeleteFunc(x.Exemplars, func(Exemplar) bool {
-			at++
-			return at*most/total == (at-1)*most/total
-		})
 	}
 }

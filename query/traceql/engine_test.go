@@ -3,6 +3,9 @@ package traceql
 import (
 	"context"
 	"errors"
+	"math"
+	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -383,5 +386,37 @@ trace 1
 		if err != nil || len(res.Traces) != want {
 			t.Errorf("%s: got %d, %v, want %d", q, len(res.Traces), err, want)
 		}
+	}
+}
+
+// TestExactSum: a sum is the number nearest to the true one, in whatever order.
+func TestExactSum(t *testing.T) {
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		var numbers []float64
+		want := new(big.Float).SetPrec(4000)
+		for range r.IntN(20) {
+			x := (r.Float64() - 0.5) * math.Pow(10, float64(r.IntN(40)-20))
+			numbers = append(numbers, x)
+			want.Add(want, big.NewFloat(x))
+		}
+		exact, _ := want.Float64()
+		for range 3 {
+			r.Shuffle(len(numbers), func(i, j int) { numbers[i], numbers[j] = numbers[j], numbers[i] })
+			var s exactSum
+			for _, x := range numbers {
+				s.add(x)
+			}
+			if got := s.value(); got != exact {
+				t.Fatalf("seed %d: got %v, want %v", seed, got, exact)
+			}
+		}
+	}
+	var s exactSum
+	for _, x := range []float64{1, math.Inf(1), 2} {
+		s.add(x)
+	}
+	if !math.IsInf(s.value(), 1) {
+		t.Errorf("got %v, want infinity", s.value())
 	}
 }

@@ -146,6 +146,7 @@ func (e *Engine) QueryRange(ctx context.Context, req MetricsRequest) (*MetricsRe
 	defer cancel()
 	defer r.end()
 	m := &metricsRun{run: r, grid: newGrid(&req), exemplars: exemplarLimit(&req, e.cfg.MaxExemplars)}
+	m.perPoint = perPoint(m.exemplars, m.grid.n)
 	set, err := m.eval(ctx, req.Query.Metrics)
 	if err != nil {
 		return nil, err
@@ -189,6 +190,7 @@ type metricsRun struct {
 	*run
 	grid      grid
 	exemplars int
+	perPoint  int // exemplars, at most, before a trace's others are dropped
 }
 
 func (m *metricsRun) eval(ctx context.Context, e syntax.MetricsExpr) (seriesSet, error) {
@@ -237,16 +239,24 @@ func (m *metricsRun) pipeline(ctx context.Context, e *syntax.MetricsPipeline) (s
 		if err = m.partial(err); err != nil {
 			return nil, err
 		}
-		return agg.result(), nil
+		set := agg.result()
+		set.thin(m.exemplars)
+		return set, nil
 	}
 	p.columns |= cols
 	if k := m.kept(e); k != nil {
 		return k.result(ctx, &p)
 	}
-	return m.spansOnly(ctx, &p, &e.Func)
+	set, err := m.spansOnly(ctx, &p, &e.Func)
+	if err != nil {
+		return nil, err
+	}
+	set.thin(m.exemplars)
+	return set, nil
 }
 
-// spansOnly answers by one scan, or has the store count.
+// spansOnly answers by one scan, or has the store count. There may be more
+// exemplars than wanted.
 func (m *metricsRun) spansOnly(ctx context.Context, p *plan, f *syntax.MetricsFunc) (seriesSet, error) {
 	if g := m.inGroups(p, f); g != nil {
 		return m.counted(ctx, p, f, g)

@@ -11,22 +11,14 @@ import (
 )
 
 // quantiles makes one series for each quantile of a group. An exemplar goes to
-// the quantile whose value over the whole range is nearest to its own.
+// the quantile whose value at its point is nearest to its own.
 func (g *grouped) quantiles(set seriesSet, grp *group) {
 	scale := 1.0
 	if grp.seconds {
 		scale = float64(time.Second)
 	}
-	total := map[int64]int{}
-	for _, b := range grp.buckets {
-		for k, n := range b {
-			total[k] += n
-		}
-	}
 	series := make([]*Series, len(g.fn.Quantiles))
-	overall := make([]float64, len(series))
 	for qi, q := range g.fn.Quantiles {
-		overall[qi] = log2Quantile(q, total) / scale
 		s := &Series{Values: make([]float64, len(grp.buckets))}
 		s.Labels = append(append(s.Labels, grp.labels...), Attr{quantileLabel, syntax.Float(q)})
 		for i, b := range grp.buckets {
@@ -37,14 +29,14 @@ func (g *grouped) quantiles(set seriesSet, grp *group) {
 		series[qi] = s
 		set.add(s)
 	}
-	for _, e := range grp.exemplars {
-		nearest := 0
-		for i := range overall {
-			if math.Abs(overall[i]-e.Value) < math.Abs(overall[nearest]-e.Value) {
-				nearest = i
+	for i, f := range grp.exemplars {
+		nearest := series[0]
+		for _, s := range series {
+			if math.Abs(s.Values[i]-f.Value) < math.Abs(nearest.Values[i]-f.Value) {
+				nearest = s
 			}
 		}
-		series[nearest].Exemplars = append(series[nearest].Exemplars, e)
+		nearest.Exemplars = append(nearest.Exemplars, f.Exemplar)
 	}
 }
 
@@ -79,4 +71,62 @@ func log2Quantile(q float64, buckets map[int64]int) float64 {
 		low = float64(bounds[at-1])
 	}
 	return math.Exp2(low + (high-low)*share)
+}
+
+// exactSum adds numbers up without rounding, so that the sum does not depend on
+// the order in which spans come. Shewchuk's way: what rounding loses is kept in
+// numbers of its own, the smallest first.
+type exactSum struct {
+	parts   []float64
+	special float64 // of infinities
+}
+
+func (s *exactSum) add(x float64) {
+	if math.IsInf(x, 0) || math.IsNaN(x) {
+		s.special += x
+		return
+	}
+	if x == 0 {
+		return
+	}
+	kept := s.parts[:0]
+	for _, y := range s.parts {
+		if math.Abs(x) < math.Abs(y) {
+			x, y = y, x
+		}
+		sum := x + y
+		if lost := y - (sum - x); lost != 0 {
+			kept = append(kept, lost)
+		}
+		x = sum
+	}
+	if math.IsInf(x, 0) {
+		s.special += x
+		return
+	}
+	s.parts = append(kept, x)
+}
+
+// value is the float64 nearest to the sum.
+func (s *exactSum) value() float64 {
+	if s.special != 0 {
+		return s.special
+	}
+	i := len(s.parts) - 1
+	if i < 0 {
+		return 0
+	}
+	sum, lost := s.parts[i], 0.0
+	for i--; i >= 0 && lost == 0; i-- {
+		x := sum
+		sum = x + s.parts[i]
+		lost = s.parts[i] - (sum - x)
+	}
+	// Half way between two numbers the next part decides.
+	if i >= 0 && lost != 0 && (lost < 0) == (s.parts[i] < 0) {
+		if twice := 2 * lost; sum+twice-sum == twice {
+			sum += twice
+		}
+	}
+	return sum
 }

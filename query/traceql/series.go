@@ -1,12 +1,15 @@
 package traceql
 
 import (
+	"bytes"
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 
 	"github.com/clewhq/clew/query/traceql/syntax"
+	"github.com/clewhq/clew/telemetry"
 )
 
 // Labels that are not attributes.
@@ -98,7 +101,7 @@ func (s seriesSet) sorted() []Series {
 		if x.empty() {
 			continue
 		}
-		slices.SortFunc(x.Exemplars, func(a, b Exemplar) int { return cmp.Compare(a.Time, b.Time) })
+		slices.SortFunc(x.Exemplars, compareExemplars)
 		out = append(out, *x)
 	}
 	slices.SortFunc(out, func(a, b Series) int {
@@ -126,4 +129,129 @@ func filled(n int, v float64) []float64 {
 		}
 	}
 	return out
+}
+
+// Which spans are exemplars must not depend on the order in which a store hands
+// spans out, nor on whether it counts them in groups: of each series and point
+// it is the first span, and a point has a limited number of them, the first ones.
+
+// firstSpan is the first span of a series at a point.
+type firstSpan struct {
+	Exemplar
+	end   int64
+	trace telemetry.TraceID
+	span  telemetry.SpanID
+	group *group
+}
+
+func compareFirst(a, b *firstSpan) int {
+	return cmp.Or(
+		cmp.Compare(a.Time, b.Time), cmp.Compare(a.end, b.end),
+		bytes.Compare(a.trace[:], b.trace[:]), bytes.Compare(a.span[:], b.span[:]),
+		strings.Compare(a.group.key, b.group.key),
+	)
+}
+
+// firsts are those of the series at one point, as far as they are kept, and the
+// last of them.
+type firsts struct {
+	groups []*group
+	last   int
+}
+
+// perPoint is how many exemplars a point may have: all points together have
+// those that are wanted, and some more, since a trace gives only one.
+func perPoint(exemplars, points int) int {
+	if exemplars == 0 {
+		return 0
+	}
+	return exemplars/max(points, 1) + 2
+}
+
+// exemplar notes the span where it is the first one.
+func (g *grouped) exemplar(grp *group, i int, v *view, value float64) {
+	if g.m.perPoint == 0 || g.m.grid.instant {
+		return
+	}
+	f := firstSpan{Exemplar: Exemplar{Value: value, Time: v.span.Start}, end: v.span.End, trace: v.span.TraceID, span: v.span.SpanID, group: grp}
+	at := g.firsts[i]
+	if at == nil {
+		at = &firsts{}
+		g.firsts[i] = at
+	}
+	known := grp.exemplars[i]
+	switch {
+	case known != nil:
+		if compareFirst(&f, known) >= 0 {
+			return
+		}
+	case len(at.groups) < g.m.perPoint:
+		at.groups = append(at.groups, grp)
+	default:
+		last := at.groups[at.last]
+		if compareFirst(&f, last.exemplars[i]) >= 0 {
+			return
+		}
+		delete(last.exemplars, i)
+		at.groups[at.last] = grp
+	}
+	f.Labels = g.exemplarLabels(v)
+	if grp.exemplars == nil {
+		grp.exemplars = map[int]*firstSpan{}
+	}
+	grp.exemplars[i] = &f
+	at.last = 0
+	for j, other := range at.groups {
+		if compareFirst(other.exemplars[i], at.groups[at.last].exemplars[i]) > 0 {
+			at.last = j
+		}
+	}
+}
+
+func (g *grouped) exemplarLabels(v *view) []Attr {
+	labels := []Attr{
+		{syntax.Attribute{Intrinsic: syntax.TraceID}.String(), v.intrinsic(syntax.TraceID)},
+		{syntax.Attribute{Intrinsic: syntax.SpanID}.String(), v.intrinsic(syntax.SpanID)},
+	}
+	for _, a := range g.fn.By {
+		if val := v.first(a); !val.IsNil() {
+			labels = append(labels, Attr{a.String(), val})
+		}
+	}
+	return labels
+}
+
+// trace is the ID of an exemplar's trace.
+func (e *Exemplar) trace() string { return e.Labels[0].Value.Str() }
+
+func compareExemplars(a, b Exemplar) int {
+	return cmp.Or(cmp.Compare(a.Time, b.Time), strings.Compare(a.trace(), b.trace()), strings.Compare(a.Labels[1].Value.Str(), b.Labels[1].Value.Str()))
+}
+
+// thin leaves a trace one exemplar and all series together no more than most,
+// spread over them and over time.
+func (s seriesSet) thin(most int) {
+	keys := slices.Sorted(maps.Keys(s))
+	seen, total := map[string]struct{}{}, 0
+	for _, key := range keys {
+		x := s[key]
+		slices.SortFunc(x.Exemplars, compareExemplars)
+		x.Exemplars = slices.DeleteFunc(x.Exemplars, func(e Exemplar) bool {
+			_, known := seen[e.trace()]
+			seen[e.trace()] = struct{}{}
+			return known
+		})
+		total += len(x.Exemplars)
+	}
+	if total <= most {
+		return
+	}
+	at := 0
+	for _, key := range keys {
+		x := s[key]
+		x.Exemplars = slices.DeleteFunc(x.Exemplars, func(Exemplar) bool {
+			at++
+			return at*most/total == (at-1)*most/total
+		})
+	}
 }

@@ -1,10 +1,12 @@
 package traceql
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/otlp"
 )
 
 // none is the index of a span that is not there.
@@ -69,19 +71,29 @@ func (t *Trace) orphans() int {
 	return n
 }
 
+// compareSpans orders spans by what they say alone, so that the order does not
+// depend on the store's.
 func compareSpans(a, b *telemetry.Span) int {
+	if c := compareMarks(a, b); c != 0 {
+		return c
+	}
+	return bytes.Compare(otlp.AppendSpans(nil, []telemetry.Span{*a}), otlp.AppendSpans(nil, []telemetry.Span{*b}))
+}
+
+// compareMarks compares what tells spans of a trace apart.
+func compareMarks(a, b *telemetry.Span) int {
 	return cmp.Or(
 		cmp.Compare(a.Start, b.Start),
-		slices.Compare(a.SpanID[:], b.SpanID[:]),
+		bytes.Compare(a.SpanID[:], b.SpanID[:]),
 		cmp.Compare(a.Kind, b.Kind),
 		cmp.Compare(a.End, b.End),
 		cmp.Compare(a.Name, b.Name),
+		bytes.Compare(a.ParentID[:], b.ParentID[:]),
+		bytes.Compare(a.Stream.ID[:], b.Stream.ID[:]),
 	)
 }
 
-func sameSpan(a, b *telemetry.Span) bool {
-	return compareSpans(a, b) == 0 && a.ParentID == b.ParentID && a.Stream.ID == b.Stream.ID
-}
+func sameSpan(a, b *telemetry.Span) bool { return compareMarks(a, b) == 0 }
 
 // link finds each span's parent. Zipkin's client and server spans may share an
 // ID: the server span's parent is then its client half, and both halves'

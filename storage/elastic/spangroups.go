@@ -170,7 +170,7 @@ func (g *grouping) buckets() search.Buckets {
 		}
 	}
 	if g.query.Samples {
-		b.Inner["sample"] = map[string]any{"top_hits": map[string]any{"size": 1, "_source": g.scan.fields}}
+		b.Inner["sample"] = map[string]any{"top_hits": map[string]any{"size": 1, "_source": g.scan.fields, "sort": search.FirstSpan()}}
 	}
 	return b
 }

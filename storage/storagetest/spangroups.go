@@ -116,12 +116,18 @@ func (s spanSums) add(q *storage.SpanGroupQuery, g storage.SpanGroup) {
 	have.N += g.N
 	have.Durations.Least, have.Durations.Most = min(have.Durations.Least, g.Durations.Least), max(have.Durations.Most, g.Durations.Most)
 	have.Durations.Sum += g.Durations.Sum
+	if a, b := g.Sample, have.Sample; a != nil && b != nil && (a.Start < b.Start || a.Start == b.Start && a.End < b.End) {
+		have.Sample = a
+	}
 }
 
 func (s spanSums) texts(q *storage.SpanGroupQuery) map[string]string {
 	out := map[string]string{}
 	for k, g := range s {
 		out[k] = fmt.Sprint(g.N)
+		if g.Sample != nil {
+			out[k] += fmt.Sprint(" ", g.Sample.Start, " ", g.Sample.End)
+		}
 		if q.Durations {
 			out[k] += fmt.Sprint(" ", g.Durations.Least, " ", g.Durations.Most)
 			if g.Durations.Sum < 1<<53 { // beyond, the order decides

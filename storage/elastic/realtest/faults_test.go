@@ -495,6 +495,7 @@ func TestRequests(t *testing.T) {
 	f := &faulty{}
 	cfg, d := config(), deps()
 	cfg.Dataset = "snapshot"
+	cfg.DeletionEvery = model.Duration(time.Hour) // nothing is asked but what the test asks
 	d.Transport = f
 	s := opened(t, cfg, d)
 	g := storagetest.NewGen(39)

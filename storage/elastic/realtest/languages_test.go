@@ -202,7 +202,7 @@ func traceqlAnswer(t *testing.T, r storage.Reader, ask string) string {
 		}
 		return out.String() + strings.Join(res.Warnings, ";")
 	}
-	req := traceql.MetricsRequest{Tenant: "t", Query: q, From: base + times[0], To: base + times[1], Instant: kind == "instant"}
+	req := traceql.MetricsRequest{Tenant: "t", Query: q, From: base + times[0], To: base + times[1], Instant: kind == "instant", Exemplars: 1000}
 	if !req.Instant {
 		req.Step = times[2]
 	}
@@ -213,6 +213,10 @@ func traceqlAnswer(t *testing.T, r storage.Reader, ask string) string {
 	var out strings.Builder
 	for i := range res.Series {
 		fmt.Fprintf(&out, "%s %v\n", res.Series[i].PromLabels(), res.Series[i].Values)
+		for _, e := range res.Series[i].Exemplars {
+			// Spans of the same start and length are as good as each other.
+			fmt.Fprintf(&out, "  exemplar %d %v\n", e.Time, e.Value)
+		}
 	}
 	return out.String()
 }

@@ -162,13 +162,20 @@ func Order(stored, newest bool) []any {
 	if newest && !stored {
 		way = "desc"
 	}
-	by := func(field string) any { return map[string]any{field: map[string]any{"order": way}} }
-	out := []any{
-		map[string]any{"@timestamp": map[string]any{"order": way, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}},
-		by("clew.stream"), by("clew.seq"), by("clew.tie"),
-	}
+	out := []any{byTime(way), by("clew.stream", way), by("clew.seq", way), by("clew.tie", way)}
 	if stored {
 		out[0], out[1] = out[1], out[0]
 	}
 	return out
+}
+
+// FirstSpan is the order of storage.SpanGroup.Sample.
+func FirstSpan() []any { return []any{byTime("asc"), by("duration", "asc")} }
+
+func by(field, way string) any {
+	return map[string]any{field: map[string]any{"order": way}}
+}
+
+func byTime(way string) any {
+	return map[string]any{"@timestamp": map[string]any{"order": way, "format": "strict_date_optional_time_nanos", "numeric_type": "date_nanos"}}
 }
