@@ -420,3 +420,23 @@ func TestExactSum(t *testing.T) {
 		t.Errorf("got %v, want infinity", s.value())
 	}
 }
+
+// TestOrderOfValues: any values have one order, whichever come first.
+func TestOrderOfValues(t *testing.T) {
+	values := []syntax.Static{
+		syntax.Nil, syntax.Float(math.NaN()), syntax.Float(math.Inf(-1)), syntax.Int(math.MinInt64), syntax.Int(-1), syntax.Float(0.5),
+		syntax.Int(1), syntax.Float(1), syntax.Int(2), syntax.Float(2.5), syntax.Int(1 << 53), syntax.Int(1<<53 + 1), syntax.Float(1e300),
+		syntax.String(""), syntax.String("-1"), syntax.String("a"), syntax.Bool(false), syntax.Bool(true), syntax.Status(1), syntax.Kind(2),
+	}
+	r := rand.New(rand.NewPCG(1, 6))
+	for range 200 {
+		got := slices.Clone(values)
+		r.Shuffle(len(got), func(i, j int) { got[i], got[j] = got[j], got[i] })
+		slices.SortFunc(got, compareStatics)
+		for i := range got {
+			if got[i].Key() != values[i].Key() {
+				t.Fatalf("at %d %s, want %s", i, got[i].Text(), values[i].Text())
+			}
+		}
+	}
+}

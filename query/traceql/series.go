@@ -112,10 +112,20 @@ func (s seriesSet) sorted() []Series {
 	return out
 }
 
-// compareStatics orders any two values, those without an order by their keys.
+// compareStatics orders any two values: numbers by what they are, NaN first, then
+// the other types one after the other.
 func compareStatics(a, b syntax.Static) int {
-	if n, ok := a.Compare(b); ok && n != 0 {
-		return n
+	switch numbers := a.Type.Numeric(); {
+	case numbers != b.Type.Numeric():
+		return cmp.Compare(a.Type, b.Type)
+	case numbers && (a.Type != b.Type || a.Type == syntax.TypeFloat):
+		if n := cmp.Compare(a.AsFloat(), b.AsFloat()); n != 0 {
+			return n
+		}
+	default:
+		if n, ok := a.Compare(b); ok && n != 0 {
+			return n
+		}
 	}
 	return strings.Compare(a.Key(), b.Key())
 }
