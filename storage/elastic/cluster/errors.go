@@ -91,9 +91,9 @@ func clip(s string) string {
 	return s
 }
 
-// NoShard is what Elasticsearch says of a shard of which no copy is on a node
+// noShard is what Elasticsearch says of a shard of which no copy is on a node
 // that is there.
-const NoShard = "no_shard_available_action_exception"
+const noShard = "no_shard_available_action_exception"
 
 // noShard reports whether the cluster is well but has not got what was asked for.
 func (e *Error) noShard() bool {
@@ -101,7 +101,7 @@ func (e *Error) noShard() bool {
 		return false
 	}
 	switch e.Type {
-	case NoShard, "search_phase_execution_exception", "unavailable_shards_exception":
+	case noShard, "search_phase_execution_exception", "unavailable_shards_exception":
 		return true
 	}
 	return false
@@ -133,19 +133,9 @@ func Passing(err error) bool {
 	}
 	var e *Error
 	if errors.As(err, &e) {
-		return PassingStatus(e.Status)
+		return e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout || e.Status >= http.StatusInternalServerError
 	}
 	return !errors.Is(err, context.Canceled)
-}
-
-// PassingStatus is Passing of a status, also of one item of a bulk request.
-func PassingStatus(status int) bool {
-	switch status {
-	case http.StatusTooManyRequests, http.StatusRequestTimeout,
-		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return status >= 500
 }
 
 // IsOpen reports whether err is the circuit breaker's.

@@ -43,7 +43,7 @@ func reasons(failures []*fastjson.Value) string {
 	var out []string
 	for _, f := range failures {
 		why := string(f.GetStringBytes("reason", "reason"))
-		if kind := string(f.GetStringBytes("reason", "type")); kind == NoShard {
+		if kind := string(f.GetStringBytes("reason", "type")); kind == noShard {
 			why = "no node that is there has a copy of it"
 		} else if why == "" {
 			why = kind

@@ -130,5 +130,5 @@ func Metric(bucket *fastjson.Value, name string) float64 {
 // What Elasticsearch did not index of one, as too long, of another type, or of a
 // key beyond its limit, it names in _ignored.
 func Odd(keys []string) any {
-	return Either(map[string]any{"terms": map[string]any{"clew.odd": append([]string{document.AllOdd}, keys...)}}, Exists("_ignored"))
+	return Either(map[string]any{"terms": map[string]any{"clew.odd": append([]string{document.AllOdd}, keys...)}}, exists("_ignored"))
 }

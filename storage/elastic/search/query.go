@@ -19,8 +19,8 @@ func Range(field string, bounds map[string]any) any {
 	return map[string]any{"range": map[string]any{field: bounds}}
 }
 
-// Exists is a query of documents that have a field.
-func Exists(field string) any { return map[string]any{"exists": map[string]any{"field": field}} }
+// exists is a query of documents that have a field.
+func exists(field string) any { return map[string]any{"exists": map[string]any{"field": field}} }
 
 // Bool is a query of conditions that all hold, and of some that do not.
 func Bool(filter, not []any) any {
@@ -127,7 +127,7 @@ func Logs(q storage.LogQuery) []any {
 	if q.MinSeverity > 0 {
 		f = append(f, Either(
 			Range("severity_number", map[string]any{"gte": q.MinSeverity}),
-			Bool(nil, []any{Exists("severity_number")}),
+			Bool(nil, []any{exists("severity_number")}),
 		))
 	}
 	return f
