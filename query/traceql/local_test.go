@@ -112,3 +112,35 @@ func TestTagsWithinRange(t *testing.T) {
 		t.Errorf("names: %s", got)
 	}
 }
+
+// TestTagLimit: which names and values a limit leaves does not depend on the
+// order of the spans.
+func TestTagLimit(t *testing.T) {
+	store := openLocal(t, t.TempDir())
+	defer store.Close()
+	spans, err := traceqltest.Parse(`trace 3
+  span a1 service=z span.c=3 span.b=z start=3s
+trace 2
+  span a1 service=y span.b=y start=2s
+trace 1
+  span a1 service=x span.a=1 span.b=x start=1s`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillLocal(t, store, spans)
+	e := newEngine(store)
+	names, err := e.TagNames(context.Background(), TagsRequest{Tenant: "t", Limit: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(names.Scopes[syntax.ScopeSpan]); got != "[a b]" || len(names.Warnings) != 1 {
+		t.Errorf("names: %s, %q", got, names.Warnings)
+	}
+	values, err := e.TagValues(context.Background(), TagsRequest{Tenant: "t", Limit: 2}, syntax.Attribute{Scope: syntax.ScopeSpan, Name: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(values.Values) != 2 || values.Values[0].Text() != "x" || values.Values[1].Text() != "y" || len(values.Warnings) != 1 {
+		t.Errorf("values: %v, %q", values.Values, values.Warnings)
+	}
+}

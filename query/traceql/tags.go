@@ -166,7 +166,7 @@ func (e *Engine) TagNames(ctx context.Context, req TagsRequest) (*TagNames, erro
 	ctx, r, cancel := e.begin(ctx, req.Tenant, "tags", e.cfg.MaxTagSpans)
 	defer cancel()
 	defer r.end()
-	names := nameSets{limit: e.tagLimit(req.Limit), sets: map[syntax.Scope]map[string]struct{}{}}
+	names := nameSets{limit: e.cfg.MaxTagValues, sets: map[syntax.Scope]map[string]struct{}{}}
 	streams := map[*telemetry.Stream]struct{}{}
 	err := r.tagScan(ctx, &req, storage.ColAttrs|storage.ColEvents|storage.ColSpan, false, func(v *view) bool {
 		if _, seen := streams[v.span.Stream]; !seen {
@@ -189,10 +189,16 @@ func (e *Engine) TagNames(ctx context.Context, req TagsRequest) (*TagNames, erro
 	if err != nil {
 		return nil, err
 	}
-	if names.cut {
-		r.warn("the list is incomplete: more than %d names in one scope", names.limit)
+	scopes := names.sorted()
+	limit := e.tagLimit(req.Limit)
+	for scope, list := range scopes {
+		// Cut when all are known: which are met first is the store's.
+		scopes[scope], names.cut = list[:min(len(list), limit)], names.cut || len(list) > limit
 	}
-	return &TagNames{Scopes: names.sorted(), Stats: r.stats, Warnings: r.warnings}, nil
+	if names.cut {
+		r.warn("the list is incomplete: more than %d names in one scope", limit)
+	}
+	return &TagNames{Scopes: scopes, Stats: r.stats, Warnings: r.warnings}, nil
 }
 
 // streamNames adds the names of resources whose spans the scan did not reach.
@@ -258,7 +264,7 @@ func (e *Engine) TagValues(ctx context.Context, req TagsRequest, a syntax.Attrib
 	ctx, r, cancel := e.begin(ctx, req.Tenant, "tag_values", e.cfg.MaxTagSpans)
 	defer cancel()
 	defer r.end()
-	set := valueSet{limit: e.tagLimit(req.Limit), values: map[string]syntax.Static{}}
+	set := valueSet{limit: e.cfg.MaxTagValues, values: map[string]syntax.Static{}}
 	var err error
 	switch {
 	case set.fixed(a):
@@ -275,10 +281,11 @@ func (e *Engine) TagValues(ctx context.Context, req TagsRequest, a syntax.Attrib
 	if err != nil {
 		return nil, err
 	}
-	if set.cut {
-		r.warn("the list is incomplete: more than %d values", set.limit)
+	list, limit := set.sorted(), e.tagLimit(req.Limit)
+	if set.cut || len(list) > limit {
+		r.warn("the list is incomplete: more than %d values", limit)
 	}
-	return &TagValues{Values: set.sorted(), Stats: r.stats, Warnings: r.warnings}, nil
+	return &TagValues{Values: list[:min(len(list), limit)], Stats: r.stats, Warnings: r.warnings}, nil
 }
 
 // onlyStreams reports whether streams alone decide a filter.
