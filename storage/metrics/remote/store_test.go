@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -416,6 +417,49 @@ func TestTenantHeader(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Error("nothing was sent")
+	}
+}
+
+// TestNoStore: what answers with something else has taken nothing, says what to
+// set, and what waits arrives once it is a store.
+func TestNoStore(t *testing.T) {
+	p := prometheustest.Start(t)
+	to, err := url.Parse(p.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := httputil.NewSingleHostReverseProxy(to)
+	var now atomic.Pointer[http.HandlerFunc]
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*now.Load())(w, r) }))
+	defer front.Close()
+	page := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "<html>")
+		}
+	}
+	first := page(http.StatusOK)
+	now.Store(&first)
+	s := open(t, quick(front.URL, t.TempDir()), nil)
+	at := time.Now().UnixMilli()
+	write(t, tenantOf(t, s, "me"), []int64{at}, "waits")
+	for status, want := range map[int]string{
+		http.StatusOK: "not a metrics store", http.StatusUnauthorized: "remote.username and password",
+		http.StatusNotFound: "--web.enable-remote-write-receiver", http.StatusFound: "redirects are not followed",
+	} {
+		h := page(status)
+		now.Store(&h)
+		for deadline := time.Now().Add(time.Minute); !strings.Contains(s.Remote().LastError, want); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d: the last error is %q, want %q", status, s.Remote().LastError, want)
+			}
+		}
+	}
+	good := http.HandlerFunc(store.ServeHTTP)
+	now.Store(&good)
+	if got := read(t, tenantOf(t, s, "me"), at, at, named("waits")); len(got) != 1 {
+		t.Errorf("there is %v", got)
 	}
 }
 

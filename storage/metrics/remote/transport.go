@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,6 +63,20 @@ func broken(r *http.Response, err error) bool {
 	return passing(r, err) && (err != nil || r.StatusCode != http.StatusTooManyRequests)
 }
 
+// remedy is what to do about an answer, "" where that is not known.
+func remedy(status int) string {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return " (set storage.metrics.remote.username and password, or authorization)"
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return " (correct storage.metrics.remote.query_url and write_url; a Prometheus needs --web.enable-remote-write-receiver)"
+	}
+	if status >= http.StatusMultipleChoices && status < http.StatusBadRequest {
+		return " (redirects are not followed: write into storage.metrics.remote where it leads)"
+	}
+	return ""
+}
+
 // RoundTrip sends a request once and remembers what went wrong.
 func (c *caller) RoundTrip(r *http.Request) (*http.Response, error) {
 	start := time.Now()
@@ -70,6 +85,10 @@ func (c *caller) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil {
 		code = fmt.Sprint(resp.StatusCode)
 		resp.Body = &bounded{ReadCloser: resp.Body, left: c.cfg.MaxResponseBytes, most: c.cfg.MaxResponseBytes}
+		if taken(resp.StatusCode) && strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+			_ = resp.Body.Close()
+			resp, err = nil, fmt.Errorf("%s is not a metrics store, it answers with a page: correct storage.metrics.remote.query_url and write_url", outbound.Redact(r.URL.String()))
+		}
 	}
 	c.metrics.requests.WithLabelValues(code).Inc()
 	took := time.Since(start)
@@ -79,7 +98,7 @@ func (c *caller) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err == nil && resp.StatusCode < http.StatusMultipleChoices:
 		c.guard.Ended("")
 	case err == nil:
-		c.guard.Ended(fmt.Sprintf("%s %s answered %s", r.Method, r.URL.Path, resp.Status))
+		c.guard.Ended(fmt.Sprintf("%s %s answered %s%s", r.Method, outbound.Redact(r.URL.String()), resp.Status, remedy(resp.StatusCode)))
 	case !errors.Is(err, context.Canceled):
 		c.guard.Ended(err.Error())
 	}
