@@ -20,6 +20,16 @@ type CallQuery struct {
 	// and Stats.Warnings says so.
 	MaxSpans int
 	Stats    *ReadStats // may be nil
+	// Look, if set, is shared by the parts of one question: see CallLook.
+	Look *CallLook
+}
+
+// CallLook ties the queries of one tenant together that are parts of one
+// question and are asked one after the other: a store may answer the later ones
+// from what it found for the earlier ones, so that all are of one moment and
+// nothing is read twice.
+type CallLook struct {
+	Found any // the store's own
 }
 
 // CallReader is what a Reader may also be: it tells of calls without handing

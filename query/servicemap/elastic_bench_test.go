@@ -49,18 +49,20 @@ func (b *weighedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// BenchmarkElasticsearch is the map of an hour and the metrics of its spans, with all
-// that is pushed down to Elasticsearch and with nothing.
-func BenchmarkElasticsearch(b *testing.B) {
-	node, w := elastictest.Start(b), &weighed{}
+// inElasticsearch opens a store at a time after the hour of the load began.
+func inElasticsearch(b *testing.B, node *elastictest.Node, w *weighed, after time.Duration) *elastic.Store {
 	cfg := elastic.DefaultConfig()
 	cfg.Addresses, cfg.Replicas, cfg.Startup = []string{node.URL}, 0, elastic.StartupFail
 	cfg.Dir = "/data"
-	s, err := elastic.Open(b.Context(), cfg, elastic.Deps{FS: vfs.NewMem(), Transport: w})
+	now := correlatetest.Epoch.Add(after)
+	s, err := elastic.Open(b.Context(), cfg, elastic.Deps{FS: vfs.NewMem(), Transport: w, Now: func() time.Time { return now }})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = s.Close() }()
+	return s
+}
+
+func loadHour(b *testing.B, s *elastic.Store) {
 	load := workload.DefaultConfig(correlatetest.Epoch.Add(time.Hour))
 	load.Spans, load.Window, load.MetricStep = *benchSpans, time.Hour, time.Minute
 	var batch []telemetry.Span
@@ -74,6 +76,15 @@ func BenchmarkElasticsearch(b *testing.B) {
 		}
 	})
 	send()
+}
+
+// BenchmarkElasticsearch is the map of an hour and the metrics of its spans, with all
+// that is pushed down to Elasticsearch and with nothing.
+func BenchmarkElasticsearch(b *testing.B) {
+	node, w := elastictest.Start(b), &weighed{}
+	s := inElasticsearch(b, node, w, time.Hour)
+	defer func() { _ = s.Close() }()
+	loadHour(b, s)
 	from, to := correlatetest.Epoch.UnixNano(), correlatetest.Epoch.Add(time.Hour).UnixNano()
 	metrics := func(query string) func(storage.Reader) error {
 		q, err := syntax.Parse(query)
@@ -106,11 +117,44 @@ func BenchmarkElasticsearch(b *testing.B) {
 	}
 }
 
-// weigh reports what asking costs both sides.
-func weigh(b *testing.B, node *elastictest.Node, w *weighed, ask func() error) {
-	if err := ask(); err != nil { // what the first one finds out about streams
-		b.Fatal(err)
+// BenchmarkCallsInElasticsearch is the map of an hour that is over: the first time,
+// again, by another process, after a late span, and of a part of the hour; and while
+// the hour goes on. It is to be run once.
+func BenchmarkCallsInElasticsearch(b *testing.B) {
+	node, w := elastictest.Start(b), &weighed{}
+	s := inElasticsearch(b, node, w, 2*time.Hour)
+	defer func() { _ = s.Close() }()
+	loadHour(b, s)
+	from, to := correlatetest.Epoch.UnixNano(), correlatetest.Epoch.Add(time.Hour).UnixNano()
+	for drained := false; !drained; { // in Elasticsearch, not only acknowledged
+		var stats storage.ReadStats
+		if _, err := s.Streams(b.Context(), tenant, telemetry.Traces, from, to, &stats); err != nil {
+			b.Fatal(err)
+		}
+		drained = len(stats.Warnings) == 0
 	}
+	run := func(name string, s *elastic.Store, from, to int64) {
+		b.Run(name, func(b *testing.B) {
+			weighOnce(b, node, w, func() error {
+				_, err := servicemap.New(servicemap.DefaultConfig(), s).Map(b.Context(), servicemap.Query{Tenant: tenant, From: from, To: to})
+				return err
+			})
+		})
+	}
+	goesOn, other := inElasticsearch(b, node, w, time.Hour), inElasticsearch(b, node, w, 2*time.Hour)
+	defer func() { _, _ = goesOn.Close(), other.Close() }()
+	run("goes on", goesOn, from, to)
+	run("first", s, from, to)
+	run("again", s, from, to)
+	run("another process", other, from, to)
+	run("part", s, from+int64(7*time.Minute)+12345, to-int64(9*time.Minute)+12345)
+	storagetest.WriteSpans(b, s, tenant, storagetest.SpanBatch([]telemetry.Span{{
+		Stream: correlatetest.Stream("late"), TraceID: telemetry.TraceID{1}, SpanID: telemetry.SpanID{1}, Kind: telemetry.SpanKindServer, Name: "late", Start: from + 1, End: from + 2,
+	}}))
+	run("late span", s, from, to)
+}
+
+func weighOnce(b *testing.B, node *elastictest.Node, w *weighed, ask func() error) {
 	bytes, own, theirs, n := w.bytes.Load(), cpu(b), nodeCPU(b, node), 0
 	for ; b.Loop(); n++ {
 		if err := ask(); err != nil {
@@ -120,6 +164,14 @@ func weigh(b *testing.B, node *elastictest.Node, w *weighed, ask func() error) {
 	b.ReportMetric(float64(cpu(b)-own)/float64(n)/1e6, "clew-cpu-ms/op")
 	b.ReportMetric(float64(nodeCPU(b, node)-theirs)/float64(n), "elasticsearch-cpu-ms/op")
 	b.ReportMetric(float64(w.bytes.Load()-bytes)/float64(n)/1e6, "MB/op")
+}
+
+// weigh reports what asking costs both sides.
+func weigh(b *testing.B, node *elastictest.Node, w *weighed, ask func() error) {
+	if err := ask(); err != nil { // what the first one finds out about streams
+		b.Fatal(err)
+	}
+	weighOnce(b, node, w, ask)
 }
 
 // nodeCPU is the processor time of Elasticsearch so far, in milliseconds.

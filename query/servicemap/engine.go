@@ -31,6 +31,7 @@ func (e *Engine) Config() Config { return e.cfg }
 
 // Map returns the map of q's spans.
 func (e *Engine) Map(ctx context.Context, q Query) (*Map, error) {
+	q.look = &storage.CallLook{}
 	m, known, err := e.mapOf(ctx, q)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (e *Engine) Map(ctx context.Context, q Query) (*Map, error) {
 	if err := e.judge(ctx, q, m, known); err != nil || q.BeforeTo == 0 {
 		return m, err
 	}
-	before, _, err := e.mapOf(ctx, Query{Tenant: q.Tenant, From: q.BeforeFrom, To: q.BeforeTo})
+	before, _, err := e.mapOf(ctx, Query{Tenant: q.Tenant, From: q.BeforeFrom, To: q.BeforeTo, look: q.look})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/clewhq/clew/query/servicemap/health"
@@ -17,13 +18,19 @@ type figures struct {
 	p95           float64 // in milliseconds
 }
 
+// judged is a percentile as exactly as sums know it. Where spans were read it is
+// known better, and a judgement may not depend on where a store has its spans.
+func judged(milliseconds float64) float64 {
+	return milliseconds64(time.Duration(calls.Nearest(int64(math.Round(milliseconds * 1e6)))))
+}
+
 func (f figures) share() float64 { return float64(f.errors) / float64(max(f.calls, 1)) }
 
 // figuresOf returns the figures of the nodes in a range.
-func (e *Engine) figuresOf(ctx context.Context, q Query, known map[string]bool) (map[calls.Node]figures, error) {
-	t, _, err := e.totals(ctx, q)
+func (e *Engine) figuresOf(ctx context.Context, q Query, known map[string]bool) (map[calls.Node]figures, []string, error) {
+	t, warnings, err := e.totals(ctx, q)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b := newBuilder(t, e.cfg)
 	b.known = known
@@ -31,20 +38,21 @@ func (e *Engine) figuresOf(ctx context.Context, q Query, known map[string]bool) 
 	out := make(map[calls.Node]figures, len(b.nodes))
 	for i, tally := range b.nodes {
 		_, p95, _ := percentiles(tally)
-		out[b.names.Node(i)] = figures{int(tally.Calls), int(tally.Errors), p95}
+		out[b.names.Node(i)] = figures{int(tally.Calls), int(tally.Errors), judged(p95)}
 	}
-	return out, nil
+	return out, warnings, nil
 }
 
 // past returns the range that a map's nodes are held against: the time before
-// it, long enough for a usual day where the store adds calls up and it costs
-// little, else as long as the map's own.
+// it, long enough for a usual day, and from a whole hour on, where the store adds
+// calls up and it costs little, else as long as the map's own.
 func (e *Engine) past(q Query) Query {
-	length := q.To - q.From
+	from := q.From - (q.To - q.From)
 	if e.adds() {
-		length = max(length, int64(e.cfg.Past))
+		from = min(from, q.From-int64(e.cfg.Past))
+		from -= from % int64(time.Hour)
 	}
-	return Query{Tenant: q.Tenant, From: max(q.From-length, 0), To: q.From}
+	return Query{Tenant: q.Tenant, From: max(from, 0), To: q.From, look: q.look}
 }
 
 // adds reports whether the store adds calls up itself.
@@ -89,7 +97,7 @@ func milliseconds64(d time.Duration) float64 { return float64(d) / float64(time.
 
 // judgeCalls returns the reasons that a map's calls give, by node.
 func (e *Engine) judgeCalls(ctx context.Context, q Query, m *Map, known map[string]bool) (map[string][]health.Reason, error) {
-	before, err := e.figuresOf(ctx, e.past(q), known)
+	before, err := e.figuresOfPast(ctx, q, m, known)
 	if err != nil {
 		return nil, fmt.Errorf("look at the past: %w", err)
 	}
@@ -97,7 +105,7 @@ func (e *Engine) judgeCalls(ctx context.Context, q Query, m *Map, known map[stri
 	for i := range m.Nodes {
 		n := &m.Nodes[i]
 		of := calls.Node{ID: n.ID, Type: n.Type}
-		if v := e.cfg.judge(figures{n.Calls, n.Errors, n.P95}, before[of]); v.errors != "" || v.latency != "" {
+		if v := e.cfg.judge(figures{n.Calls, n.Errors, judged(n.P95)}, before[of]); v.errors != "" || v.latency != "" {
 			flagged[of] = v
 		}
 	}
@@ -117,10 +125,32 @@ func (e *Engine) judgeCalls(ctx context.Context, q Query, m *Map, known map[stri
 		}
 		if v.latency != "" {
 			out[n.ID] = append(out[n.ID], health.Reason{Kind: health.KindLatency, Health: v.latency, Since: health.At(since[of]), TraceID: trace,
-				Text: fmt.Sprintf("the slowest 5%% of %s take %.0f ms or more, before it was %.0f ms", plural(n.Calls, "call"), n.P95, v.past.p95)})
+				Text: fmt.Sprintf("the slowest 5%% of %s take %.0f ms or more, before it was %.0f ms", plural(n.Calls, "call"), judged(n.P95), v.past.p95)})
 		}
 	}
 	return out, nil
+}
+
+// figuresOfPast looks at the past for half of the time that is left, so that a
+// map comes where a store has to read very much for it the first time.
+func (e *Engine) figuresOfPast(ctx context.Context, q Query, m *Map, known map[string]bool) (map[calls.Node]figures, error) {
+	part := ctx
+	if until, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		part, cancel = context.WithTimeout(ctx, time.Until(until)/2)
+		defer cancel()
+	}
+	before, warnings, err := e.figuresOf(part, e.past(q), known)
+	if err != nil && part.Err() != nil && ctx.Err() == nil {
+		m.Warnings = append(m.Warnings, "health: there was no time to look at all of the past; ask again, what was read is kept")
+		return nil, nil
+	}
+	for _, w := range warnings {
+		if !slices.Contains(m.Warnings, w) {
+			m.Warnings = append(m.Warnings, "health: "+w)
+		}
+	}
+	return before, err
 }
 
 func (f figures) failedBefore() string {
@@ -167,7 +197,7 @@ func (e *Engine) since(ctx context.Context, q Query, flagged map[calls.Node]verd
 	over := map[calls.Node]bool{}
 	for to := q.To; to > q.From && len(over) < len(flagged); {
 		from := max((to-1)/step*step, q.From)
-		now, err := e.figuresOf(ctx, Query{Tenant: q.Tenant, From: from, To: to}, known)
+		now, _, err := e.figuresOf(ctx, Query{Tenant: q.Tenant, From: from, To: to, look: q.look}, known)
 		if err != nil {
 			return nil, fmt.Errorf("look since when: %w", err)
 		}

@@ -26,6 +26,8 @@ type Query struct {
 	// BeforeFrom and BeforeTo are the range that the map is compared with,
 	// none where BeforeTo is zero.
 	BeforeFrom, BeforeTo int64
+
+	look *storage.CallLook // of the map that it is a part of
 }
 
 // Rules are those by which spans are paired. A store that adds calls up by the
@@ -38,7 +40,7 @@ func (e *Engine) totals(ctx context.Context, q Query) (*calls.Totals, []string, 
 	if adder, ok := e.reader.(storage.CallReader); ok {
 		var stats storage.ReadStats
 		t, err := adder.Calls(ctx, storage.CallQuery{Tenant: q.Tenant, From: q.From, To: q.To, Rules: e.cfg.Rules(),
-			Samples: e.cfg.SampleTraces, MaxSpans: e.cfg.MaxSpans, Stats: &stats})
+			Samples: e.cfg.SampleTraces, MaxSpans: e.cfg.MaxSpans, Stats: &stats, Look: q.look})
 		if err != nil {
 			return nil, nil, fmt.Errorf("add calls up: %w", err)
 		}

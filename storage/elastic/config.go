@@ -54,6 +54,8 @@ type Config struct {
 	PageRows int `yaml:"page_rows"`
 	// KeepAlive is how long Elasticsearch keeps a query's point in time between two pages.
 	KeepAlive model.Duration `yaml:"keep_alive"`
+	// CallsBytes is how much memory sums of calls may take, by the hour, which the map is made of; they are in Elasticsearch too. 0 reads them from there each time.
+	CallsBytes int64 `yaml:"calls_bytes"`
 	// Lifecycle is who rolls over and drops old indices: ilm (the cluster's policies), clew, or auto for ilm where the cluster has it.
 	Lifecycle string `yaml:"lifecycle"`
 	// RolloverAge is when a data stream gets a new index, at the latest.
@@ -109,6 +111,7 @@ func DefaultConfig() Config {
 		ReadWait:        model.Duration(5 * time.Second),
 		PageRows:        2000,
 		KeepAlive:       model.Duration(2 * time.Minute),
+		CallsBytes:      64 * mib,
 		Lifecycle:       LifecycleAuto,
 		RolloverAge:     model.Duration(day),
 		RolloverBytes:   50 << 30,
@@ -163,6 +166,7 @@ func (c Config) Validate() error {
 	check(c.ReadWait >= 0, "read_wait: %s, want 0 or more", c.ReadWait)
 	check(c.PageRows > 0 && c.PageRows <= maxPageRows, "page_rows: %d, want 1 to %d", c.PageRows, maxPageRows)
 	check(c.KeepAlive > 0, "keep_alive: %s, want more than 0", c.KeepAlive)
+	check(c.CallsBytes >= 0, "calls_bytes: %d, want 0 (none) or more", c.CallsBytes)
 	check(c.RolloverAge > 0, "rollover_age: %s, want more than 0", c.RolloverAge)
 	check(c.RolloverBytes > 0, "rollover_bytes: %d, want more than 0", c.RolloverBytes)
 	check(c.DeletionEvery > 0, "deletion_every: %s, want more than 0", c.DeletionEvery)

@@ -28,12 +28,14 @@
 //     share, and bulk.go brings them to Elasticsearch.
 //   - fresh.go shows to searches what was written, read.go fetches records in
 //     pages, info.go tells which streams there are. loggroups.go and spangroups.go
-//     are questions that Elasticsearch counts, as buckets.go asks it to.
+//     are questions that Elasticsearch counts, as buckets.go asks it to; calls.go
+//     adds up what spans tell of calls, by the hour.
 //   - deletion.go keeps requests to delete, erase.go carries them out, and
 //     collectors.go waits for what stands in other processes' logs.
 //
 // cluster/ calls Elasticsearch, document/ is the shape of its documents, search/
-// that of its questions, and realtest/ runs all of it on a real one.
+// that of its questions, callsums/ what an hour tells of calls, callkeep/ keeps
+// that, and realtest/ runs all of it on a real one.
 //
 // It may import storage, telemetry, correlation and internal helpers; of
 // storage/local it shares the stages wal and dedup.

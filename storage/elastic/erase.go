@@ -158,7 +158,14 @@ func (s *Store) finish(ctx context.Context, k *keptDeletion) error {
 	if there, err := s.changeDeletion(ctx, k.id, func(d *deletionDoc) bool { d.Query = ""; return true }); err != nil || !there {
 		return err
 	}
-	if err := s.expunge(ctx, s.names.stream(k.doc.Signal, k.doc.Tenant), s.names.deletions()); err != nil {
+	gone := []string{s.names.stream(k.doc.Signal, k.doc.Tenant), s.names.deletions()}
+	if k.doc.Signal == telemetry.Traces { // sums of calls have IDs of traces and names of what was called
+		if err := s.kept.Forget(ctx, k.doc.Tenant); err != nil {
+			return err
+		}
+		gone = append(gone, s.names.calls())
+	}
+	if err := s.expunge(ctx, gone...); err != nil {
 		return err
 	}
 	done, err := s.changeDeletion(ctx, k.id, func(d *deletionDoc) bool {

@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +13,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/valyala/fastjson"
+	"github.com/zeebo/xxh3"
+
 	"github.com/clewhq/clew/storage"
 	"github.com/clewhq/clew/storage/elastic/cluster"
+	"github.com/clewhq/clew/storage/elastic/search"
+	"github.com/clewhq/clew/telemetry"
 )
 
 // freshness knows which indices were written by this process since they were
@@ -177,4 +183,119 @@ func (s *Store) wholeIndices(ctx context.Context, name string) (whole, lost []st
 	slices.Sort(whole)
 	slices.Sort(lost)
 	return whole, lost, nil
+}
+
+var (
+	_ storage.LogVersioner  = (*Store)(nil)
+	_ storage.SpanVersioner = (*Store)(nil)
+)
+
+// LogsVersion implements storage.LogVersioner.
+func (s *Store) LogsVersion(ctx context.Context, tenant string, from, to int64) (storage.Version, error) {
+	return s.version(ctx, tenant, telemetry.Logs, from, to)
+}
+
+// SpansVersion implements storage.SpanVersioner.
+func (s *Store) SpansVersion(ctx context.Context, tenant string, from, to int64) (storage.Version, error) {
+	return s.version(ctx, tenant, telemetry.Traces, from, to)
+}
+
+// versionFields are what a version is made of beside how many records there are:
+// when the last one came, how big all are together, and the sum of what tells the
+// requests apart that brought them, 24 bits of their hashes. What comes late
+// changes the number, and so does what is deleted. For as many to go as come without a
+// trace, they would have to agree in both sums, and be older than another one.
+var versionFields = map[string]any{
+	"last":  map[string]any{"max": map[string]any{"field": "clew.seq"}},
+	"bytes": map[string]any{"sum": map[string]any{"field": "clew.size"}},
+	"ties":  map[string]any{"sum": map[string]any{"field": "clew.tie"}},
+}
+
+// versionOf is the version of so many records.
+func versionOf(n int64, of *fastjson.Value) string {
+	return fmt.Sprintf("%d %v %v %v", n, of.GetFloat64("last", "value"), of.GetFloat64("bytes", "value"), of.GetFloat64("ties", "value"))
+}
+
+// version tells the version of a range.
+func (s *Store) version(ctx context.Context, tenant string, sig telemetry.Signal, from, to int64) (storage.Version, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.Version{}, err
+	}
+	defer leave()
+	if s.names.check(tenant) != nil {
+		return storage.Version{}, nil
+	}
+	var stats storage.ReadStats
+	if err := s.ready(ctx, tenant, sig, &stats); err != nil || len(stats.Warnings) > 0 {
+		return storage.Version{}, err
+	}
+	body, err := json.Marshal(map[string]any{
+		"size": 0, "track_total_hits": true, "query": search.Bool(search.Times(nil, from, to), nil),
+		"aggs": versionFields,
+	})
+	if err != nil {
+		return storage.Version{}, err
+	}
+	answer, err := s.es.Do(ctx, cluster.Request{
+		Method: http.MethodPost, Path: "/" + s.names.stream(sig, tenant) + "/_search", Body: body, Reads: true,
+		Query: url.Values{"ignore_unavailable": {"true"}, "preference": {s.preference()}, cluster.Partial: {"true"}},
+	})
+	if cluster.IsNoShard(err) {
+		return storage.Version{}, nil
+	}
+	if err != nil {
+		return storage.Version{}, fmt.Errorf("tell the version of %s: %w", sig, err)
+	}
+	v, err := fastjson.ParseBytes(answer)
+	if err != nil {
+		return storage.Version{}, fmt.Errorf("tell the version of %s: %w", sig, err)
+	}
+	if warning, err := cluster.Missing(v); warning != "" || err != nil {
+		return storage.Version{}, nil // nobody can tell; the read will say why
+	}
+	state := fmt.Sprintf("%s %s", v.GetStringBytes("hits", "total", "relation"), versionOf(v.GetInt64("hits", "total", "value"), v.Get("aggregations")))
+	h := xxh3.HashString128(state).Bytes()
+	return storage.Version{binary.BigEndian.Uint64(h[:8]), binary.BigEndian.Uint64(h[8:])}, nil
+}
+
+// preference has every search of this process go to the same copy of a shard,
+// as long as that is there: copies show new documents at different moments.
+func (s *Store) preference() string { return "clew-" + s.eraser.owner }
+
+// hourVersions are the versions of hours that have records, by their numbers; nil
+// where nobody can tell.
+type hourVersions map[int64]string
+
+// hourVersions asks for the versions of the hours of a range, which begins and
+// ends with one, in the scan's point in time.
+func (sc *scan[T]) hourVersions(ctx context.Context, from, to int64) (hourVersions, error) {
+	if sc.pit == "" || len(sc.stats.Warnings) > 0 {
+		return nil, nil // what is missing may differ from one request to the next
+	}
+	r, err := sc.search(map[string]any{
+		"size": 0, "track_total_hits": false, "query": search.Bool(search.Times(nil, from, to), nil),
+		"aggs": map[string]any{"hours": map[string]any{
+			"date_histogram": map[string]any{"field": "@timestamp", "fixed_interval": "1h", "min_doc_count": 1}, "aggs": versionFields,
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := sc.s.es.Do(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("tell the versions of hours: %w", err)
+	}
+	v, err := fastjson.ParseBytes(answer)
+	if err != nil {
+		return nil, fmt.Errorf("tell the versions of hours: %w", err)
+	}
+	if warning, err := cluster.Missing(v); warning != "" || err != nil {
+		return nil, nil // the read will say why
+	}
+	out := hourVersions{}
+	for _, b := range v.GetArray("aggregations", "hours", "buckets") {
+		out[b.GetInt64("key")/time.Hour.Milliseconds()] = versionOf(b.GetInt64("doc_count"), b)
+	}
+	return out, nil
 }

@@ -52,6 +52,9 @@ func (s *Store) Maintain(ctx context.Context) error {
 		}
 	}
 	errs = append(errs, s.dropCatalog(ctx))
+	if keep := s.retention(telemetry.Traces); keep > 0 {
+		errs = append(errs, s.kept.Drop(ctx, s.deps.Now().Add(-keep-time.Duration(s.cfg.RolloverAge)).Unix()/int64(time.Hour/time.Second)))
+	}
 	return errors.Join(errs...)
 }
 

@@ -69,6 +69,9 @@ func (n names) streams(month string) string { return "clew-streams-" + n.dataset
 
 func (n names) deletions() string { return "clew-deletions-" + n.dataset }
 
+// calls is the index of sums of calls.
+func (n names) calls() string { return "clew-calls-" + n.dataset }
+
 func (n names) deadLetters() string { return "clew-deadletter-" + n.dataset }
 
 // policy is the lifecycle policy of a signal.

@@ -33,6 +33,7 @@ type scan[T any] struct {
 	stored  bool // in the order in which documents are stored; else by time:
 	newest  bool // first; else oldest first
 	lookup  bool // by IDs: a page or two at most
+	disk    bool // in a point in time as the disk has them, which is cheapest; doubles come twice
 	allowed func(*telemetry.Stream) bool
 	parse   func(*fastjson.Value, *telemetry.Stream) (T, error)
 	stats   *storage.ReadStats
@@ -231,6 +232,9 @@ const closePIT = 5 * time.Second
 func (sc *scan[T]) query() map[string]any {
 	q := map[string]any{
 		"size": sc.page, "track_total_hits": false, "_source": sc.fields, "query": search.Bool(sc.filter, nil), "sort": search.Order(sc.stored, sc.newest),
+	}
+	if sc.disk && sc.pit != "" {
+		q["sort"] = []any{map[string]any{"_shard_doc": "asc"}}
 	}
 	if sc.after != nil {
 		q["search_after"] = json.RawMessage(sc.after)

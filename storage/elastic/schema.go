@@ -230,6 +230,7 @@ func (s *Store) templates() []template {
 		{"clew-streams-" + n.dataset, n.streams("*"), "streams", "", false},
 		{n.deadLetters(), n.deadLetters(), "deadletter", "", true},
 		{n.deletions(), n.deletions(), "deletions", "", false},
+		{n.calls(), n.calls(), "calls", "", false},
 		{n.policy(telemetry.Logs), n.prefix(telemetry.Logs) + "*", "logs", telemetry.Logs, true},
 		{n.policy(telemetry.Traces), n.prefix(telemetry.Traces) + "*", "traces", telemetry.Traces, true},
 	}

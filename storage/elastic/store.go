@@ -18,6 +18,7 @@ import (
 	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/internal/inflight"
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/elastic/callkeep"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 	"github.com/clewhq/clew/storage/local/dedup"
 )
@@ -61,6 +62,7 @@ type Store struct {
 	fresh   *freshness
 	flow    *flow
 	eraser  *eraser
+	kept    *callkeep.Shelf
 
 	// refusal is why documents are not taken at the moment, "" where they are.
 	refusal   atomic.Value
@@ -107,6 +109,7 @@ func open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 		fresh: newFreshness(), flow: newFlow(cfg.BulkConcurrency, m.window),
 		eraser: &eraser{wanted: make(chan struct{}, 1), owner: rand.Text(), delays: map[string]time.Time{}, swept: map[string]bool{}},
 	}
+	s.kept = callkeep.New(es, s.names.calls(), cfg.CallsBytes)
 	s.streams = &catalog{store: s, known: map[streamKey]bool{}}
 	s.background, s.cancel = context.WithCancel(context.Background())
 	defer func() {

@@ -37,6 +37,9 @@ func valueOf(bin int) int64 {
 	return int64(bin-e<<binsLog)<<e + int64(1)<<e/2
 }
 
+// Nearest returns what a sketch takes a duration for.
+func Nearest(dur int64) int64 { return valueOf(BinOf(dur)) }
+
 // Durations is a set of durations: exactly those that were added one by one,
 // while there are no others, and a sketch of them where some came as a sketch.
 type Durations struct {

@@ -21,6 +21,7 @@ import (
 	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/storagetest"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 // faulty is a way to Elasticsearch that can be broken.
@@ -536,6 +537,9 @@ func TestRequests(t *testing.T) {
 		{"spans by stream, minute, class and an attribute", func() {
 			_ = s.SpanGroups(t.Context(), storage.SpanGroupQuery{Query: storage.SpanQuery{Tenant: "me", From: storagetest.Base, To: storagetest.Base + 120e9, Columns: storage.ColSpan}, Width: 60e9,
 				Shortest: time.Millisecond, Longest: time.Minute, By: storage.SpanTraits{Class: true, Keys: []string{"plain"}}, Durations: true, Samples: true}, func(storage.SpanGroup) {})
+		}},
+		{"calls of an hour and a second", func() {
+			_, _ = s.Calls(t.Context(), storage.CallQuery{Tenant: "me", From: storagetest.Base, To: storagetest.Base + 3601e9, Rules: calls.DefaultRules()})
 		}},
 		{"version", func() { _, _ = s.LogsVersion(t.Context(), "me", storagetest.Base, 0) }},
 		{"streams", func() { _, _ = s.Streams(t.Context(), "me", telemetry.Logs, 0, 0, nil) }},
