@@ -105,6 +105,8 @@ type callRead struct {
 	stats storage.ReadStats
 	hours hourVersions
 	spans int
+
+	refused bool // it was said that sums cannot be kept
 }
 
 func (r *callRead) run(ctx context.Context) error {
@@ -266,7 +268,8 @@ func (r *callRead) keep(ctx context.Context, hour int64, part *callsums.Part) {
 	if r.hours == nil {
 		return
 	}
-	if err := r.s.kept.Put(ctx, r.key(hour), part); err != nil && ctx.Err() == nil {
+	if err := r.s.kept.Put(ctx, r.key(hour), part); err != nil && ctx.Err() == nil && !r.refused {
+		r.refused = true
 		r.s.deps.Logger.Warn("keep sums of calls in elasticsearch; their spans will be read again", "err", err)
 	}
 }
