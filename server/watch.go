@@ -117,7 +117,7 @@ func storeProbe(name string, look func() storage.Health) probe {
 func elasticHealth(r elastic.Remote) Dependency {
 	return Dependency{
 		Name: strings.Join(r.Addresses, ","), Type: "elasticsearch", Status: behindBreaker(r.Breaker, r.LastError),
-		Connected: r.LastError == "", CircuitBreaker: r.Breaker, LastError: r.LastError,
+		Connected: r.LastError == "" || r.LastError == r.Stuck, CircuitBreaker: r.Breaker, LastError: r.LastError,
 		ResponseTime: ResponseTime{Average: milliseconds(r.Average), Expected: milliseconds(r.Expected)},
 	}
 }

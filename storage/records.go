@@ -18,6 +18,9 @@ var (
 	// ErrOverloaded refuses a write because memory or queue limits are
 	// reached. The same request may be sent again a little later.
 	ErrOverloaded = errors.New("over the ingestion memory limit")
+	// ErrStuck refuses a write because what keeps this tenant's records takes
+	// none at the moment; those of others go on.
+	ErrStuck = errors.New("what keeps these records takes none at the moment")
 	// ErrClosed refuses a call because the store is stopping.
 	ErrClosed = errors.New("the store is closed")
 	// ErrBudget ends a read that went over its row or byte budget.

@@ -81,6 +81,8 @@ func (g *Gate) Refuse(err error) *Refusal {
 		return &Refusal{HTTP: http.StatusBadRequest, GRPC: codes.InvalidArgument, Reason: "malformed", Err: err}
 	case errors.Is(err, storage.ErrDiskFull):
 		return &Refusal{http.StatusServiceUnavailable, codes.Unavailable, retry, "disk_full", err}
+	case errors.Is(err, storage.ErrStuck):
+		return &Refusal{http.StatusServiceUnavailable, codes.Unavailable, retry, "stuck", err}
 	case errors.Is(err, storage.ErrOverloaded):
 		return &Refusal{http.StatusTooManyRequests, codes.ResourceExhausted, retry, "overloaded", err}
 	case errors.Is(err, storage.ErrClosed):

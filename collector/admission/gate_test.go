@@ -278,6 +278,7 @@ func TestRefuse(t *testing.T) {
 		{admission.Unsupported("x"), 415, codes.Unimplemented, "", "unsupported_media_type"},
 		{fmt.Errorf("x: %w", storage.ErrDiskFull), 503, codes.Unavailable, "5", "disk_full"},
 		{fmt.Errorf("x: %w", storage.ErrOverloaded), 429, codes.ResourceExhausted, "5", "overloaded"},
+		{fmt.Errorf("x: %w", storage.ErrStuck), 503, codes.Unavailable, "5", "stuck"},
 		{fmt.Errorf("x: %w", storage.ErrClosed), 503, codes.Unavailable, "5", "closing"},
 		{context.Canceled, 503, codes.Canceled, "5", "canceled"},
 		{context.DeadlineExceeded, 503, codes.DeadlineExceeded, "5", "deadline"},

@@ -208,3 +208,21 @@ func (n *Node) Kill() {
 var build = sync.OnceValues(func() (string, error) {
 	return maventest.Build("elasticsearch", sources, "launcher.jar")
 })
+
+// LoseShards removes the files of the shards of an index, which is closed, as a
+// disk does that fails.
+func (n *Node) LoseShards(uuid string) error {
+	shards, err := filepath.Glob(filepath.Join(n.dir, "data", "*", "indices", uuid, "[0-9]*"))
+	if err == nil && len(shards) == 0 {
+		err = fmt.Errorf("no shards of index %s in %s", uuid, n.dir)
+	}
+	if err != nil {
+		return err
+	}
+	for _, s := range shards {
+		if err := os.RemoveAll(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -7,91 +7,189 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/clewhq/clew/internal/wait"
 	"github.com/clewhq/clew/storage/elastic/cluster"
 )
 
-// bulk writes items until each is in Elasticsearch or among the dead letters.
-// Where a request fails it is tried again, with growing pauses: for ever where
-// the write-ahead log holds the data (patient), else as long as retry_for
-// says. uncertain tells that some of them may have been written before.
-func (s *Store) bulk(ctx context.Context, items []item, patient, uncertain bool) error {
-	if len(items) == 0 {
-		return nil
-	}
-	if !patient {
+// delivery is items to bring to Elasticsearch, and how.
+type delivery struct {
+	items []item
+	// patient: the write-ahead log holds the data, so that it is tried for ever;
+	// else as long as retry_for says.
+	patient bool
+	// uncertain: some may have been written before.
+	uncertain bool
+	// waiting, if set, is told whose items are left while others are written.
+	waiting func(left map[owner]bool)
+}
+
+// bulk writes items until each is in Elasticsearch or among the dead letters, or
+// is refused by its index for park_after: it returns whose those are. It is
+// called with a place among the bulk requests. Where Elasticsearch fails as a
+// whole the place is kept during the pauses between tries, which get longer; it
+// is given to others meanwhile where only some indices take nothing.
+func (s *Store) bulk(ctx context.Context, d delivery) (map[owner]error, error) {
+	if !d.patient {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(s.cfg.RetryFor))
 		defer cancel()
 	}
-	pause, told := time.Duration(s.cfg.RetryBackoff), false
-	for {
-		left, unsure, err := s.bulkOnce(ctx, items, uncertain)
-		uncertain = unsure
-		if err == nil && len(left) < len(items) {
-			s.refusal.Store("")
-		}
-		if len(left) == 0 && err == nil {
-			if told {
-				s.deps.Logger.Info("elasticsearch takes documents again")
-			}
-			return nil
+	left, uncertain := d.items, d.uncertain
+	p := patience{store: s, since: map[owner]time.Time{}, given: map[owner]error{}}
+	for pause := time.Duration(s.cfg.RetryBackoff); len(left) > 0; pause = min(2*pause, time.Duration(s.cfg.RetryBackoffMax)) {
+		began, before := time.Now(), len(left)
+		out, err := s.bulkOnce(ctx, left, uncertain)
+		uncertain = out.unsure
+		left = p.sort(out, err, began)
+		if len(left) == 0 {
+			break
 		}
 		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), err)
+			return nil, errors.Join(ctx.Err(), err, out.why())
 		}
-		if err != nil && !patient && (!cluster.Passing(err) || cluster.IsOpen(err)) {
-			return err
+		if err != nil && !d.patient && (!cluster.Passing(err) || cluster.IsOpen(err)) {
+			return nil, err
 		}
-		if len(left) < len(items) {
+		if err == nil && d.waiting != nil {
+			d.waiting(owners(left))
+		}
+		if len(left) < before {
 			pause = time.Duration(s.cfg.RetryBackoff) // it goes on
 		}
-		if err != nil {
-			s.refusal.Store(err.Error())
+		s.metrics.retried.Add(float64(len(left)))
+		rest := func() error { return wait.About(ctx, pause) }
+		var ended error
+		if err == nil && len(out.refused) > 0 {
+			ended = s.flow.Rest(ctx, rest)
+		} else {
+			ended = rest()
 		}
-		if err != nil && !told {
-			told = true
-			s.deps.Logger.Warn("elasticsearch does not take documents; trying again", "documents", len(left), "err", err)
+		if ended != nil {
+			return nil, errors.Join(ended, err, out.why())
 		}
-		items = left
-		s.metrics.retried.Add(float64(len(items)))
-		if wait.About(ctx, pause) != nil {
-			return errors.Join(ctx.Err(), err)
+	}
+	p.over()
+	return p.given, nil
+}
+
+func owners(items []item) map[owner]bool {
+	out := map[owner]bool{}
+	for i := range items {
+		out[items[i].owner()] = true
+	}
+	return out
+}
+
+// patience is how long indices have refused the items of a delivery.
+type patience struct {
+	store *Store
+	since map[owner]time.Time
+	given map[owner]error // refused for too long
+	told  bool
+}
+
+// sort returns what is to be tried again after a try.
+func (p *patience) sort(out outcome, err error, began time.Time) []item {
+	s := p.store
+	why := err
+	if err == nil {
+		why = out.why()
+		maps.DeleteFunc(p.since, func(o owner, _ time.Time) bool { return out.refused[o] == nil })
+		for o, refusal := range out.refused {
+			if p.since[o].IsZero() {
+				p.since[o] = began
+			}
+			if time.Since(p.since[o]) >= time.Duration(s.cfg.ParkAfter) || s.parking.parks(o) {
+				p.given[o] = refusal
+			}
 		}
-		pause = min(2*pause, time.Duration(s.cfg.RetryBackoffMax))
+	}
+	if why == nil {
+		if len(out.left) == 0 {
+			s.refusal.Store("")
+		}
+	} else {
+		s.refusal.Store(why.Error())
+		if !p.told {
+			p.told = true
+			s.deps.Logger.Warn("elasticsearch does not take documents; trying again", "documents", len(out.left), "err", why)
+		}
+	}
+	if len(p.given) == 0 {
+		return out.left
+	}
+	return slices.DeleteFunc(out.left, func(it item) bool { return p.given[it.owner()] != nil })
+}
+
+// over tells that nothing is left to be tried.
+func (p *patience) over() {
+	p.store.refusal.Store("") // who was given up is told of by itself
+	if p.told && len(p.given) == 0 {
+		p.store.deps.Logger.Info("elasticsearch takes documents again")
 	}
 }
 
-// bulkOnce sends items once, in requests of about bulk_bytes, and returns what
-// is left to be sent again. unsure tells whether any of that may have been
-// written all the same.
-func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (left []item, unsure bool, err error) {
-	if err := s.prepare(ctx); err != nil {
-		return items, uncertain, err
+// outcome is what came of a try.
+type outcome struct {
+	left    []item          // to be sent again
+	unsure  bool            // some of that may have been written all the same
+	refused map[owner]error // whose index takes nothing, while the cluster does
+}
+
+func (o *outcome) refuse(who owner, why error) {
+	if o.refused == nil {
+		o.refused = map[owner]error{}
 	}
-	if err := s.join(ctx); err != nil {
-		return items, uncertain, err
+	o.refused[who] = why
+}
+
+// add adds what came of another part of a try.
+func (o *outcome) add(part outcome) {
+	o.left, o.unsure = append(o.left, part.left...), o.unsure || part.unsure
+	for who, why := range part.refused {
+		o.refuse(who, why)
 	}
-	if uncertain {
-		if items, err = s.withoutExisting(ctx, items); err != nil {
-			return items, true, err
-		}
+}
+
+// why is one of the reasons for refusals, nil where there are none.
+func (o *outcome) why() error {
+	for _, why := range o.refused {
+		return why
 	}
+	return nil
+}
+
+// bulkOnce sends items once, in requests of about bulk_bytes. An error is that
+// of the cluster, which takes nothing of anybody.
+func (s *Store) bulkOnce(ctx context.Context, items []item, uncertain bool) (out outcome, err error) {
+	if err = s.prepare(ctx); err == nil {
+		err = s.join(ctx)
+	}
+	if err == nil && uncertain {
+		items, out, err = s.withoutExisting(ctx, items)
+	}
+	if err != nil {
+		return outcome{left: items, unsure: uncertain}, err
+	}
+	s.make(ctx, items)
 	for start := 0; start < len(items); {
 		end := start + portion(items[start:], s.cfg.BulkBytes)
-		again, maybe, err := s.send(ctx, items[start:end])
-		left = append(left, again...)
-		unsure = unsure || maybe
+		part, err := s.send(ctx, items[start:end])
+		out.add(part)
 		if err != nil {
-			return append(left, items[end:]...), unsure, err
+			out.left = append(out.left, items[end:]...)
+			return out, err
 		}
 		start = end
 	}
-	return left, unsure, nil
+	return out, nil
 }
 
 // portion is how many of some items the next of equal requests takes, each of
@@ -108,30 +206,30 @@ func portion(items []item, bytes int) int {
 }
 
 // send sends one bulk request.
-func (s *Store) send(ctx context.Context, items []item) (left []item, unsure bool, err error) {
+func (s *Store) send(ctx context.Context, items []item) (outcome, error) {
 	answer, err := s.es.Do(ctx, cluster.Request{
 		Method: http.MethodPost, Path: "/_bulk", NDJSON: true, Once: true, Size: size(items),
 		Stream: func(w io.Writer) { writeBulk(w, items) },
 		Query: url.Values{
 			"filter_path": {"errors,items.*.status,items.*.error.type,items.*.error.reason"},
-			// Documents of a shard that is gone come back before the request is lost
+			// Documents of a shard that is gone come back, before the request is lost
 			// with all others in it.
-			"timeout": {milliseconds(time.Duration(s.cfg.RequestTimeout) / 2)},
+			"timeout": {milliseconds(time.Duration(min(s.cfg.ShardWait, s.cfg.RequestTimeout/2)))},
 		},
 	})
 	if cluster.Status(err) == http.StatusRequestEntityTooLarge {
 		return s.tooLarge(ctx, items, err)
 	}
 	if err != nil {
-		s.flow.went(cluster.Status(err) == http.StatusTooManyRequests)
+		s.flow.Went(cluster.Status(err) == http.StatusTooManyRequests)
 		// Refused as a whole, nothing was written. Otherwise nobody knows.
 		code := cluster.Status(err)
-		return items, !cluster.IsOpen(err) && (code == 0 || code >= http.StatusInternalServerError), err
+		return outcome{left: items, unsure: !cluster.IsOpen(err) && (code == 0 || code >= http.StatusInternalServerError)}, err
 	}
 	if bytes.HasPrefix(answer, noErrors) {
 		s.allWritten(items)
-		s.flow.went(false)
-		return nil, false, nil
+		s.flow.Went(false)
+		return outcome{}, nil
 	}
 	return s.sort(items, answer)
 }
@@ -140,7 +238,7 @@ func (s *Store) send(ctx context.Context, items []item) (left []item, unsure boo
 var noErrors = []byte(`{"errors":false`)
 
 // sort sorts the answers to a bulk request one by one.
-func (s *Store) sort(items []item, answer []byte) (left []item, unsure bool, err error) {
+func (s *Store) sort(items []item, answer []byte) (o outcome, err error) {
 	var out struct {
 		Items []map[string]struct {
 			Status int `json:"status"`
@@ -151,10 +249,9 @@ func (s *Store) sort(items []item, answer []byte) (left []item, unsure bool, err
 		} `json:"items"`
 	}
 	if err := json.Unmarshal(answer, &out); err != nil || len(out.Items) != len(items) {
-		return items, true, fmt.Errorf("read the answer to a bulk request of %d: %d items: %w", len(items), len(out.Items), err)
+		return outcome{left: items, unsure: true}, fmt.Errorf("read the answer to a bulk request of %d: %d items: %w", len(items), len(out.Items), err)
 	}
 	overloaded := false
-	var passing error
 	for i := range items {
 		it, res := &items[i], out.Items[i]["create"]
 		switch {
@@ -167,49 +264,57 @@ func (s *Store) sort(items []item, answer []byte) (left []item, unsure bool, err
 			// the same moment make Elasticsearch refuse one of them. Once the
 			// field is there it takes both.
 			it.refused = true
-			left = append(left, *it)
+			o.left = append(o.left, *it)
 		case refusedForGood(res.Status, res.Error.Type):
 			if letter, ok := s.refuse(it, res.Status, res.Error.Type, res.Error.Reason); ok {
-				left = append(left, letter)
+				o.left = append(o.left, letter)
 			}
 		default:
-			// An index that a full disk has made read-only answers 429 too.
-			overloaded = overloaded || res.Status == http.StatusTooManyRequests && res.Error.Type != "cluster_block_exception"
-			unsure = unsure || res.Status == 0 || res.Status >= http.StatusInternalServerError
-			passing = &cluster.Error{Method: http.MethodPost, Path: "/_bulk (" + it.index + ")", Status: res.Status, Type: res.Error.Type, Reason: res.Error.Reason}
-			left = append(left, *it)
+			o.left = append(o.left, *it)
+			o.unsure = o.unsure || res.Status == 0 || res.Status >= http.StatusInternalServerError
+			if busy(res.Status, res.Error.Type, res.Error.Reason) {
+				overloaded = true
+				continue
+			}
+			o.refuse(it.owner(), &cluster.Error{Method: http.MethodPost, Path: "/_bulk (" + it.index + ")", Status: res.Status, Type: res.Error.Type, Reason: res.Error.Reason})
 		}
 	}
-	s.flow.went(overloaded)
-	if passing != nil && !overloaded {
-		return left, unsure, passing
-	}
-	return left, unsure, nil
+	s.flow.Went(overloaded)
+	return o, nil
 }
 
 // tooLarge halves a request that the cluster finds too large. A document that
 // is too large by itself is refused.
-func (s *Store) tooLarge(ctx context.Context, items []item, cause error) (left []item, unsure bool, err error) {
+func (s *Store) tooLarge(ctx context.Context, items []item, cause error) (o outcome, err error) {
 	if len(items) == 1 {
 		letter, ok := s.refuse(&items[0], http.StatusRequestEntityTooLarge, "too_large", cause.Error())
 		if !ok {
-			return nil, false, nil
+			return o, nil
 		}
 		letter.doc = []byte(`{"@timestamp":` + fmt.Sprint(s.deps.Now().UnixMilli()) + `,"tenant":"` + items[0].tenant +
 			`","signal":"` + string(items[0].signal) + `","id":"` + items[0].id + `","status":413}`)
-		return []item{letter}, false, nil
+		return outcome{left: []item{letter}}, nil
 	}
 	for _, half := range [][]item{items[:len(items)/2], items[len(items)/2:]} {
-		again, maybe, e := s.send(ctx, half)
-		left, unsure, err = append(left, again...), unsure || maybe, errors.Join(err, e)
+		part, e := s.send(ctx, half)
+		o.add(part)
+		err = errors.Join(err, e)
 	}
-	return left, unsure, err
+	return o, err
 }
 
 // refusedForGood reports whether the document itself is what is wrong. All
 // else, such as a read-only index or a cluster with too many shards, passes.
 func refusedForGood(status int, kind string) bool {
 	return status == http.StatusBadRequest && kind != "validation_exception" || status == http.StatusRequestEntityTooLarge
+}
+
+// busy reports whether a document is not taken since the cluster has too much to
+// do, and not since its index takes none. An index that a full disk has made
+// read-only answers 429 too; a new field waits for the leading node.
+func busy(status int, kind, why string) bool {
+	return status == http.StatusTooManyRequests && kind != "cluster_block_exception" ||
+		kind == "process_cluster_event_timeout_exception" || kind == "mapper_exception" && strings.Contains(why, "timed out")
 }
 
 // allWritten notes that all of some items are in Elasticsearch; records of one
@@ -254,44 +359,67 @@ func (s *Store) refuse(it *item, status int, kind, why string) (item, bool) {
 const lookupIDs = 5000
 
 // withoutExisting leaves out what data streams with more than one index have
-// already. In one index the document's ID does that by itself.
-func (s *Store) withoutExisting(ctx context.Context, items []item) ([]item, error) {
+// already. In one index the document's ID does that by itself. What of a data
+// stream cannot be looked for, since some of it is gone, is left to a later try
+// with all that is its owner's.
+func (s *Store) withoutExisting(ctx context.Context, items []item) (look []item, out outcome, err error) {
 	byIndex := map[string][]string{}
+	ofIndex := map[string]owner{}
 	for i := range items {
-		if items[i].kind == itemRecord {
-			byIndex[items[i].index] = append(byIndex[items[i].index], items[i].id)
+		if it := &items[i]; it.kind == itemRecord {
+			byIndex[it.index] = append(byIndex[it.index], it.id)
+			ofIndex[it.index] = it.owner()
 		}
 	}
 	there := map[string]bool{}
 	for index, ids := range byIndex {
-		streams, err := s.dataStreams(ctx, index)
+		err := s.lookFor(ctx, index, ids, there)
+		if err != nil && !concernsIndex(err) {
+			return items, outcome{}, err
+		}
 		if err != nil {
-			return items, err
-		}
-		if len(streams) == 0 || len(streams[0].Indices) < 2 {
-			continue
-		}
-		if err := s.refresh(ctx, index); err != nil {
-			return items, err
-		}
-		for start := 0; start < len(ids); start += lookupIDs {
-			if err := s.existing(ctx, index, ids[start:min(start+lookupIDs, len(ids))], there); err != nil {
-				return items, err
-			}
+			out.refuse(ofIndex[index], fmt.Errorf("what %s has already of what is sent again cannot be told; if its shards are gone for good, delete their index: %w", index, err))
 		}
 	}
-	if len(there) == 0 {
-		return items, nil
+	if len(there)+len(out.refused) == 0 {
+		return items, outcome{}, nil
 	}
-	left := make([]item, 0, len(items))
+	look = make([]item, 0, len(items))
 	for i := range items {
-		if it := &items[i]; it.kind == itemRecord && there[it.index+"/"+it.id] {
+		switch it := &items[i]; {
+		case out.refused[it.owner()] != nil:
+			out.left, out.unsure = append(out.left, *it), true
+		case it.kind == itemRecord && there[it.index+"/"+it.id]:
 			s.written(it, 1, true)
-			continue
+		default:
+			look = append(look, *it)
 		}
-		left = append(left, items[i])
 	}
-	return left, nil
+	return look, out, nil
+}
+
+// concernsIndex reports whether an error is that of an index, in a cluster that
+// works.
+func concernsIndex(err error) bool {
+	code := cluster.Status(err)
+	return errors.Is(err, errNotShown) || cluster.IsNoShard(err) || code == http.StatusForbidden || code == http.StatusBadRequest || code == http.StatusNotFound
+}
+
+// lookFor notes which IDs a data stream has.
+func (s *Store) lookFor(ctx context.Context, index string, ids []string, there map[string]bool) error {
+	streams, err := s.dataStreams(ctx, index)
+	if err != nil || len(streams) == 0 || len(streams[0].Indices) < 2 {
+		return err
+	}
+	if err := s.refresh(ctx, index); err != nil {
+		return err
+	}
+	for start := 0; start < len(ids); start += lookupIDs {
+		if err := s.existing(ctx, index, ids[start:min(start+lookupIDs, len(ids))], there); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Store) existing(ctx context.Context, index string, ids []string, there map[string]bool) error {

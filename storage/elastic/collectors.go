@@ -73,7 +73,8 @@ func (s *Store) part(ctx context.Context) error {
 }
 
 // passDeletions empties the write-ahead log of what stood in it when the
-// deletions were seen, and says so.
+// deletions were seen, and says of which nothing is left: of a tenant whose
+// requests are parked something is.
 func (s *Store) passDeletions(ctx context.Context, list []keptDeletion) error {
 	if s.queue == nil {
 		return nil
@@ -83,20 +84,31 @@ func (s *Store) passDeletions(ctx context.Context, list []keptDeletion) error {
 	fresh := false
 	for i, k := range list {
 		ids[i] = k.id
-		fresh = fresh || !slices.Contains(q.passed, k.id)
+		fresh = fresh || !slices.Contains(q.purged, k.id)
+	}
+	if fresh {
+		if err := q.purge(ctx, time.Duration(s.cfg.ReadWait)); err != nil {
+			return err
+		}
+		q.purged = ids
+	}
+	var passed []string
+	fresh = false
+	for _, k := range list {
+		before := slices.Contains(q.passed, k.id)
+		if before || !s.parking.parks(owner{k.doc.Tenant, k.doc.Signal}) {
+			passed, fresh = append(passed, k.id), fresh || !before
+		}
 	}
 	if !fresh {
 		return nil
 	}
-	if err := q.purge(ctx, time.Duration(s.cfg.ReadWait)); err != nil {
-		return err
-	}
 	if q.joined.Load() {
-		if err := s.putCollector(ctx, ids); err != nil {
+		if err := s.putCollector(ctx, passed); err != nil {
 			return err
 		}
 	}
-	q.passed = ids
+	q.passed = passed
 	return nil
 }
 
@@ -127,7 +139,7 @@ const leaveLimit = 2 * time.Second
 // withdraw takes the announcement back where nothing waits. Where that fails,
 // deletions wait for the next start.
 func (s *Store) withdraw() error {
-	if !s.queue.joined.Load() || s.queue.pendingBytes() > 0 {
+	if !s.queue.joined.Load() || s.queue.pendingBytes() > 0 || s.parking.total() > 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveLimit)
@@ -172,8 +184,8 @@ func (q *queue) identify() error {
 	return wal.SyncDir(q.fs, q.store.cfg.Dir)
 }
 
-// purge waits until all that is acknowledged is in Elasticsearch and the files
-// that had it are removed.
+// purge waits until all that is acknowledged is in Elasticsearch or parked and
+// the files that had it are removed.
 func (q *queue) purge(ctx context.Context, wait time.Duration) error {
 	type begun struct {
 		at  wal.Position

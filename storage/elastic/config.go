@@ -48,6 +48,12 @@ type Config struct {
 	BulkLinger model.Duration `yaml:"bulk_linger"`
 	// BulkConcurrency is how many bulk requests are under way at most; fewer while Elasticsearch says that it has too much to do.
 	BulkConcurrency int `yaml:"bulk_concurrency"`
+	// ShardWait is how long a bulk request waits for a shard that is on no node that is there, before what is for it comes back: it holds its place that long; half of request_timeout at most.
+	ShardWait model.Duration `yaml:"shard_wait"`
+	// ParkAfter is how long an index may take nothing before the requests of its tenant and signal are parked on this machine's disk, so that others go on.
+	ParkAfter model.Duration `yaml:"park_after"`
+	// ParkedShare is the part of wal_bytes that the parked requests of one tenant and signal may have, of what others have not parked; beyond it this tenant's requests are refused.
+	ParkedShare float64 `yaml:"parked_share"`
 	// ReadWait is how long a query waits for acknowledged records to be indexed before it answers without them, with a warning.
 	ReadWait model.Duration `yaml:"read_wait"`
 	// PageRows is how many documents are fetched at once.
@@ -108,6 +114,9 @@ func DefaultConfig() Config {
 		BulkBytes:       5 * mib,
 		BulkLinger:      model.Duration(500 * time.Millisecond),
 		BulkConcurrency: 2,
+		ShardWait:       model.Duration(5 * time.Second),
+		ParkAfter:       model.Duration(2 * time.Second),
+		ParkedShare:     0.5,
 		ReadWait:        model.Duration(5 * time.Second),
 		PageRows:        2000,
 		KeepAlive:       model.Duration(2 * time.Minute),
@@ -163,6 +172,9 @@ func (c Config) Validate() error {
 	check(c.BulkBytes > 0, "bulk_bytes: %d, want more than 0", c.BulkBytes)
 	check(c.BulkLinger >= 0, "bulk_linger: %s, want 0 or more", c.BulkLinger)
 	check(c.BulkConcurrency > 0, "bulk_concurrency: %d, want 1 or more", c.BulkConcurrency)
+	check(c.ShardWait > 0, "shard_wait: %s, want more than 0", c.ShardWait)
+	check(c.ParkAfter > 0, "park_after: %s, want more than 0", c.ParkAfter)
+	check(c.ParkedShare > 0 && c.ParkedShare < 1, "parked_share: %g, want more than 0 and less than 1", c.ParkedShare)
 	check(c.ReadWait >= 0, "read_wait: %s, want 0 or more", c.ReadWait)
 	check(c.PageRows > 0 && c.PageRows <= maxPageRows, "page_rows: %d, want 1 to %d", c.PageRows, maxPageRows)
 	check(c.KeepAlive > 0, "keep_alive: %s, want more than 0", c.KeepAlive)

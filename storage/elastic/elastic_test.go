@@ -1,13 +1,11 @@
 package elastic
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"go.uber.org/goleak"
 
@@ -32,6 +30,9 @@ func TestValidateNamesTheKey(t *testing.T) {
 		"acknowledge":       func(c *Config) { c.Acknowledge = "maybe" },
 		"startup":           func(c *Config) { c.Startup = "" },
 		"lifecycle":         func(c *Config) { c.Lifecycle = "none" },
+		"shard_wait":        func(c *Config) { c.ShardWait = 0 },
+		"park_after":        func(c *Config) { c.ParkAfter = 0 },
+		"parked_share":      func(c *Config) { c.ParkedShare = 1 },
 		"page_rows":         func(c *Config) { c.PageRows = 20_000 },
 		"bulk_concurrency":  func(c *Config) { c.BulkConcurrency = 0 },
 		"wal_bytes":         func(c *Config) { c.WALBytes = 0 },
@@ -85,42 +86,6 @@ func TestRecordIDs(t *testing.T) {
 	}
 }
 
-// The window halves when there is too much to do, and comes back.
-func TestFlow(t *testing.T) {
-	f := newFlow(4, prometheus.NewGauge(prometheus.GaugeOpts{Name: "x"}))
-	ctx := context.Background()
-	for range 4 {
-		if err := f.acquire(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ended, cancel := context.WithCancel(ctx)
-	cancel()
-	if err := f.acquire(ended); err == nil {
-		t.Error("a fifth got in")
-	}
-	f.went(true)
-	f.went(true)
-	f.went(true)
-	for range 4 {
-		f.release()
-	}
-	if err := f.acquire(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.acquire(ended); err == nil {
-		t.Error("a second got in while one is what is allowed")
-	}
-	for range 20 {
-		f.went(false)
-	}
-	for range 3 {
-		if err := f.acquire(ctx); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // The requests of policies are never sent by the tests on a real server, which
 // has none: they are kept here.
 func TestLifecyclePolicy(t *testing.T) {
@@ -149,6 +114,25 @@ func TestLifecyclePolicy(t *testing.T) {
 func TestSeconds(t *testing.T) {
 	if got := seconds(90 * time.Minute); got != "5400s" {
 		t.Error(got)
+	}
+}
+
+func TestBusy(t *testing.T) {
+	for _, c := range []struct {
+		status    int
+		kind, why string
+		want      bool
+	}{
+		{429, "es_rejected_execution_exception", "", true}, {429, "circuit_breaking_exception", "", true},
+		{500, "mapper_exception", "timed out while waiting for a dynamic mapping update", true},
+		{503, "process_cluster_event_timeout_exception", "", true},
+		{429, "cluster_block_exception", "disk usage exceeded flood-stage watermark", false},
+		{403, "cluster_block_exception", "", false}, {503, "unavailable_shards_exception", "", false},
+		{400, "validation_exception", "", false}, {404, "index_not_found_exception", "", false},
+	} {
+		if got := busy(c.status, c.kind, c.why); got != c.want {
+			t.Errorf("%d %s: %v", c.status, c.kind, got)
+		}
 	}
 }
 

@@ -79,6 +79,31 @@ func (s *Store) show(ctx context.Context, index string) error {
 	return nil
 }
 
+// ready waits for what was acknowledged and shows it to searches.
+func (s *Store) ready(ctx context.Context, tenant string, sig telemetry.Signal, stats *storage.ReadStats) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	if s.queue != nil {
+		o := owner{tenant, sig}
+		missing, err := s.queue.settle(ctx, o, time.Duration(s.cfg.ReadWait))
+		if err != nil {
+			return err
+		}
+		if missing > 0 {
+			warning := fmt.Sprintf("%d bytes of the newest requests are acknowledged and not in Elasticsearch yet: their records are missing", missing)
+			if last := s.lastError(); last != "" {
+				warning += "; the last error was: " + last
+			}
+			warn(stats, warning)
+		}
+		if warning := s.parking.missing(o); warning != "" {
+			warn(stats, warning)
+		}
+	}
+	return s.showOrWarn(ctx, s.names.stream(sig, tenant), stats)
+}
+
 // showOrWarn is show for a query, which is answered from what is visible.
 func (s *Store) showOrWarn(ctx context.Context, index string, stats *storage.ReadStats) error {
 	err := s.show(ctx, index)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clewhq/clew/storage/elastic/document"
 	"github.com/clewhq/clew/storage/local/dedup"
+	"github.com/clewhq/clew/storage/local/wal"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -25,6 +26,25 @@ type item struct {
 	doc    []byte
 	// refused is set once Elasticsearch has refused it: it is sent once more.
 	refused bool
+}
+
+// owner is a tenant and a signal, whose records go to one data stream.
+type owner struct {
+	tenant string
+	signal telemetry.Signal
+}
+
+func (it *item) owner() owner { return owner{it.tenant, it.signal} }
+
+// ownerOf is whose request a record of the log is, if it is one.
+func ownerOf(rec wal.Record) (owner, bool) {
+	switch rec.Type {
+	case wal.Logs:
+		return owner{rec.Tenant, telemetry.Logs}, true
+	case wal.Traces:
+		return owner{rec.Tenant, telemetry.Traces}, true
+	}
+	return owner{}, rec.Type != wal.Hashes
 }
 
 type itemKind uint8
@@ -59,7 +79,18 @@ func orderOf(h dedup.Hash, received int64, n int) document.Order {
 type batch struct {
 	items []item
 	docs  document.Writer
-	bytes int64 // of the requests that they are made of
+
+	// Of those that the drain reads.
+	place     *place
+	uncertain bool            // some may be in Elasticsearch already
+	parks     map[owner]error // whose requests are to be parked, and why, if that is new
+}
+
+func (b *batch) park(o owner, why error) {
+	if b.parks == nil {
+		b.parks = map[owner]error{}
+	}
+	b.parks[o] = why
 }
 
 // batches are empty ones, whose memory is used again.
@@ -69,7 +100,7 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 // more.
 func (b *batch) release() {
 	clear(b.items)
-	b.items, b.bytes = b.items[:0], 0
+	b.items, b.place, b.uncertain, b.parks = b.items[:0], nil, false, nil
 	b.docs.Reset()
 	batches.Put(b)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,19 +35,23 @@ type queue struct {
 	fsync atomic.Int64 // average, nanoseconds
 
 	mu      sync.Mutex
-	acked   wal.Position  // the end of what is acknowledged
-	done    wal.Position  // the end of what is in Elasticsearch
-	pending int64         // bytes between the two
-	changed chan struct{} // closed when any of them changes
-	waiting int           // readers that wait for the drain
-	cleared uint64        // files before it are removed
-	nudge   chan struct{} // has the drain tidy up
+	acked   wal.Position           // the end of what is acknowledged
+	done    wal.Position           // the end of what is in Elasticsearch
+	pending int64                  // bytes between the two
+	changed chan struct{}          // closed when any of them changes
+	waiting int                    // readers that wait for the drain
+	read    wal.Position           // the end of what the drain has read
+	line    []*place               // what it has read and not ended, in the order of the log
+	last    map[owner]wal.Position // the end of what each has acknowledged, as far as it is not done
+	cleared uint64                 // files before it are removed
+	nudge   chan struct{}          // has the drain tidy up
 	space   spaceCheck
 
 	// What deletions go by: see erase.go.
 	id     string      // of this log, the same after a restart
 	joined atomic.Bool // the cluster knows of it
-	passed []string    // deletions behind which nothing is left
+	purged []string    // deletions that the log was emptied for
+	passed []string    // those of them behind which nothing is parked either
 
 	// The drain's own.
 	kept      wal.Position // done as it stands on disk
@@ -64,7 +69,7 @@ type spaceCheck struct {
 // openQueue opens the log, and remembers the requests that stand in it.
 func openQueue(s *Store) (*queue, error) {
 	fs := s.deps.FS
-	q := &queue{store: s, fs: fs, dir: fs.PathJoin(s.cfg.Dir, walName), changed: make(chan struct{}), nudge: make(chan struct{}, 1)}
+	q := &queue{store: s, fs: fs, dir: fs.PathJoin(s.cfg.Dir, walName), changed: make(chan struct{}), nudge: make(chan struct{}, 1), last: map[owner]wal.Position{}}
 	if err := fs.MkdirAll(q.dir, dirMode); err != nil {
 		return nil, fmt.Errorf("make directory: %w", err)
 	}
@@ -92,7 +97,7 @@ func openQueue(s *Store) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.uncertain, q.released = q.acked, q.done.Seq
+	q.uncertain, q.released, q.read = q.acked, q.done.Seq, q.done
 	if q.wal, _, err = wal.NewWriter(wal.Options{
 		FS: fs, Dir: q.dir, FileBytes: s.cfg.WALFileBytes, GroupBytes: s.cfg.WALGroupBytes, Now: s.deps.Now, Synced: q.synced,
 	}, end.Next, end.PrevLength, q.hashes()); err != nil {
@@ -109,7 +114,10 @@ func openQueue(s *Store) (*queue, error) {
 func (q *queue) remember(rec wal.Record, pos wal.Position) error {
 	if q.acked.Less(pos) {
 		q.acked = pos
-		q.pending += int64(len(rec.Data))
+		if o, ok := ownerOf(rec); ok {
+			q.last[o] = pos
+			q.pending += int64(len(rec.Data))
+		}
 	}
 	switch rec.Type {
 	case wal.Hashes:
@@ -147,15 +155,20 @@ func (q *queue) synced(_ int, _ int64, took time.Duration) {
 
 // append makes a request durable, and ends its flight.
 func (q *queue) append(ctx context.Context, rec wal.Record, flight *dedup.Flight) error {
-	if err := q.room(int64(len(rec.Data))); err != nil {
+	o, _ := ownerOf(rec)
+	err := q.store.parking.room(o, int64(len(rec.Data)))
+	if err == nil {
+		err = q.room(int64(len(rec.Data)))
+	}
+	if err != nil {
 		flight.End(rec.Received, err)
 		return err
 	}
 	outcome := make(chan error, 1)
-	err := q.wal.Append(ctx, rec, func(pos wal.Position, err error) {
+	err = q.wal.Append(ctx, rec, func(pos wal.Position, err error) {
 		if err == nil {
 			q.change(func() {
-				q.acked = pos
+				q.acked, q.last[o] = pos, pos
 				q.pending += int64(len(rec.Data))
 			})
 		} else if vfs.IsNoSpaceError(err) {
@@ -197,9 +210,9 @@ func (q *queue) room(n int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c := &q.store.cfg
-	if q.pending > 0 && q.pending+n > c.WALBytes || n == 0 && q.pending >= c.WALBytes {
+	if wait := q.pending + min(q.store.parking.total(), int64(c.ParkedShare*float64(c.WALBytes))); wait > 0 && wait+n > c.WALBytes || n == 0 && wait >= c.WALBytes {
 		return fmt.Errorf("%w: %d bytes wait for Elasticsearch, storage.elasticsearch.wal_bytes is %d; the last error was: %s",
-			storage.ErrOverloaded, q.pending, c.WALBytes, q.store.lastError())
+			storage.ErrOverloaded, wait, c.WALBytes, q.store.lastError())
 	}
 	if now := q.store.deps.Now(); now.Sub(q.space.at) >= spaceEvery {
 		q.space.at = now
@@ -218,14 +231,15 @@ func (q *queue) pendingBytes() int64 {
 	return q.pending
 }
 
-// settle waits until all that is acknowledged now is in Elasticsearch. It
-// reports how many bytes are not when ctx or the time to wait ends.
-func (q *queue) settle(ctx context.Context, wait time.Duration) (missing int64, err error) {
+// settle waits until all of an owner that is acknowledged now is in
+// Elasticsearch or parked. It reports how many bytes of all wait when the time
+// to wait ends before that.
+func (q *queue) settle(ctx context.Context, o owner, wait time.Duration) (missing int64, err error) {
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	q.mu.Lock()
-	target := q.acked
-	if !q.done.Less(target) {
+	target := q.last[o]
+	if q.settled(o, target) {
 		q.mu.Unlock()
 		return 0, nil
 	}
@@ -236,7 +250,7 @@ func (q *queue) settle(ctx context.Context, wait time.Duration) (missing int64, 
 		q.waiting--
 		q.mu.Unlock()
 	}()
-	for q.done.Less(target) {
+	for !q.settled(o, target) {
 		changed := q.changed
 		q.mu.Unlock()
 		late := false
@@ -260,6 +274,31 @@ func (q *queue) settle(ctx context.Context, wait time.Duration) (missing int64, 
 	return 0, nil
 }
 
+// waiting names the tenants of whom something is not in Elasticsearch yet.
+func (s *Store) waiting() (tenants []string) {
+	for o := range s.parking.sizes() {
+		tenants = append(tenants, o.tenant)
+	}
+	if s.queue == nil {
+		return tenants
+	}
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	for o := range s.queue.last {
+		tenants = append(tenants, o.tenant)
+	}
+	return tenants
+}
+
+// settled reports whether the drain is done with an owner up to a position,
+// whatever it still has to do for others.
+func (q *queue) settled(o owner, target wal.Position) bool {
+	if !q.done.Less(target) {
+		return true
+	}
+	return !q.read.Less(target) && !slices.ContainsFunc(q.line, func(p *place) bool { return p.start.Less(target) && p.open[o] })
+}
+
 // readDrained reads the position before which all is in Elasticsearch. Where
 // it cannot be read the whole log is drained again, which changes nothing.
 func (q *queue) readDrained() (wal.Position, error) {
@@ -271,19 +310,10 @@ func (q *queue) readDrained() (wal.Position, error) {
 	if err != nil || pos.Seq > 0 {
 		return pos, err
 	}
-	return q.firstFile()
+	return wal.First(q.fs, q.dir)
 }
 
 // drained is the file that keeps how far the log is drained.
 func (q *queue) drained() string { return q.fs.PathJoin(q.store.cfg.Dir, drainedName) }
-
-// firstFile is the start of the oldest file that is there.
-func (q *queue) firstFile() (wal.Position, error) {
-	seqs, err := wal.Files(q.fs, q.dir)
-	if err != nil || len(seqs) == 0 {
-		return wal.Position{}, err
-	}
-	return wal.Position{Seq: seqs[0]}, nil
-}
 
 func (q *queue) close() error { return q.wal.Close() }

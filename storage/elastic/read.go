@@ -120,27 +120,6 @@ func read[T any](ctx context.Context, sc *scan[T]) iter.Seq2[[]T, error] {
 	}
 }
 
-// ready waits for what was acknowledged and shows it to searches.
-func (s *Store) ready(ctx context.Context, tenant string, sig telemetry.Signal, stats *storage.ReadStats) error {
-	if err := s.prepare(ctx); err != nil {
-		return err
-	}
-	if s.queue != nil {
-		missing, err := s.queue.settle(ctx, time.Duration(s.cfg.ReadWait))
-		if err != nil {
-			return err
-		}
-		if missing > 0 {
-			warning := fmt.Sprintf("%d bytes of the newest requests are acknowledged and not in Elasticsearch yet: their records are missing", missing)
-			if last := s.lastError(); last != "" {
-				warning += "; the last error was: " + last
-			}
-			warn(stats, warning)
-		}
-	}
-	return s.showOrWarn(ctx, s.names.stream(sig, tenant), stats)
-}
-
 // begin makes everything ready. It reports false where nothing can match.
 func (sc *scan[T]) begin(ctx context.Context) (bool, error) {
 	s := sc.s
@@ -401,12 +380,10 @@ func (s *Store) Tenants(ctx context.Context) ([]string, error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if s.queue != nil {
-		if _, err := s.queue.settle(ctx, time.Duration(s.cfg.ReadWait)); err != nil {
-			return nil, err
-		}
-	}
 	found := map[string]bool{}
+	for _, name := range s.waiting() { // whose data streams may not be there yet
+		found[name] = true
+	}
 	var errs []error
 	for _, sig := range []telemetry.Signal{telemetry.Logs, telemetry.Traces} {
 		list, err := s.dataStreams(ctx, s.names.prefix(sig)+"*")

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -245,8 +246,6 @@ func (s *Store) templateBody(t template) ([]byte, error) {
 	settings := map[string]any{
 		"index.number_of_shards": s.cfg.Shards, "index.number_of_replicas": s.cfg.Replicas,
 		"index.codec": "best_compression",
-		// Attributes beyond the limit of fields stay readable and are not indexed.
-		"index.mapping.total_fields.ignore_dynamic_beyond_limit": true,
 	}
 	if s.cfg.RefreshInterval > 0 { // one that is set is kept to even where nobody searches
 		settings["index.refresh_interval"] = seconds(max(time.Duration(s.cfg.RefreshInterval), time.Second))
@@ -357,4 +356,50 @@ func (s *Store) dataStreams(ctx context.Context, pattern string) ([]dataStream, 
 		return nil, fmt.Errorf("list data streams: %w", err)
 	}
 	return out.Streams, nil
+}
+
+// make makes the data streams and indices that items go to, where they are not
+// known to be there. A bulk request that makes one waits half a minute for its
+// shards, whatever it says, with all that is in it for others; here it is not
+// waited longer than for a shard. What cannot be made the bulk request tells of.
+func (s *Store) make(ctx context.Context, items []item) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(s.cfg.ShardWait))
+	defer cancel()
+	if !s.listed.Load() {
+		for _, sig := range []telemetry.Signal{telemetry.Logs, telemetry.Traces} {
+			list, err := s.dataStreams(ctx, s.names.prefix(sig)+"*")
+			if err != nil {
+				return
+			}
+			for _, ds := range list {
+				s.made.Store(ds.Name, true)
+			}
+		}
+		s.listed.Store(true)
+	}
+	var making sync.WaitGroup
+	defer making.Wait()
+	asked := map[string]bool{}
+	for i := range items {
+		it := &items[i]
+		if i > 0 && it.index == items[i-1].index || it.kind == itemDeadLetter || asked[it.index] {
+			continue
+		}
+		if _, there := s.made.Load(it.index); !there {
+			asked[it.index] = true
+			making.Go(func() { s.makeOne(ctx, it.index, it.kind) })
+		}
+	}
+}
+
+func (s *Store) makeOne(ctx context.Context, index string, kind itemKind) {
+	r := cluster.Request{Method: http.MethodPut, Path: "/_data_stream/" + index, Once: true}
+	if kind == itemStream {
+		r.Path, r.Query = "/"+index, url.Values{"wait_for_active_shards": {"0"}}
+	}
+	_, err := s.es.Do(ctx, r)
+	exists := cluster.Status(err) == http.StatusBadRequest && strings.Contains(err.Error(), "already_exists")
+	if err == nil || exists || errors.Is(ctx.Err(), context.DeadlineExceeded) { // it waits for its shards
+		s.made.Store(index, true)
+	}
 }

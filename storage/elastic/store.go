@@ -60,7 +60,8 @@ type Store struct {
 	queue   *queue // nil where Elasticsearch acknowledges
 	streams *catalog
 	fresh   *freshness
-	flow    *flow
+	flow    *cluster.Flow
+	parking *parking
 	eraser  *eraser
 	kept    *callkeep.Shelf
 
@@ -69,6 +70,8 @@ type Store struct {
 	prepared  atomic.Bool
 	preparing sync.Mutex
 	ilm       atomic.Bool
+	made      sync.Map    // names of data streams and indices that are there
+	listed    atomic.Bool // made has those of before the start
 	// partialPIT is set where a point in time may lack shards.
 	partialPIT atomic.Bool
 
@@ -106,10 +109,11 @@ func open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 	s := &Store{
 		cfg: cfg, deps: deps, names: names{cfg.Dataset}, metrics: m, es: es,
 		dedup: dedup.New(time.Duration(cfg.DedupWindow), cfg.DedupRequests),
-		fresh: newFreshness(), flow: newFlow(cfg.BulkConcurrency, m.window),
+		fresh: newFreshness(), flow: cluster.NewFlow(cfg.BulkConcurrency, m.window),
 		eraser: &eraser{wanted: make(chan struct{}, 1), owner: rand.Text(), delays: map[string]time.Time{}, swept: map[string]bool{}},
 	}
 	s.kept = callkeep.New(es, s.names.calls(), cfg.CallsBytes)
+	s.parking = newParking(s)
 	s.streams = &catalog{store: s, known: map[streamKey]bool{}}
 	s.background, s.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -132,6 +136,10 @@ func open(ctx context.Context, cfg Config, deps Deps) (_ *Store, err error) {
 			return nil, err
 		}
 		s.eraser.owner = s.queue.id // the same after a restart
+		if err := s.parking.open(); err != nil {
+			return nil, errors.Join(err, s.parking.close(), s.queue.close())
+		}
+		s.parking.run()
 		s.loops.Go(s.drain)
 	}
 	s.loops.Go(s.maintain)
@@ -183,6 +191,9 @@ type Remote struct {
 	Breaker      string // closed, open or half_open
 	LastError    string
 	PendingBytes int64 // acknowledged and not in Elasticsearch yet
+	// Stuck names those whose index takes nothing, with the remedy; "" where there
+	// are none. It stands in LastError too, where there is no worse one.
+	Stuck string
 }
 
 // lastError is why the last request failed or documents are not taken, "" where
@@ -191,18 +202,20 @@ func (s *Store) lastError() string {
 	if why := s.es.LastError(); why != "" {
 		return why
 	}
-	why, _ := s.refusal.Load().(string)
-	return why
+	if why, _ := s.refusal.Load().(string); why != "" {
+		return why
+	}
+	return s.parking.tells()
 }
 
 // Remote tells how the calls to Elasticsearch fare.
 func (s *Store) Remote() Remote {
 	r := Remote{
 		Addresses: s.cfg.Addresses, Average: s.es.Average(), Expected: s.es.Expected(),
-		Breaker: s.es.Breaker(), LastError: s.lastError(),
+		Breaker: s.es.Breaker(), LastError: s.lastError(), Stuck: s.parking.tells(),
 	}
 	if s.queue != nil {
-		r.PendingBytes = s.queue.pendingBytes()
+		r.PendingBytes = s.queue.pendingBytes() + s.parking.total()
 	}
 	return r
 }
@@ -222,7 +235,7 @@ func (s *Store) Close() error {
 	s.loops.Wait()
 	var errs []error
 	if s.queue != nil {
-		errs = append(errs, s.withdraw(), s.queue.close(), s.lock.Close())
+		errs = append(errs, s.withdraw(), s.parking.close(), s.queue.close(), s.lock.Close())
 	}
 	s.es.Close()
 	if err := errors.Join(errs...); err != nil {

@@ -65,7 +65,7 @@ func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, t
 		} else {
 			var b batch
 			add(&b, hash, received)
-			err = s.direct(ctx, b.items)
+			err = s.direct(ctx, owner{tenant, sig}, b.items)
 			flight.End(received, err)
 		}
 	}
@@ -79,17 +79,24 @@ func (s *Store) write(ctx context.Context, sig telemetry.Signal, typ wal.Type, t
 
 // direct writes a request that Elasticsearch acknowledges. It has to wait for
 // a place among the bulk requests, as the drain of the log does.
-func (s *Store) direct(ctx context.Context, items []item) error {
+func (s *Store) direct(ctx context.Context, o owner, items []item) error {
+	if err := s.parking.try(o); err != nil {
+		return err
+	}
 	wait, cancel := context.WithTimeout(ctx, time.Duration(s.cfg.RetryFor))
 	defer cancel()
-	if err := s.flow.acquire(wait); err != nil {
+	if err := s.flow.Acquire(wait); err != nil {
 		if ctx.Err() == nil {
 			err = fmt.Errorf("%w: as many bulk requests as storage.elasticsearch.bulk_concurrency allows are under way, and none has ended within retry_for", storage.ErrOverloaded)
 		}
 		return err
 	}
-	defer s.flow.release()
-	return s.bulk(ctx, items, false, false)
+	defer s.flow.Release()
+	refused, err := s.bulk(ctx, delivery{items: items})
+	if err != nil {
+		return err
+	}
+	return s.parking.tried(o, refused[o])
 }
 
 // decode adds the documents of a request that was read from the log.
@@ -122,6 +129,8 @@ func reason(err error) string {
 	switch {
 	case errors.Is(err, storage.ErrDiskFull):
 		return "disk_full"
+	case errors.Is(err, storage.ErrStuck):
+		return "stuck"
 	case errors.Is(err, storage.ErrOverloaded):
 		return "overloaded"
 	case errors.Is(err, storage.ErrClosed):

@@ -62,6 +62,7 @@ func config() elastic.Config {
 	c.PageRows = 700
 	c.RefreshInterval = model.Duration(time.Hour) // what a read does not refresh it does not see
 	c.ReadWait = model.Duration(time.Minute)
+	c.ShardWait = model.Duration(15 * time.Second) // new fields wait as long for a machine that is busy
 	c.MaintainEvery = model.Duration(time.Hour)
 	return c
 }

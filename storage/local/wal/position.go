@@ -69,3 +69,23 @@ func KeptPosition(files vfs.FS, path string) (Position, error) {
 	}
 	return Position{Seq: binary.LittleEndian.Uint64(b), Offset: int64(binary.LittleEndian.Uint64(b[8:]))}, nil
 }
+
+// DropPosition removes what KeepPosition wrote, and what a crash left of it.
+func DropPosition(files vfs.FS, path string) error {
+	for _, name := range []string{path, path + newSuffix} {
+		if err := files.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the kept position: %w", err)
+		}
+	}
+	return SyncDir(files, files.PathDir(path))
+}
+
+// First is the start of the oldest file that is there, the zero position where
+// there is none.
+func First(fs vfs.FS, dir string) (Position, error) {
+	seqs, err := Files(fs, dir)
+	if err != nil || len(seqs) == 0 {
+		return Position{}, err
+	}
+	return Position{Seq: seqs[0]}, nil
+}
