@@ -1,6 +1,7 @@
 package callsums
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/gob"
@@ -15,7 +16,8 @@ import (
 // Format is the version of what Encode makes, and of how calls are told.
 const Format = 1
 
-// Encode makes bytes of a part.
+// Encode makes bytes of a part: gob, and gzip around it, whose checksum Decode
+// looks at.
 func (p *Part) Encode() ([]byte, error) {
 	var out bytes.Buffer
 	z := gzip.NewWriter(&out)
@@ -43,8 +45,13 @@ func decode(b []byte) (*Part, error) {
 		return nil, err
 	}
 	p := &Part{}
-	if err := gob.NewDecoder(io.LimitReader(z, maxBytes)).Decode(p); err != nil {
+	r := bufio.NewReader(io.LimitReader(z, maxBytes))
+	if err := gob.NewDecoder(r).Decode(p); err != nil {
 		return nil, err
+	}
+	// The checksum stands at the end, and is looked at there.
+	if n, err := io.Copy(io.Discard, r); err != nil || n > 0 {
+		return nil, errors.Join(err, fmt.Errorf("%d bytes behind its end", n))
 	}
 	return p, p.check()
 }
