@@ -177,9 +177,9 @@ type SpanQuery struct {
 	Stats       *ReadStats // may be nil
 }
 
-// StreamInfo is a stream and what is stored of it. The figures are of the
-// parts of the store (segments, heads) that overlap the range asked for, so
-// they are upper bounds at its edges.
+// StreamInfo is a stream and what is stored of it. The figures may be of the
+// parts of the store (segments, heads) that overlap the range asked for: then
+// First or Last is out of the range, and Records and Bytes are upper bounds.
 type StreamInfo struct {
 	Stream      *telemetry.Stream
 	Records     int64
@@ -203,6 +203,8 @@ type Reader interface {
 	// Streams lists the streams of a signal that have records in the range
 	// (From <= t < To, a zero To is no bound), one entry a stream, in the
 	// order of their IDs. What is missing is said in stats, which may be nil.
+	// Of spans there may be streams that have some before and after the range
+	// only: to leave them out can take a look at all of its spans.
 	Streams(ctx context.Context, tenant string, signal telemetry.Signal, from, to int64, stats *ReadStats) ([]StreamInfo, error)
 	// Tenants lists the names of all tenants that have data, sorted.
 	Tenants(ctx context.Context) ([]string, error)

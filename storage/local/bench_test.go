@@ -109,6 +109,26 @@ func BenchmarkRead(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.N)*float64(rows)/b.Elapsed().Seconds(), "records/s")
 	})
+	all, err := s.Streams(context.Background(), "bench", telemetry.Logs, 0, 0, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	first, last := all[0].First, all[0].Last
+	for _, in := range all {
+		first, last = min(first, in.First), max(last, in.Last)
+	}
+	for name, ends := range map[string][2]int64{
+		"streams": {}, "streams from": {(first + last) / 2, last + 1},
+		"streams within": {first + (last-first)/100*31, first + (last-first)/100*34},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if got, err := s.Streams(context.Background(), "bench", telemetry.Logs, ends[0], ends[1], nil); err != nil || len(got) != len(all) {
+					b.Fatal(len(got), err)
+				}
+			}
+		})
+	}
 	b.Run("last1000", func(b *testing.B) {
 		for b.Loop() {
 			read(b, storage.LogQuery{Order: storage.NewestFirst, Stream: func(s *telemetry.Stream) bool { return s.Service == "service-1" }}, 1000)

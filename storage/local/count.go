@@ -32,6 +32,11 @@ func (s *Store) CountLogs(ctx context.Context, q storage.LogQuery, width int64, 
 		q.Stats.Segments += int64(len(v.handles))
 		q.Stats.SegmentsSkipped += int64(v.skipped)
 	}
+	return s.countIn(ctx, v, q, width, add)
+}
+
+// countIn is CountLogs of what a view holds.
+func (s *Store) countIn(ctx context.Context, v *view[telemetry.Log], q storage.LogQuery, width int64, add func(*telemetry.Stream, int, int64)) error {
 	c := &counting{s: s, q: record.LogQuery(q), width: width, add: add}
 	m := newMerge(s, s.logs, c.q)
 	for _, r := range v.runs {

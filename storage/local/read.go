@@ -129,8 +129,8 @@ func warn[T any](ctx context.Context, s *Store, h *handle[T], stats *storage.Rea
 	}
 	h.spoilt.Store(true)
 	s.damaged(fileSegment, err)
-	if stats != nil {
-		stats.Warnings = append(stats.Warnings, "records are missing: "+err.Error())
+	if text := "records are missing: " + err.Error(); stats != nil && !slices.Contains(stats.Warnings, text) {
+		stats.Warnings = append(stats.Warnings, text)
 	}
 }
 

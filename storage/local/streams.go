@@ -10,6 +10,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/storage/local/record"
 	"github.com/clewhq/clew/telemetry"
 )
 
@@ -22,54 +23,103 @@ func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal
 	defer leave()
 	switch sig {
 	case telemetry.Logs:
-		return streams(ctx, s, s.logs, tenant, from, to, stats)
+		v := snapshot(s, s.logs, tenant, from, to)
+		defer v.release()
+		l := listStreams(ctx, s, v, from, to, stats)
+		return s.logStreams(ctx, l, from, to, stats)
 	case telemetry.Traces:
-		return streams(ctx, s, s.spans, tenant, from, to, stats)
+		v := snapshot(s, s.spans, tenant, from, to)
+		defer v.release()
+		return listStreams(ctx, s, v, from, to, stats).inOrder(), ctx.Err()
 	}
 	return nil, nil
 }
 
-func streams[T any](ctx context.Context, s *Store, sig *signal[T], tenant string, from, to int64, stats *storage.ReadStats) ([]storage.StreamInfo, error) {
-	v := snapshot(s, sig, tenant, from, to)
-	defer v.release()
-	sum := map[telemetry.StreamID]*storage.StreamInfo{}
-	add := func(in storage.StreamInfo) {
-		if in.Last < from || to != 0 && in.First >= to {
-			return
-		}
-		st := sum[in.Stream.ID]
-		if st == nil {
-			sum[in.Stream.ID] = &in
-			return
-		}
-		st.Records += in.Records
-		st.Bytes += in.Bytes
-		st.First, st.Last = min(st.First, in.First), max(st.Last, in.Last)
-	}
+// streamList is what the figures of the parts of the store tell of the streams
+// of a range.
+type streamList[T any] struct {
+	sum map[telemetry.StreamID]*storage.StreamInfo
+	// within are those that have a record in the range. Of the others each part
+	// in open has records before and after it, and maybe none within.
+	within map[telemetry.StreamID]bool
+	open   view[T]
+}
+
+func listStreams[T any](ctx context.Context, s *Store, v *view[T], from, to int64, stats *storage.ReadStats) *streamList[T] {
+	l := &streamList[T]{sum: map[telemetry.StreamID]*storage.StreamInfo{}, within: map[telemetry.StreamID]bool{}}
 	for _, r := range v.runs {
+		open := false
 		for _, st := range r.Streams() {
-			add(storage.StreamInfo(st))
+			open = l.add(storage.StreamInfo(st), from, to) || open
+		}
+		if open {
+			l.open.runs = append(l.open.runs, r)
 		}
 	}
 	for _, h := range v.handles {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		if ctx.Err() != nil {
+			break
 		}
 		r, err := h.open(ctx)
 		if err != nil {
 			warn(ctx, s, h, stats, err)
 			continue
 		}
+		open := false
 		for _, st := range r.Streams() {
-			add(storage.StreamInfo(st))
+			open = l.add(storage.StreamInfo(st), from, to) || open
+		}
+		if open {
+			l.open.handles = append(l.open.handles, h)
 		}
 	}
-	out := make([]storage.StreamInfo, 0, len(sum))
-	for _, st := range sum {
+	return l
+}
+
+// add takes in what a part holds of a stream, and reports whether that leaves
+// open if there is a record in the range.
+func (l *streamList[T]) add(in storage.StreamInfo, from, to int64) (open bool) {
+	if !record.Overlaps(in.First, in.Last, from, to) {
+		return false
+	}
+	id := in.Stream.ID
+	open = in.First < from && to != 0 && in.Last >= to
+	if !open {
+		l.within[id] = true
+	}
+	st := l.sum[id]
+	if st == nil {
+		l.sum[id] = &in
+		return open
+	}
+	st.Records += in.Records
+	st.Bytes += in.Bytes
+	st.First, st.Last = min(st.First, in.First), max(st.Last, in.Last)
+	return open
+}
+
+func (l *streamList[T]) inOrder() []storage.StreamInfo {
+	out := make([]storage.StreamInfo, 0, len(l.sum))
+	for _, st := range l.sum {
 		out = append(out, *st)
 	}
 	slices.SortFunc(out, func(a, b storage.StreamInfo) int { return bytes.Compare(a.Stream.ID[:], b.Stream.ID[:]) })
-	return out, ctx.Err()
+	return out
+}
+
+// logStreams leaves out what has no record in the range. Records of logs stand
+// by stream, so that takes few blocks; those of spans would take all.
+func (s *Store) logStreams(ctx context.Context, l *streamList[telemetry.Log], from, to int64, stats *storage.ReadStats) ([]storage.StreamInfo, error) {
+	if len(l.within) < len(l.sum) {
+		known := maps.Clone(l.within)
+		q := storage.LogQuery{From: from, To: to, Stats: stats, Stream: func(st *telemetry.Stream) bool { return !known[st.ID] }}
+		err := s.countIn(ctx, &l.open, q, 0, func(st *telemetry.Stream, _ int, _ int64) { l.within[st.ID] = true })
+		if err != nil {
+			return nil, err
+		}
+		maps.DeleteFunc(l.sum, func(id telemetry.StreamID, _ *storage.StreamInfo) bool { return !l.within[id] })
+	}
+	return l.inOrder(), ctx.Err()
 }
 
 // Tenants implements storage.Reader.

@@ -46,6 +46,43 @@ func streams(t *testing.T, s storage.Store) {
 	}
 }
 
+// streamsWithin: a stream of logs whose records are before and after a range is
+// not of it, though they may stand in the same part of the store.
+func streamsWithin(t *testing.T, s storage.Store) {
+	g := NewGen(24)
+	at := func(i, second int) telemetry.Log {
+		return telemetry.Log{Stream: g.Streams[i], Time: Base + int64(second)*1e9, Body: telemetry.String("x")}
+	}
+	var logs []telemetry.Log
+	for i, seconds := range [][]int{{1, 9}, {1, 5, 9}, {4}, {3, 6}, {1, 2, 8, 9}} {
+		for _, second := range seconds {
+			logs = append(logs, at(i, second))
+		}
+	}
+	WriteLogs(t, s, Tenant, LogBatch(logs))
+	// Two have the record that tells in another part.
+	WriteLogs(t, s, Tenant, LogBatch([]telemetry.Log{at(4, 5), at(0, 6)}))
+	for _, c := range []struct {
+		from, to int
+		want     []int
+	}{
+		{4, 6, []int{1, 2, 4}}, {0, 10, []int{0, 1, 2, 3, 4}}, {2, 4, []int{3, 4}}, {5, 9, []int{0, 1, 3, 4}}, {7, 8, nil},
+	} {
+		got, err := s.Streams(context.Background(), Tenant, telemetry.Logs, Base+int64(c.from)*1e9, Base+int64(c.to)*1e9, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []int
+		for _, in := range got {
+			found = append(found, slices.IndexFunc(g.Streams, func(st *telemetry.Stream) bool { return st.ID == in.Stream.ID }))
+		}
+		slices.Sort(found)
+		if !slices.Equal(found, c.want) {
+			t.Errorf("streams from second %d to %d: %v, want %v", c.from, c.to, found, c.want)
+		}
+	}
+}
+
 func tenants(t *testing.T, s storage.Store) {
 	g := NewGen(22)
 	mine, yours := g.Logs(50), g.Logs(60)

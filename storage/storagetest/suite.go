@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		"spans by ID":                    spansByID,
 		"spans by duration and bounds":   spansByDuration,
 		"streams":                        streams,
+		"streams within a range":         streamsWithin,
 		"tenants are apart":              tenants,
 		"duplicates are stored once":     duplicates,
 		"duplicates under way":           duplicatesTogether,
