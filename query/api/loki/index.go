@@ -2,7 +2,9 @@ package loki
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -13,27 +15,87 @@ import (
 	"github.com/clewhq/clew/query/logql"
 	"github.com/clewhq/clew/query/logql/entry"
 	"github.com/clewhq/clew/query/logql/syntax"
+	"github.com/clewhq/clew/storage"
+	"github.com/clewhq/clew/telemetry"
 )
 
 func cutWarning(most int) string {
 	return fmt.Sprintf("the answer is cut: it holds the first %d entries (max_values)", most)
 }
 
-// indexStats says how much a selector would read. The figures are those of
-// the store's parts that overlap the range, so upper bounds.
+// measured is streams with the records and bytes of each. Where the store's
+// figures are of more than the range the records are counted, and their bytes
+// taken to be as many a record as in those figures.
+func (a *API) measured(r *http.Request, start, end int64, m []*syntax.Matcher) ([]*lokiStream, []string, error) {
+	var stats storage.ReadStats
+	streams, err := a.streamsIn(r, start, end, &stats, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	q := storage.LogQuery{Tenant: tenant.From(r.Context()), From: max(start, 0), To: max(end, 1), Stats: &stats}
+	counts, err := a.countEdges(r.Context(), q, streams)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range streams {
+		for _, info := range s.infos {
+			if n, counted := counts[info.Stream.ID]; counted {
+				info.Bytes = int64(float64(info.Bytes) / float64(info.Records) * float64(n))
+				info.Records = n
+			}
+			s.records += info.Records
+			s.bytes += info.Bytes
+		}
+	}
+	return streams, stats.Warnings, nil
+}
+
+// countEdges counts the records within the range of q of the streams whose
+// figures are of more than it. It returns nil where the store cannot count.
+func (a *API) countEdges(ctx context.Context, q storage.LogQuery, streams []*lokiStream) (map[telemetry.StreamID]int64, error) {
+	store, ok := a.reader.(storage.LogCounter)
+	if !ok {
+		return nil, nil
+	}
+	counts := map[telemetry.StreamID]int64{}
+	for _, s := range streams {
+		for _, info := range s.infos {
+			if info.First < q.From || info.Last >= q.To {
+				counts[info.Stream.ID] = 0
+			}
+		}
+	}
+	if len(counts) == 0 {
+		return nil, nil
+	}
+	wanted := maps.Clone(counts) // asked while counts change
+	q.Stream = func(s *telemetry.Stream) bool {
+		_, ok := wanted[s.ID]
+		return ok
+	}
+	err := store.CountLogs(ctx, q, 0, func(s *telemetry.Stream, _ int, n int64) { counts[s.ID] += n })
+	return counts, err
+}
+
+// indexStats says how much a selector would read.
 func (a *API) indexStats(w http.ResponseWriter, r *http.Request) {
 	if _, err := requiredQuery(r); err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	streams, warnings, err := a.selected(r)
+	start, end, m, err := a.asked(r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	streams, warnings, err := a.measured(r, start, end, m)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	var chunks, bytes, entries int64
 	for _, s := range streams {
-		chunks += s.parts
+		chunks += int64(len(s.infos))
 		bytes += s.bytes
 		entries += s.records
 	}
@@ -107,14 +169,14 @@ func (v volumeRequest) groups(s *entry.Stream) [][]entry.Label {
 }
 
 // volume sums up bytes by labels, the largest first. Like index/stats it
-// answers from the store's own figures.
+// reads no lines.
 func (a *API) volume(w http.ResponseWriter, r *http.Request) {
 	v, err := a.volumeParams(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	streams, warnings, err := a.streams(r, v.start, v.end, v.matchers)
+	streams, warnings, err := a.measured(r, v.start, v.end, v.matchers)
 	if err != nil {
 		a.fail(w, r, err)
 		return

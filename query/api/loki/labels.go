@@ -19,7 +19,7 @@ const shardLabel = "__stream_shard__"
 type lokiStream struct {
 	view           *entry.Stream
 	records, bytes int64
-	parts          int64
+	infos          []storage.StreamInfo
 }
 
 // selector reads a parameter that holds a stream selector; nil for none.
@@ -41,9 +41,14 @@ func (a *API) selector(r *http.Request, name string) ([]*syntax.Matcher, error) 
 // list. No selector is all.
 func (a *API) streams(r *http.Request, start, end int64, selectors ...[]*syntax.Matcher) ([]*lokiStream, []string, error) {
 	var stats storage.ReadStats
-	infos, err := a.reader.Streams(r.Context(), tenant.From(r.Context()), telemetry.Logs, max(start, 0), max(end, 1), &stats)
+	streams, err := a.streamsIn(r, start, end, &stats, selectors...)
+	return streams, stats.Warnings, err
+}
+
+func (a *API) streamsIn(r *http.Request, start, end int64, stats *storage.ReadStats, selectors ...[]*syntax.Matcher) ([]*lokiStream, error) {
+	infos, err := a.reader.Streams(r.Context(), tenant.From(r.Context()), telemetry.Logs, max(start, 0), max(end, 1), stats)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	index := map[string]*lokiStream{}
 	out := []*lokiStream{}
@@ -58,14 +63,12 @@ func (a *API) streams(r *http.Request, start, end int64, selectors ...[]*syntax.
 			index[v.Key()] = s
 			out = append(out, s)
 		}
-		s.records += info.Records
-		s.bytes += info.Bytes
-		s.parts++
+		s.infos = append(s.infos, info)
 	}
 	slices.SortFunc(out, func(x, y *lokiStream) int {
 		return slices.CompareFunc(x.view.Labels, y.view.Labels, compareLabels)
 	})
-	return out, stats.Warnings, nil
+	return out, nil
 }
 
 func compareLabels(x, y entry.Label) int {
@@ -91,13 +94,18 @@ func matchesAny(v *entry.Stream, selectors [][]*syntax.Matcher) bool {
 	return len(selectors) == 0
 }
 
-// selected reads the range and the selector in query, and lists the streams.
-func (a *API) selected(r *http.Request) ([]*lokiStream, []string, error) {
-	start, end, err := a.rangeParams(r, a.cfg.LabelsRange)
-	if err != nil {
-		return nil, nil, err
+// asked reads the range and the selector in query.
+func (a *API) asked(r *http.Request) (start, end int64, m []*syntax.Matcher, err error) {
+	if start, end, err = a.rangeParams(r, a.cfg.LabelsRange); err != nil {
+		return 0, 0, nil, err
 	}
-	m, err := a.selector(r, "query")
+	m, err = a.selector(r, "query")
+	return start, end, m, err
+}
+
+// selected lists the streams that are asked for.
+func (a *API) selected(r *http.Request) ([]*lokiStream, []string, error) {
+	start, end, m, err := a.asked(r)
 	if err != nil {
 		return nil, nil, err
 	}
