@@ -112,6 +112,8 @@ type Condition struct {
 	Field  LogField
 	Key    func(key string) bool // nil for no attribute
 	Accept func(text string) bool
+	// Texts, if not nil, are all that Accept takes, the empty text not among them.
+	Texts []string
 }
 
 // Holds reports whether the condition is true of l.
@@ -173,8 +175,11 @@ type SpanQuery struct {
 	IDs []string
 	// MinDuration keeps only spans at least this long. Exact.
 	MinDuration time.Duration
-	Columns     Columns
-	Stats       *ReadStats // may be nil
+	// Like is what every span wanted has. It lets the store skip; it may still
+	// return others.
+	Like    SpanLike
+	Columns Columns
+	Stats   *ReadStats // may be nil
 }
 
 // StreamInfo is a stream and what is stored of it. The figures may be of the

@@ -88,5 +88,17 @@ func (p *plan) info(whole bool) PlanInfo {
 	if p.minDuration > 0 {
 		add("duration of at least %s", p.minDuration)
 	}
+	if p.like.Name != "" {
+		add("name %q", p.like.Name)
+	}
+	if p.like.Kind != 0 {
+		add("kind %s", syntax.Kind(uint8(p.like.Kind)).Text())
+	}
+	if p.like.Status != 0 {
+		add("status %s", syntax.Status(uint8(p.like.Status)).Text())
+	}
+	for _, t := range p.like.Attrs {
+		add("attribute %s = %q", t.Key, t.Texts)
+	}
 	return out
 }

@@ -2,6 +2,9 @@ package traceql
 
 import (
 	"errors"
+	"math"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/clewhq/clew/query/traceql/carried"
@@ -23,6 +26,7 @@ type plan struct {
 	traceIDs    []telemetry.TraceID
 	ids         []string
 	minDuration time.Duration
+	like        storage.SpanLike
 	columns     storage.Columns // that need reads
 }
 
@@ -35,6 +39,7 @@ func planPipeline(p *syntax.Pipeline) plan {
 	}
 	for _, c := range conjuncts(need, nil) {
 		pl.push(c)
+		pl.pushEqual(c)
 	}
 	return pl
 }
@@ -43,7 +48,7 @@ func planPipeline(p *syntax.Pipeline) plan {
 func (p *plan) query(tenant string, from, to int64) storage.SpanQuery {
 	return storage.SpanQuery{
 		Tenant: tenant, From: max(from, 0), To: to, Stream: p.stream, TraceIDs: p.traceIDs,
-		IDs: p.ids, MinDuration: p.minDuration, Columns: p.columns,
+		IDs: p.ids, MinDuration: p.minDuration, Like: p.like, Columns: p.columns,
 	}
 }
 
@@ -76,6 +81,88 @@ func (p *plan) push(e syntax.Expr) {
 		}
 	}
 }
+
+// pushEqual takes what spans have to equal out of a condition that must hold.
+func (p *plan) pushEqual(e syntax.Expr) {
+	ref, values, ok := equals(e, nil)
+	if !ok || ref.Parent {
+		return
+	}
+	first := values[0]
+	switch {
+	case ref.Is(syntax.Name) && len(values) == 1 && first.Type == syntax.TypeString:
+		if len(first.Str()) <= maxLike {
+			p.like.Name = first.Str()
+		}
+	case ref.Is(syntax.SpanKind) && len(values) == 1 && first.Type == syntax.TypeKind:
+		p.like.Kind = telemetry.SpanKind(first.AsInt())
+	case ref.Is(syntax.StatusCode) && len(values) == 1 && first.Type == syntax.TypeStatus:
+		p.like.Status = telemetry.StatusCode(first.AsInt())
+	case ref.Intrinsic == syntax.NotIntrinsic && (ref.Scope == syntax.ScopeSpan || ref.Scope == syntax.ScopeAny):
+		if t, ok := likeText(ref, values); ok {
+			p.like.Attrs = append(p.like.Attrs, t)
+		}
+	}
+}
+
+// maxLike is the longest text in bytes that a store is told to look for.
+const maxLike = 1024
+
+// equals takes a condition apart that an attribute equals one of some values.
+func equals(e syntax.Expr, values []syntax.Static) (syntax.Attribute, []syntax.Static, bool) {
+	b, ok := e.(*syntax.Binary)
+	if !ok {
+		return syntax.Attribute{}, nil, false
+	}
+	if b.Op != syntax.OpOr {
+		ref, lit, op, ok := refAndLiteral(b)
+		return ref, append(values, lit), ok && op == syntax.OpEq
+	}
+	l, values, ok := equals(b.L, values)
+	if !ok {
+		return l, nil, false
+	}
+	r, values, ok := equals(b.R, values)
+	return l, values, ok && l == r
+}
+
+// likeText is the condition that an attribute equals one of some values, as a
+// store is told of it; false where it cannot be.
+func likeText(ref syntax.Attribute, values []syntax.Static) (storage.SpanText, bool) {
+	t := storage.SpanText{Key: ref.Name}
+	for _, v := range values {
+		switch v.Type {
+		case syntax.TypeString:
+			if v.Str() == "" || len(v.Str()) > maxLike {
+				return t, false
+			}
+			t.Texts = append(t.Texts, v.Str())
+		case syntax.TypeInt, syntax.TypeBool:
+			t.Texts = append(t.Texts, v.Text())
+		case syntax.TypeFloat:
+			f := v.AsFloat()
+			if math.Abs(f) > maxExactFloat {
+				return t, false // several integers equal it
+			}
+			if f == math.Trunc(f) {
+				t.Texts = append(t.Texts, strconv.FormatInt(int64(f), 10))
+			}
+		default:
+			return t, false
+		}
+	}
+	if ref.Scope == syntax.ScopeAny {
+		c := comparer{op: syntax.OpEq}
+		t.Stream = func(s *telemetry.Stream) bool {
+			have := attrOf(s.Resource.Attrs, ref.Name)
+			return slices.ContainsFunc(values, func(v syntax.Static) bool { return c.compare(have, v) })
+		}
+	}
+	return t, true
+}
+
+// maxExactFloat is up to where a float64 stands for one whole number only.
+const maxExactFloat = 1<<53 - 1
 
 // refAndLiteral takes a comparison of an attribute with a literal apart, the
 // attribute brought to the left.

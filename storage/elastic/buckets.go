@@ -122,9 +122,6 @@ func (sc *scan[T]) buckets(ctx context.Context, b search.Buckets, query any, eac
 // maxColumns bounds the fields that are counted by at once.
 const maxColumns = 20
 
-// attributesPrefix stands in front of the fields of attributes.
-const attributesPrefix = "attributes."
-
 // attributeField returns the field of the one attribute that a key accepts, ""
 // where there is none. It reports false where that cannot be told.
 func attributeField(types map[string]string, accepts func(string) bool) (field string, ok bool) {
@@ -135,16 +132,33 @@ func attributeField(types map[string]string, accepts func(string) bool) (field s
 		if field != "" || kind != "keyword" && kind != "long" {
 			return "", false
 		}
-		field = attributesPrefix + key
+		field = search.Attributes + key
 	}
 	return field, true
 }
 
-// attributeTypes tells the types of the attributes that are indexed, "" for
-// one that has several.
-func (s *Store) attributeTypes(ctx context.Context, index string) (map[string]string, error) {
+// fieldTypes are the types of the attributes that are indexed, "" for one that
+// has several. It is whole where every index has told.
+type fieldTypes struct {
+	of    map[string]string
+	whole bool
+}
+
+// attributes asks once in a scan for the types of the attributes.
+func (sc *scan[T]) attributes(ctx context.Context) (*fieldTypes, error) {
+	if sc.known != nil {
+		return sc.known, nil
+	}
+	types, err := sc.s.attributeTypes(ctx, sc.s.names.stream(sc.signal, sc.tenant))
+	if err == nil {
+		sc.known = types
+	}
+	return types, err
+}
+
+func (s *Store) attributeTypes(ctx context.Context, index string) (*fieldTypes, error) {
 	answer, err := s.es.Do(ctx, cluster.Request{Method: http.MethodGet, Path: "/" + index + "/_field_caps", Reads: true,
-		Query: url.Values{"fields": {attributesPrefix + "*"}, "filters": {"-parent"}, "ignore_unavailable": {"true"}}})
+		Query: url.Values{"fields": {search.Attributes + "*"}, "filters": {"-parent"}, "ignore_unavailable": {"true"}}})
 	if err != nil {
 		return nil, err
 	}
@@ -154,11 +168,11 @@ func (s *Store) attributeTypes(ctx context.Context, index string) (map[string]st
 	}
 	out := map[string]string{}
 	v.GetObject("fields").Visit(func(name []byte, caps *fastjson.Value) {
-		key, kinds := strings.TrimPrefix(string(name), attributesPrefix), caps.GetObject()
+		key, kinds := strings.TrimPrefix(string(name), search.Attributes), caps.GetObject()
 		out[key] = ""
 		if kinds.Len() == 1 {
 			kinds.Visit(func(kind []byte, _ *fastjson.Value) { out[key] = string(kind) })
 		}
 	})
-	return out, nil
+	return &fieldTypes{out, len(v.GetArray("failures")) == 0}, nil
 }

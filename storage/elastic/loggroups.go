@@ -67,6 +67,7 @@ func (c *counting) read(ctx context.Context, filter any) error {
 		q.Columns |= storage.ColAttrs | storage.ColRest
 	}
 	sc := logScan(c.scan.s, q)
+	sc.known = c.scan.known
 	if filter != nil {
 		sc.filter = append(sc.filter, filter)
 	}
@@ -148,9 +149,6 @@ func (c *counting) fields() (out []search.Field) {
 // of the fields that has one.
 type column struct{ fields []string }
 
-// logFieldNames are the fields of the texts that are no attributes.
-var logFieldNames = map[storage.LogField]string{storage.FieldSeverityText: "severity_text", storage.FieldEventName: "event_name"}
-
 // resolve finds the columns of the texts that the count is about. It reports
 // false where Elasticsearch's fields do not tell them: where several attributes
 // may be meant, whose order decides, or one that is of several types.
@@ -162,21 +160,18 @@ func (c *counting) resolve(ctx context.Context) (bool, error) {
 	if len(texts) == 0 {
 		return true, nil
 	}
-	var types map[string]string
 	total := 0
 	for _, t := range texts {
 		var col column
-		if name := logFieldNames[t.Field]; name != "" {
+		if name := search.FieldName(t.Field); name != "" {
 			col.fields = append(col.fields, name)
 		}
 		if t.Key != nil {
-			if types == nil {
-				var err error
-				if types, err = c.scan.s.attributeTypes(ctx, c.scan.s.names.stream(c.scan.signal, c.scan.tenant)); err != nil {
-					return false, err
-				}
+			types, err := c.scan.attributes(ctx)
+			if err != nil {
+				return false, err
 			}
-			field, ok := attributeField(types, t.Key)
+			field, ok := attributeField(types.of, t.Key)
 			if !ok {
 				return false, nil
 			}
@@ -199,7 +194,7 @@ func (c *counting) oddOnes() any {
 	var keys []string
 	for _, col := range c.columns {
 		for _, f := range col.fields {
-			if key, ok := strings.CutPrefix(f, attributesPrefix); ok {
+			if key, ok := strings.CutPrefix(f, search.Attributes); ok {
 				keys = append(keys, key)
 			}
 		}

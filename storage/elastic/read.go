@@ -35,6 +35,8 @@ type scan[T any] struct {
 	lookup  bool // by IDs: a page or two at most
 	disk    bool // in a point in time as the disk has them, which is cheapest; doubles come twice
 	allowed func(*telemetry.Stream) bool
+	like    storage.SpanLike    // hints for spans
+	where   []storage.Condition // and for logs
 	parse   func(*fastjson.Value, *telemetry.Stream) (T, error)
 	stats   *storage.ReadStats
 	hit     func(*fastjson.Value) // if set, gets the document of every row of the next page
@@ -46,6 +48,7 @@ type scan[T any] struct {
 	lastID  string // its ID
 	page    int
 	chosen  map[telemetry.StreamID]bool // what allowed says, of each stream
+	known   *fieldTypes
 	decoder fastjson.Parser
 }
 
@@ -59,7 +62,7 @@ func logScan(s *Store, q storage.LogQuery) *scan[telemetry.Log] {
 		s: s, tenant: q.Tenant, signal: telemetry.Logs, from: q.From, to: q.To, filter: search.Logs(q),
 		fields: document.LogFields(q.Columns), stored: q.Order == storage.OrderAny && len(q.IDs) == 0,
 		newest: q.Order != storage.OldestFirst, lookup: len(q.IDs) > 0,
-		allowed: q.Stream, parse: document.ParseLog, stats: q.Stats,
+		allowed: q.Stream, where: q.Where, parse: document.ParseLog, stats: q.Stats,
 	}
 }
 
@@ -73,7 +76,7 @@ func spanScan(s *Store, q storage.SpanQuery) *scan[telemetry.Span] {
 		s: s, tenant: q.Tenant, signal: telemetry.Traces, from: q.From, to: q.To, filter: search.Spans(q),
 		fields: document.SpanFields(q.Columns), stored: len(q.IDs)+len(q.TraceIDs) == 0,
 		newest: true, lookup: len(q.IDs)+len(q.TraceIDs) > 0,
-		allowed: q.Stream, parse: document.ParseSpan, stats: q.Stats,
+		allowed: q.Stream, like: q.Like, parse: document.ParseSpan, stats: q.Stats,
 	}
 }
 
@@ -130,25 +133,11 @@ func (sc *scan[T]) begin(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	sc.page = min(s.cfg.PageRows, firstPage)
-	if sc.allowed != nil {
-		sc.chosen = map[telemetry.StreamID]bool{}
-		all, err := s.streams.list(ctx, sc.tenant, sc.signal, sc.from, sc.to, sc.stats)
-		if err != nil {
+	var streams []*telemetry.Stream
+	if sc.allowed != nil || search.ByStream(sc.like) && !sc.lookup {
+		var err error
+		if streams, err = sc.choose(ctx); err != nil || sc.allowed != nil && len(streams) == 0 {
 			return false, err
-		}
-		var wanted []*telemetry.Stream
-		for _, st := range all {
-			ok := sc.allowed(st)
-			sc.chosen[st.ID] = ok
-			if ok {
-				wanted = append(wanted, st)
-			}
-		}
-		if len(wanted) == 0 {
-			return false, nil
-		}
-		if len(wanted) < len(all) {
-			sc.filter = search.Streams(sc.filter, wanted)
 		}
 	}
 	if sc.lookup {
@@ -156,7 +145,44 @@ func (sc *scan[T]) begin(ctx context.Context) (bool, error) {
 		// together without a point in time, and a look-up is one request.
 		return true, nil
 	}
-	return sc.openPIT(ctx)
+	some, err := sc.openPIT(ctx)
+	if some && err == nil {
+		sc.narrow(ctx, streams)
+	}
+	return some, err
+}
+
+// choose finds the streams that the scan wants.
+func (sc *scan[T]) choose(ctx context.Context) ([]*telemetry.Stream, error) {
+	all, err := sc.s.streams.list(ctx, sc.tenant, sc.signal, sc.from, sc.to, sc.stats)
+	if err != nil || sc.allowed == nil {
+		return all, err
+	}
+	sc.chosen = map[telemetry.StreamID]bool{}
+	var wanted []*telemetry.Stream
+	for _, st := range all {
+		ok := sc.allowed(st)
+		sc.chosen[st.ID] = ok
+		if ok {
+			wanted = append(wanted, st)
+		}
+	}
+	if 0 < len(wanted) && len(wanted) < len(all) {
+		sc.filter = search.Streams(sc.filter, wanted)
+	}
+	return wanted, nil
+}
+
+// narrow leaves out what the reader's hints tell. The types of fields are asked
+// for after the point in time is open, which then has none that is not known.
+func (sc *scan[T]) narrow(ctx context.Context, streams []*telemetry.Stream) {
+	known := search.Known{Streams: streams}
+	if search.ByType(sc.like, sc.where) {
+		if types, err := sc.attributes(ctx); err == nil && types.whole { // else the reader gets more than it needs
+			known.Types = types.of
+		}
+	}
+	sc.filter = search.Where(search.Like(sc.filter, sc.like, known), sc.where, known.Types)
 }
 
 // firstPage is small, since many readers need a few records only.

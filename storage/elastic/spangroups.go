@@ -70,12 +70,12 @@ func (g *grouping) resolve(ctx context.Context) (bool, error) {
 	if len(g.query.By.Keys) == 0 {
 		return true, nil
 	}
-	types, err := g.scan.s.attributeTypes(ctx, g.scan.s.names.stream(g.scan.signal, g.scan.tenant))
+	types, err := g.scan.attributes(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, key := range g.query.By.Keys {
-		field, ok := attributeField(types, func(k string) bool { return k == key })
+		field, ok := attributeField(types.of, func(k string) bool { return k == key })
 		if !ok {
 			return false, nil
 		}
@@ -116,6 +116,7 @@ func (g *grouping) read(ctx context.Context, filter any) error {
 		q.Columns |= storage.ColAttrs
 	}
 	sc := spanScan(g.scan.s, q)
+	sc.known = g.scan.known
 	sc.filter = g.lengths(sc.filter)
 	if filter != nil {
 		sc.filter = append(sc.filter, filter)

@@ -27,6 +27,8 @@ func Run(t *testing.T, open func(t *testing.T) storage.Store) {
 		"spans by trace":                 spansByTrace,
 		"spans by ID":                    spansByID,
 		"spans by duration and bounds":   spansByDuration,
+		"spans like those wanted":        spansLike,
+		"logs with a text":               logsWhere,
 		"streams":                        streams,
 		"streams within a range":         streamsWithin,
 		"tenants are apart":              tenants,

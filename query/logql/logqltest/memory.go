@@ -81,7 +81,11 @@ func (m *Memory) selects(q storage.LogQuery, l *telemetry.Log) bool {
 		}
 	}
 	for i := range q.Where {
-		if !q.Where[i].Holds(l) {
+		c := q.Where[i]
+		if accept := c.Accept; c.Texts != nil {
+			c.Accept = func(text string) bool { return slices.Contains(c.Texts, text) && accept(text) }
+		}
+		if !c.Holds(l) {
 			return false
 		}
 	}

@@ -287,6 +287,9 @@ func (w *walk) filter(f syntax.LabelFilter) {
 // has set.
 func (w *walk) match(m *syntax.Matcher) {
 	if c, ok := entry.Condition(m.Name, m.Matches); ok {
+		if m.Op == syntax.MatchEqual && m.Value != "" {
+			c.Texts = []string{m.Value}
+		}
 		w.plan.byLabel = append(w.plan.byLabel, labelPush{label: m.Name, where: &c})
 		return
 	}

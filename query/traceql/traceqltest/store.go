@@ -105,6 +105,7 @@ func (s *Store) selects(q *storage.SpanQuery, sp *telemetry.Span) bool {
 		q.To > 0 && sp.Start >= q.To,
 		q.Stream != nil && !q.Stream(sp.Stream),
 		sp.Duration() < q.MinDuration,
+		!q.Like.Holds(sp),
 		len(q.TraceIDs) > 0 && !slices.Contains(q.TraceIDs, sp.TraceID),
 		len(q.IDs) > 0 && !carries(sp, q.IDs):
 		return false

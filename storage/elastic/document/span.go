@@ -25,6 +25,20 @@ func Kind(word string) telemetry.SpanKind { return telemetry.SpanKind(number(kin
 // Status is the status of a span whose document has this word.
 func Status(word string) telemetry.StatusCode { return telemetry.StatusCode(number(statuses, word)) }
 
+// KindWord is the word that a document has for a kind, "" for one that
+// OpenTelemetry does not know.
+func KindWord(k telemetry.SpanKind) string { return wordOf(kinds, int(k)) }
+
+// StatusWord is the word that a document has for a status; see KindWord.
+func StatusWord(c telemetry.StatusCode) string { return wordOf(statuses, int(c)) }
+
+func wordOf(words []string, n int) string {
+	if n < 0 || n >= len(words) {
+		return ""
+	}
+	return words[n]
+}
+
 // number is that of a word of a list, 0 where it is not of it.
 func number(words []string, word string) int { return max(slices.Index(words, word), 0) }
 

@@ -525,6 +525,13 @@ func TestRequests(t *testing.T) {
 		{"slow spans", func() {
 			storagetest.Spans(t, s, storage.SpanQuery{Tenant: "me", MinDuration: time.Second, Columns: storage.ColSpan})
 		}},
+		{"spans like those wanted", func() {
+			storagetest.Spans(t, s, storage.SpanQuery{Tenant: "me", Columns: storage.ColSpan, Like: storage.SpanLike{Name: "GET /", Kind: telemetry.SpanKindServer, Status: telemetry.StatusError,
+				Attrs: []storage.SpanText{{Key: "key.0.0", Texts: []string{"GET", "2"}}}}})
+		}},
+		{"logs with a text", func() {
+			storagetest.Logs(t, s, storage.LogQuery{Tenant: "me", Columns: storage.ColBody, Where: []storage.Condition{{Field: storage.FieldSeverityText, Texts: []string{"INFO"}}}})
+		}},
 		{"counts by stream and minute", func() {
 			_ = s.CountLogs(t.Context(), storage.LogQuery{Tenant: "me", From: storagetest.Base + 1, To: storagetest.Base + 120e9 + 1}, 60e9, func(*telemetry.Stream, int, int64) {})
 		}},
