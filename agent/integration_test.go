@@ -17,6 +17,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"github.com/clewhq/clew/internal/freeport"
 )
@@ -208,6 +210,65 @@ func TestNothingIsLost(t *testing.T) {
 	s.await(t, "the rest", func() bool { return len(s.bodies()) == 8*step })
 	p.kill(syscall.SIGTERM)
 	checkOrigins(t, s)
+}
+
+// TestAPageIsNoReceipt: where a login page answers in the server's place, logs,
+// spans and metrics wait, also over a kill, and come once it is the server.
+func TestAPageIsNoReceipt(t *testing.T) {
+	s, dir := newSink(t), t.TempDir()
+	const lines = 100
+	for round, status := range []int{http.StatusOK, http.StatusFound} {
+		s.status.Store(int64(status))
+		s.mu.Lock()
+		clear(s.told)
+		s.mu.Unlock()
+		appendLines(t, filepath.Join(dir, "shop.log"), lines*round, lines*(round+1))
+		p := startAgent(t, s, dir)
+		sendSpan(t, p, byte(round+1))
+		s.await(t, "pages in place of receipts", func() bool {
+			return s.told["/v1/logs"] > 1 && s.told["/v1/traces"] > 1 && s.told["/v1/metrics"] > 1
+		})
+		p.kill(syscall.SIGKILL)
+		if said := p.output.String(); !strings.Contains(said, "nothing gets through") || !strings.Contains(said, "the endpoint") || !strings.Contains(said, s.URL) {
+			t.Errorf("%d: the agent does not say what to do: %s", status, said)
+		}
+		s.mu.Lock()
+		metrics := len(s.metrics)
+		s.mu.Unlock()
+		s.status.Store(0)
+		p = startAgent(t, s, dir)
+		s.await(t, "what waited", func() bool {
+			return len(s.bodies()) == lines*(round+1) && len(s.traces) == round+1 && len(s.metrics) > metrics
+		})
+		p.kill(syscall.SIGTERM)
+	}
+	checkOrigins(t, s)
+}
+
+// sendSpan sends a span to the agent.
+func sendSpan(t *testing.T, p *process, id byte) {
+	t.Helper()
+	traces := ptrace.NewTraces()
+	span := traces.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+	span.SetTraceID([16]byte{id})
+	span.SetSpanID([8]byte{id})
+	body, err := ptraceotlp.NewExportRequestFromTraces(traces).MarshalProto()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		resp, err := http.Post("http://"+p.otlp+"/v1/traces", "application/x-protobuf", bytes.NewReader(body))
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("send a span: %v", err)
+		}
+	}
 }
 
 // checkOrigins: a line may come twice after a kill, but then it says that it

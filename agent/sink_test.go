@@ -24,13 +24,14 @@ import (
 // sink is a server that takes OTLP over HTTP and remembers it.
 type sink struct {
 	*httptest.Server
-	status  atomic.Int64 // what to answer instead of taking; 0 takes
+	status  atomic.Int64 // what to answer instead of taking; 0 takes, 200 is a web page, 302 leads to one
 	refused atomic.Int64
 	changed chan struct{}
 
 	mu      sync.Mutex
 	logs    []line
 	seen    map[string]int // request bodies, by content
+	told    map[string]int // refusals, by path
 	metrics []pmetric.Metrics
 	traces  []ptrace.Traces
 	header  http.Header
@@ -54,7 +55,7 @@ func (l line) attr(key string) string {
 
 func newSink(t *testing.T) *sink {
 	t.Helper()
-	s := &sink{changed: make(chan struct{}, 1), seen: map[string]int{}}
+	s := &sink{changed: make(chan struct{}, 1), seen: map[string]int{}, told: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/logs", s.take(func(body []byte) error {
 		req := plogotlp.NewExportRequest()
@@ -82,6 +83,7 @@ func newSink(t *testing.T) *sink {
 		s.traces = append(s.traces, req.Traces())
 		return err
 	}))
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Who are you?</html>") })
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s
@@ -94,9 +96,7 @@ func (s *sink) take(keep func([]byte) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := readBody(r)
 		if status := int(s.status.Load()); status != 0 {
-			s.refused.Add(1)
-			s.wake()
-			http.Error(w, "not now", status)
+			s.refuse(w, r, status)
 			return
 		}
 		s.mu.Lock()
@@ -111,6 +111,23 @@ func (s *sink) take(keep func([]byte) error) http.HandlerFunc {
 		}
 		w.Header().Set("Content-Type", "application/x-protobuf")
 		s.wake()
+	}
+}
+
+func (s *sink) refuse(w http.ResponseWriter, r *http.Request, status int) {
+	s.mu.Lock()
+	s.told[r.URL.Path]++
+	s.mu.Unlock()
+	s.refused.Add(1)
+	defer s.wake()
+	switch status {
+	case http.StatusOK:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, "<html>Who are you?</html>") // an agent that was killed does not hear it
+	case http.StatusFound:
+		http.Redirect(w, r, "/login", status)
+	default:
+		http.Error(w, "not now", status)
 	}
 }
 

@@ -9,4 +9,7 @@
 // the queue on disk until somebody has mended it. What the server says about
 // the data (400, 413, 415, 422) stays final, so that one bad request does not
 // block everything behind it.
+//
+// The exporter also takes any 2xx for a receipt, a login page's included. What is
+// not the answer of a server of OTLP becomes an error that is tried again, too.
 package patience

@@ -2,7 +2,11 @@ package patience
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -74,7 +78,12 @@ func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.patience.failed(req, err.Error(), "is the server running, and is this its address?")
 		return resp, err
 	}
-	if !r.patience.rewrites(resp.StatusCode) {
+	if problem, hint := noReceipt(req, resp); problem != "" {
+		_ = resp.Body.Close() // what it says is of no use
+		r.patience.failed(req, problem, hint)
+		return nil, fmt.Errorf("%s: %s: %s", req.URL.Redacted(), problem, hint)
+	}
+	if !r.patience.rewrites(resp) {
 		r.patience.answered(req, resp)
 		return resp, nil
 	}
@@ -86,20 +95,47 @@ func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // rewrites reports whether a status is neither a success, nor final, nor
 // already one that the exporter retries.
-func (p *patience) rewrites(status int) bool {
-	switch status {
+func (p *patience) rewrites(resp *http.Response) bool {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return resp.Header.Get("Location") == "" // else it is followed, above this middleware
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return false
 	}
-	if status < http.StatusBadRequest { // redirects are followed above this middleware
-		return false
+	return resp.StatusCode >= http.StatusMultipleChoices && !slices.Contains(p.config.Final, resp.StatusCode)
+}
+
+// noReceipt says why a success is none of a server of OTLP, and what to do, ""
+// where it may be one: login pages and proxies answer 200 as well, and have
+// taken nothing. An answer of nothing at all is a receipt: OTLP's own is empty.
+func noReceipt(req *http.Request, resp *http.Response) (problem, hint string) {
+	if resp.StatusCode < http.StatusOK || resp.StatusCode >= http.StatusMultipleChoices {
+		return "", ""
 	}
-	for _, final := range p.config.Final {
-		if status == final {
-			return false
-		}
+	if req.Method != http.MethodPost {
+		return "a redirect led here, and the data did not come along", "set the endpoint to where the server is"
 	}
-	return true
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // "" where that is none
+	switch {
+	case kind == "application/x-protobuf" || kind == "application/json":
+		return "", ""
+	case kind != "text/html" && empty(resp):
+		return "", ""
+	case kind == "":
+		kind = "no Content-Type"
+	}
+	return resp.Status + " with " + kind + " is no answer of a server of OTLP",
+		"check the endpoint: a login page or a proxy is there, the server's OTLP address is wanted, without /v1/logs"
+}
+
+// empty reports whether an answer has no body. It reads one byte of it where
+// the length is not told: who has a body after all is not read any further.
+func empty(resp *http.Response) bool {
+	if resp.ContentLength >= 0 {
+		return resp.ContentLength == 0
+	}
+	n, _ := io.ReadFull(resp.Body, make([]byte, 1))
+	return n == 0
 }
 
 // failed tells, now and then, that nothing gets through and why.

@@ -3,7 +3,10 @@ package patience
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,7 +64,8 @@ func ask(t *testing.T, p extensionmiddleware.HTTPClient, a answer) (int, error) 
 func TestStatuses(t *testing.T) {
 	p, _ := newPatience(t)
 	for in, want := range map[answer]int{
-		200: 200, 202: 202, 307: 307,
+		200: 200, 202: 202,
+		300: 503, 304: 503, 307: 503, // and nowhere to go
 		400: 400, 413: 413, 415: 415, 422: 422, // the data are bad
 		429: 429, 502: 502, 503: 503, 504: 504, // retried anyway, and Retry-After is minded
 		401: 503, 403: 503, 404: 503, 405: 503, 407: 503, 408: 503, 500: 503, 501: 503, 507: 503,
@@ -108,5 +112,72 @@ func TestReportsAreRareAndHelp(t *testing.T) {
 	entry := logs.TakeAll()[0].ContextMap()
 	if entry["hint"] != "check CLEW_TOKEN and CLEW_TENANT" || entry["url"] != "http://user:xxxxx@127.0.0.1/v1/logs" {
 		t.Errorf("message is %v", entry)
+	}
+}
+
+// page is a round tripper that answers as a proxy or a login page might.
+type page struct {
+	status int
+	header http.Header
+	body   string
+	length int64
+}
+
+func (p page) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: p.status, Status: fmt.Sprint(p.status, " ", http.StatusText(p.status)), Header: p.header,
+		Body: io.NopCloser(strings.NewReader(p.body)), ContentLength: p.length,
+	}, nil
+}
+
+// TestReceipts: a success counts where a server of OTLP may have said it.
+func TestReceipts(t *testing.T) {
+	p, logs := newPatience(t)
+	typed := func(kind string) http.Header { return http.Header{"Content-Type": {kind}} }
+	const untold = -1
+	for name, c := range map[string]struct {
+		method string
+		page   page
+		want   string // what the error says, "" for none
+	}{
+		"protobuf":              {"POST", page{200, typed("application/x-protobuf"), "\x0a\x00", 2}, ""},
+		"protobuf of no length": {"POST", page{200, typed("application/x-protobuf"), "\x0a\x00", untold}, ""},
+		"json":                  {"POST", page{200, typed("application/json; charset=utf-8"), "{}", 2}, ""},
+		"nothing at all":        {"POST", page{202, nil, "", 0}, ""},
+		"nothing, untold":       {"POST", page{200, typed("text/plain"), "", untold}, ""},
+		"a page":                {"POST", page{200, typed("text/html; charset=utf-8"), "<html>", 6}, "200 OK with text/html"},
+		"an empty page":         {"POST", page{200, typed("text/html"), "", 0}, "check the endpoint"},
+		"text":                  {"POST", page{200, typed("text/plain"), "hello", untold}, "text/plain"},
+		"who knows what":        {"POST", page{200, nil, "hello", untold}, "no Content-Type"},
+		"where a redirect led":  {"GET", page{200, typed("application/json"), "{}", 2}, "a redirect led here"},
+		"a redirect":            {"POST", page{302, http.Header{"Location": {"/login"}}, "", 0}, ""},
+	} {
+		wrap, err := p.GetHTTPRoundTripper(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		rt, err := wrap(t.Context(), c.page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequest(c.method, "http://user:secret@127.0.0.1/v1/logs", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := rt.RoundTrip(req)
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "http://user:xxxxx@127.0.0.1/v1/logs")):
+			t.Errorf("%s: the error is %v, want %q", name, err, c.want)
+		case err == nil:
+			body, err := io.ReadAll(resp.Body)
+			if err != nil || string(body) != c.page.body || resp.StatusCode != c.page.status {
+				t.Errorf("%s: comes as %d %q, %v", name, resp.StatusCode, body, err)
+			}
+		}
+	}
+	if logs.FilterMessageSnippet("nothing gets through").Len() == 0 {
+		t.Error("nothing is said of pages")
 	}
 }
