@@ -10,6 +10,11 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/clewhq/clew/server/config"
 	"github.com/clewhq/clew/storage/metrics/remote/prometheustest"
@@ -61,7 +66,7 @@ func TestWithoutTheMetricsStore(t *testing.T) {
 	if len(drawn.Nodes) == 0 {
 		t.Error("the map is empty")
 	}
-	if code, body := query(t, cfg, "orders_total"); code < 500 || !strings.Contains(body, "metrics store") {
+	if code, body := query(t, cfg, "orders_total"); code != http.StatusServiceUnavailable || !strings.Contains(body, "metrics store") {
 		t.Errorf("PromQL: %d %s", code, body)
 	}
 	sendOrders(t, cfg) // taken, and waits
@@ -75,6 +80,55 @@ func TestWithoutTheMetricsStore(t *testing.T) {
 		} else if time.Now().After(deadline) {
 			t.Fatalf("afterwards: %d %s", code, body)
 		}
+	}
+}
+
+// TestWithoutElasticsearch: while it is away every API says so in its own words,
+// and what needs none of it is answered.
+func TestWithoutElasticsearch(t *testing.T) {
+	cfg := started(t, func(c *config.Config) {
+		c.Storage.Backend = config.BackendElasticsearch
+		far := &c.Storage.Elasticsearch
+		far.Addresses = []string{"http://" + freeAddr(t)}
+		far.RetryFor, far.RetryBackoff = model.Duration(100*time.Millisecond), model.Duration(time.Millisecond)
+		c.Telemetry.StoreMetrics = 0
+	})
+	const id, remedy = "0af7651916cd43dd8448eb211c80319c", "correct storage.elasticsearch.addresses"
+	for path, shape := range map[string]string{
+		"/loki/api/v1/query_range?query=" + url.QueryEscape(`{service_name="checkout"}`): `"errorType":"unavailable"`,
+		"/loki/api/v1/query?query=" + url.QueryEscape(`rate({service_name="a"}[5m])`):    `"errorType":"unavailable"`,
+		"/loki/api/v1/labels":                                     `"errorType":"unavailable"`,
+		"/loki/api/v1/delete":                                     `"code":503`,
+		"/tempo/api/search?q=%7B%7D":                              "",
+		"/tempo/api/traces/" + id:                                 "",
+		"/tempo/api/metrics/query_range?q=%7B%7D%7C%20rate%28%29": "",
+		"/jaeger/api/services":                                    `"code":503`,
+		"/jaeger/api/traces/" + id:                                `"code":503`,
+		"/jaeger/api/v3/traces/" + id:                             `"httpCode":503`,
+		"/zipkin/api/v2/trace/" + id:                              "",
+		"/api/v1/correlate/" + id:                                 `"error":`,
+		"/api/v1/servicemap":                                      `"error":`,
+		"/api/v1/coverage":                                        `"error":`,
+		"/api/v1/delete":                                          `"error":`,
+		"/api/v1/status":                                          `"error":`,
+		"/api/v1/export?signal=logs":                              `"error":`,
+		"/prometheus/api/v1/targets":                              `"errorType":"unavailable"`,
+	} {
+		if code, body := get(t, cfg, path); code != http.StatusServiceUnavailable || !strings.Contains(body, remedy) || !strings.Contains(body, shape) {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+	if code, body := query(t, cfg, "vector(1)"); code != http.StatusOK {
+		t.Errorf("PromQL: %d %s", code, body)
+	}
+	conn, err := grpc.NewClient(cfg.Server.HTTPListen, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	err = conn.Invoke(t.Context(), "/jaeger.api_v3.QueryService/GetServices", &emptypb.Empty{}, &emptypb.Empty{})
+	if status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), remedy) {
+		t.Errorf("over gRPC: %v", err)
 	}
 }
 

@@ -127,7 +127,11 @@ func (s *intake) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	id, err := s.sampleID(r.Context(), tenant.From(r.Context()))
 	if err != nil {
-		writeError(w, http.StatusInternalServerError, "look for a sample ID: "+err.Error())
+		code := http.StatusInternalServerError
+		if storage.IsPassing(err) {
+			code = http.StatusServiceUnavailable
+		}
+		writeError(w, code, "look for a sample ID: "+err.Error())
 		return
 	}
 	out.SampleID = id

@@ -9,23 +9,46 @@ import (
 	"github.com/clewhq/clew/telemetry"
 )
 
-// Errors of a store. Everything else that a store returns is internal: the
-// caller may try again, and tells the operator.
+// Errors of a store; IsPassing tells which of them end by themselves. Everything
+// else that a store returns is internal, and the operator's to look at.
 var (
 	// ErrDiskFull refuses a write because the disk has no room. Reads go on,
 	// and writes do again by themselves once there is room.
 	ErrDiskFull = errors.New("no space left on the data disk")
 	// ErrOverloaded refuses a write because memory or queue limits are
 	// reached. The same request may be sent again a little later.
-	ErrOverloaded = errors.New("over the ingestion memory limit")
+	ErrOverloaded = errors.New("no room for more at the moment")
 	// ErrStuck refuses a write because what keeps this tenant's records takes
 	// none at the moment; those of others go on.
 	ErrStuck = errors.New("what keeps these records takes none at the moment")
+	// ErrUnavailable ends a call because what the store keeps its data in is
+	// away or has too much to do. Unavailable marks errors so.
+	ErrUnavailable = errors.New("the store is not available")
 	// ErrClosed refuses a call because the store is stopping.
 	ErrClosed = errors.New("the store is closed")
 	// ErrBudget ends a read that went over its row or byte budget.
 	ErrBudget = errors.New("the query reads more than its budget allows")
 )
+
+// Unavailable marks an error as ErrUnavailable. Its text stays as it is: it says
+// what is away, why, and what to do.
+func Unavailable(err error) error { return unavailable{err} }
+
+type unavailable struct{ error }
+
+// Unwrap returns the cause and ErrUnavailable.
+func (u unavailable) Unwrap() []error { return []error{u.error, ErrUnavailable} }
+
+// IsPassing reports whether err says nothing against the call itself: the same
+// one may succeed later. It is what APIs answer with 503.
+func IsPassing(err error) bool {
+	for _, passing := range []error{ErrUnavailable, ErrOverloaded, ErrDiskFull, ErrStuck, ErrClosed} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	return false
+}
 
 // WriteResult tells what became of a batch.
 type WriteResult struct {

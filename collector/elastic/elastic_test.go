@@ -143,7 +143,7 @@ func TestBulkBadRequests(t *testing.T) {
 		{"third line", ndjson, "{\"create\":{}}\n{}\nwhat\n", nil, 400, "line 3"},
 		{"content type", "text/plain", "", nil, 415, "text/plain"},
 		{"disk full", ndjson, "{\"create\":{}}\n{}\n", storage.ErrDiskFull, 503, "no space left"},
-		{"overloaded", ndjson, "{\"create\":{}}\n{}\n", storage.ErrOverloaded, 429, "memory limit"},
+		{"overloaded", ndjson, "{\"create\":{}}\n{}\n", storage.ErrOverloaded, 429, "no room for more"},
 	}
 	for _, tt := range tests {
 		r.store.Fail(tt.fail)

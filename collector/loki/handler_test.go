@@ -209,7 +209,7 @@ func TestPushBadRequests(t *testing.T) {
 		{"encoding", "application/json", "br", good, nil, 415, "br"},
 		{"too large", "", "", make([]byte, 10_001), nil, 413, "over the limit"},
 		{"disk full", "", "", good, storage.ErrDiskFull, 503, "no space left"},
-		{"overloaded", "", "", good, storage.ErrOverloaded, 429, "memory limit"},
+		{"overloaded", "", "", good, storage.ErrOverloaded, 429, "no room for more"},
 	}
 	for _, tt := range tests {
 		r.store.Fail(tt.fail)

@@ -224,7 +224,7 @@ func TestHTTPBadRequests(t *testing.T) {
 		{name: "too large", kind: pbType, body: make([]byte, 2001), status: 413, code: 8, says: "over the limit of 2000", reason: "too_large"},
 		{name: "bomb", kind: pbType, encoding: "gzip", body: bomb.Bytes(), status: 413, code: 8, says: "over the limit of 3000", reason: "too_large"},
 		{name: "disk full", kind: pbType, body: good, fail: storage.ErrDiskFull, status: 503, code: 14, says: "no space left", retryAfter: "5", reason: "disk_full"},
-		{name: "overloaded", kind: jsonType, body: encode(t, logsRequest(now, false), jsonType), fail: storage.ErrOverloaded, status: 429, code: 8, says: "memory limit", retryAfter: "5", reason: "overloaded"},
+		{name: "overloaded", kind: jsonType, body: encode(t, logsRequest(now, false), jsonType), fail: storage.ErrOverloaded, status: 429, code: 8, says: "no room for more", retryAfter: "5", reason: "overloaded"},
 		{name: "closing", kind: pbType, body: good, fail: storage.ErrClosed, status: 503, code: 14, says: "closed", retryAfter: "5", reason: "closing"},
 	}
 	for _, tt := range tests {

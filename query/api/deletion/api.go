@@ -84,7 +84,7 @@ func statusOf(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, storage.ErrNoDeletion):
 		return http.StatusNotFound
-	case errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrDiskFull):
+	case storage.IsPassing(err):
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

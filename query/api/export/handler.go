@@ -110,7 +110,7 @@ func (a *API) export(w http.ResponseWriter, r *http.Request) {
 			h.Del(name)
 		}
 		code := http.StatusInternalServerError
-		if errors.Is(err, storage.ErrClosed) {
+		if storage.IsPassing(err) {
 			code = http.StatusServiceUnavailable
 		}
 		writeError(w, code, err)

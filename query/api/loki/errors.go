@@ -47,12 +47,12 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &pe), errors.Is(err, logql.ErrBadQuery), errors.Is(err, logql.ErrLimit):
 		writeError(w, http.StatusBadRequest, "bad_data", err.Error())
+	case storage.IsPassing(err):
+		writeError(w, http.StatusServiceUnavailable, "unavailable", err.Error())
 	case errors.Is(err, logql.ErrTimeout):
 		writeError(w, http.StatusGatewayTimeout, "timeout", err.Error())
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		writeError(w, statusClientGone, "canceled", "the request was canceled")
-	case errors.Is(err, storage.ErrClosed):
-		writeError(w, http.StatusServiceUnavailable, "unavailable", err.Error())
 	default:
 		a.log.Error("answer a Loki request", "path", r.URL.Path, "error", err)
 		writeError(w, http.StatusInternalServerError, "internal", err.Error())

@@ -18,6 +18,7 @@ import (
 	"github.com/clewhq/clew/query/correlate"
 	"github.com/clewhq/clew/query/coverage"
 	"github.com/clewhq/clew/query/servicemap"
+	"github.com/clewhq/clew/storage"
 )
 
 // statusClientGone is what nginx calls a request whose caller hung up; nobody
@@ -101,6 +102,8 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.Is(err, correlate.ErrBadRequest), errors.Is(err, compare.ErrBadRequest), errors.As(err, &bad):
 		return http.StatusBadRequest
+	case storage.IsPassing(err):
+		return http.StatusServiceUnavailable
 	case errors.Is(err, context.Canceled):
 		return statusClientGone
 	case errors.Is(err, context.DeadlineExceeded):

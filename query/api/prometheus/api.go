@@ -219,7 +219,7 @@ func (a *API) v1(name string, m storage.TenantMetrics) *v1.API {
 		false, nil, a.runtimeInfo, &build, nil, nil,
 		tenantGatherer{a.deps.Gatherer, name}, nil, nil,
 		false, nil, false, false, false, false,
-		time.Duration(a.cfg.LookbackDelta), false, false, nil,
+		time.Duration(a.cfg.LookbackDelta), false, false, codeOf,
 		a.flags, v1.OpenAPIOptions{}, a.parser,
 	)
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/prometheus/prometheus/model/metadata"
+	"github.com/prometheus/prometheus/promql"
 
 	"github.com/clewhq/clew/internal/tenant"
 	"github.com/clewhq/clew/storage"
@@ -53,12 +54,22 @@ func writeJSON(w http.ResponseWriter, code int, v any) {
 
 // respondStoreError answers for a store that did not give the tenant's metrics.
 func respondStoreError(w http.ResponseWriter, err error) {
-	if errors.Is(err, storage.ErrClosed) || errors.Is(err, storage.ErrDiskFull) || errors.Is(err, storage.ErrOverloaded) {
+	if storage.IsPassing(err) {
 		w.Header().Set("Retry-After", "5")
 		respondError(w, http.StatusServiceUnavailable, errorUnavailable, err.Error())
 		return
 	}
 	respondError(w, http.StatusInternalServerError, errorInternal, err.Error())
+}
+
+// codeOf is the status of an error that Prometheus's own handlers met, where it is
+// not theirs to choose. N is Prometheus's kind of error, which has no name outside.
+func codeOf[N any](_ N, err error) (int, bool) {
+	var read promql.ErrStorage
+	if errors.As(err, &read) {
+		err = read.Err // it does not unwrap
+	}
+	return http.StatusServiceUnavailable, storage.IsPassing(err)
 }
 
 func notFound(w http.ResponseWriter, r *http.Request) {

@@ -59,12 +59,12 @@ func Of(err error) int {
 		return status.Code
 	case errors.As(err, &query), errors.As(err, &parse):
 		return http.StatusBadRequest
+	case storage.IsPassing(err): // first: to wait for a connection in vain is a deadline, too
+		return http.StatusServiceUnavailable
 	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusGatewayTimeout
 	case errors.Is(err, context.Canceled):
 		return ClientGone
-	case errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrOverloaded):
-		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }

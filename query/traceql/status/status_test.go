@@ -30,6 +30,20 @@ func TestNotFound(t *testing.T) {
 	}
 }
 
+// A store that is away is no mistake in the server, and a store that cannot do
+// what it is asked is.
+func TestStore(t *testing.T) {
+	late := storage.Unavailable(fmt.Errorf("dial: %w", context.DeadlineExceeded))
+	for err, want := range map[error]codes.Code{
+		fmt.Errorf("read spans: %w", late): codes.Unavailable, storage.ErrClosed: codes.Unavailable,
+		errors.New("read spans: not a document"): codes.Internal, context.DeadlineExceeded: codes.DeadlineExceeded,
+	} {
+		if got := status.GRPC(err); grpcstatus.Code(got) != want || !strings.Contains(got.Error(), err.Error()) {
+			t.Errorf("%v becomes %v, want %s", err, got, want)
+		}
+	}
+}
+
 func TestGRPC(t *testing.T) {
 	for code, want := range map[int]codes.Code{
 		http.StatusBadRequest: codes.InvalidArgument, http.StatusNotFound: codes.NotFound,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/internal/outbound"
+	"github.com/clewhq/clew/storage"
 )
 
 // Deps is what a Client needs from outside.
@@ -134,8 +135,17 @@ func (c *Client) Close() {
 }
 
 // Do sends a request and returns the body of the answer. What the cluster
-// refuses is an *Error.
+// refuses is an *Error. Where the cluster is what is missing, not the request
+// what is wrong, the error is storage.ErrUnavailable as well.
 func (c *Client) Do(ctx context.Context, r Request) ([]byte, error) {
+	body, err := c.do(ctx, r)
+	if err != nil && ctx.Err() == nil && away(err) {
+		return nil, storage.Unavailable(err)
+	}
+	return body, err
+}
+
+func (c *Client) do(ctx context.Context, r Request) ([]byte, error) {
 	run := c.retry
 	if r.Once {
 		run = c.once

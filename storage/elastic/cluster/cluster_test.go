@@ -19,6 +19,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/model"
 	"go.uber.org/goleak"
+
+	"github.com/clewhq/clew/internal/guard"
+	"github.com/clewhq/clew/storage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -303,6 +306,40 @@ func TestAnotherKey(t *testing.T) {
 	}
 }
 
+// TestUnavailable: no Elasticsearch to ask is told from a question that it refuses.
+func TestUnavailable(t *testing.T) {
+	var status atomic.Int64
+	c, _ := answering(t, func(c *Config) { c.Retries, c.BreakerFailures, c.BreakerRequests = 0, 100, 100 },
+		func(_ int64, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) })
+	for code, want := range map[int]bool{400: false, 401: false, 403: false, 404: false, 500: false, 429: true, 502: true, 503: true, 504: true} {
+		status.Store(int64(code))
+		if _, err := c.Do(t.Context(), get); err == nil || errors.Is(err, storage.ErrUnavailable) != want || Status(err) != code {
+			t.Errorf("%d: %v; unavailable is to be %t", code, err, want)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Do(gone, get); !errors.Is(err, context.Canceled) || errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("a caller that is gone: %v", err)
+	}
+	c.Switch().Trip("upgrade")
+	if _, err := c.Do(t.Context(), get); !IsOpen(err) || !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("open: %v", err)
+	}
+	release, entered := make(chan struct{}), make(chan struct{})
+	full, _ := answering(t, func(c *Config) { c.QueryConcurrency, c.QueryWait = 1, model.Duration(time.Millisecond) },
+		func(int64, http.ResponseWriter, *http.Request) { close(entered); <-release })
+	done := make(chan struct{})
+	question := Request{Method: http.MethodGet, Path: "/_search", Reads: true}
+	go func() { defer close(done); _, _ = full.Do(context.WithoutCancel(t.Context()), question) }()
+	<-entered
+	if _, err := full.Do(t.Context(), question); !errors.Is(err, guard.ErrFull) || !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("no places: %v", err)
+	}
+	close(release)
+	<-done
+}
+
 // TestUnreached: what does not come to an answer says what to set.
 func TestUnreached(t *testing.T) {
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
@@ -316,7 +353,7 @@ func TestUnreached(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]struct{ file, text string }{
-		"http://127.0.0.1:1":    {"", "connection refused"},
+		"http://127.0.0.1:1":    {"", "connection refused (start Elasticsearch there, or correct storage.elasticsearch.addresses)"},
 		"http://nobody.invalid": {"", "check the name in storage.elasticsearch.addresses"},
 		secure.URL:              {"", "set storage.elasticsearch.ca_file"},
 		strings.Replace(secure.URL, "127.0.0.1", "localhost", 1): {trusted, "a name that the node's certificate is for"},
@@ -331,7 +368,7 @@ func TestUnreached(t *testing.T) {
 		}
 		t.Cleanup(c.Close)
 		for _, what := range []string{"", "failed too often"} { // and so it says while the breaker is open
-			if _, err := c.Do(t.Context(), get); err == nil || !strings.Contains(err.Error(), want.text) || !strings.Contains(err.Error(), what) {
+			if _, err := c.Do(t.Context(), get); !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), want.text) || !strings.Contains(err.Error(), what) {
 				t.Errorf("%s: %v; want it to say %q %q", address, err, what, want.text)
 			}
 		}

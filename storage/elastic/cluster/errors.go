@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/failsafe-go/failsafe-go/timeout"
 
@@ -138,6 +139,17 @@ func Passing(err error) bool {
 	return !errors.Is(err, context.Canceled)
 }
 
+// away reports whether err is that there is no Elasticsearch to ask: it was not
+// reached or not called, or cannot serve for now.
+func away(err error) bool {
+	switch Status(err) {
+	case 0, http.StatusRequestTimeout, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
 // IsOpen reports whether err is the circuit breaker's.
 func IsOpen(err error) bool { return guard.IsOpen(err) }
 
@@ -165,6 +177,8 @@ func unreached(err error) error {
 		return errProduct
 	case errors.As(err, &dns) && dns.IsNotFound:
 		remedy = "check the name in storage.elasticsearch.addresses"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		remedy = "start Elasticsearch there, or correct storage.elasticsearch.addresses"
 	case errors.As(err, &authority):
 		remedy = "set storage.elasticsearch.ca_file to a file with the certificates that vouch for the nodes'"
 	case errors.As(err, &name):

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clewhq/clew/internal/guard"
 	"github.com/clewhq/clew/internal/outbound"
+	"github.com/clewhq/clew/storage"
 )
 
 // caller is the way to the store: authentication, the circuit breaker, and
@@ -130,8 +131,17 @@ type admitted struct {
 	reads bool // of which only some are under way at once
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements http.RoundTripper. That no answer came is
+// storage.ErrUnavailable.
 func (a admitted) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := a.roundTrip(r)
+	if err != nil && r.Context().Err() == nil {
+		err = storage.Unavailable(err)
+	}
+	return res, err
+}
+
+func (a admitted) roundTrip(r *http.Request) (*http.Response, error) {
 	if err := a.guard.Check(); err != nil {
 		return nil, err
 	}
