@@ -46,7 +46,7 @@ type Config struct {
 	SecretKey string `yaml:"secret_key"`
 	// Join lists addresses of some of the others, host:port. A name may stand for many of them, as a headless service's does.
 	Join []string `yaml:"join"`
-	// RejoinInterval is how often these are looked for again, so that a cluster that fell apart comes together.
+	// RejoinInterval is how often these are looked for again, so that a cluster that fell apart comes together. Where none of them is found it is sooner at first, from probe_interval on.
 	RejoinInterval model.Duration `yaml:"rejoin_interval"`
 	// ProbeInterval is how often another process is asked whether it lives. One that died is known to all after about six of them.
 	ProbeInterval model.Duration `yaml:"probe_interval"`
@@ -184,34 +184,47 @@ func Join(cfg Config, about About, log *slog.Logger, changed func()) (*Members, 
 	if m.list, err = memberlist.Create(conf); err != nil {
 		return nil, fmt.Errorf("open %s for gossip: %w", cfg.Listen, err)
 	}
-	m.look() // before this process takes all work for its own
-	m.loops.Go(m.rejoin)
+	found := m.look() // before this process takes all work for its own
+	m.loops.Go(func() { m.rejoin(found) })
 	m.loops.Go(m.tell)
 	return m, nil
 }
 
-// rejoin looks for the others from time to time.
-func (m *Members) rejoin() {
-	t := time.NewTicker(time.Duration(m.cfg.RejoinInterval))
-	defer t.Stop()
+// rejoin looks for the others from time to time. Where none of those that are
+// missing was found it looks again soon, and less and less often: processes
+// that are started together do not find each other at once, and one that is
+// alone takes all work for its own.
+func (m *Members) rejoin(found bool) {
+	often, soon := time.Duration(m.cfg.RejoinInterval), time.Duration(m.cfg.ProbeInterval)
+	next := min(soon, often)
 	for {
+		wait := often
+		if !found {
+			wait, next = next, min(2*next, often)
+		}
 		select {
-		case <-t.C:
-			m.look()
+		case <-time.After(wait):
 		case <-m.stop:
 			return
+		}
+		if found = m.look(); found {
+			next = min(soon, often)
 		}
 	}
 }
 
-func (m *Members) look() {
+// look joins those that are missing, and reports whether there was any to be
+// found.
+func (m *Members) look() bool {
 	missing := m.missing()
 	if len(missing) == 0 {
-		return
+		return true
 	}
 	if _, err := m.list.Join(missing); err != nil {
 		m.log.Warn("not all of the other processes can be reached; trying again", "addresses", missing, "err", err)
+		return false
 	}
+	return true
 }
 
 // missing lists the addresses to join that no member has.

@@ -33,11 +33,17 @@ type process struct {
 
 func join(t *testing.T, name, listen string, others ...string) *process {
 	t.Helper()
+	return joinEvery(t, 100*time.Millisecond, name, listen, others...)
+}
+
+// joinEvery is join with another rejoin_interval.
+func joinEvery(t *testing.T, rejoin time.Duration, name, listen string, others ...string) *process {
+	t.Helper()
 	p := &process{changed: make(chan struct{}, 100)}
 	c := DefaultConfig()
 	c.Name, c.Listen, c.Join = name, listen, others
 	c.SecretKey = "MDEyMzQ1Njc4OWFiY2RlZg=="
-	c.ProbeInterval, c.RejoinInterval = model.Duration(100*time.Millisecond), model.Duration(100*time.Millisecond)
+	c.ProbeInterval, c.RejoinInterval = model.Duration(100*time.Millisecond), model.Duration(rejoin)
 	m, err := Join(c, About{"ruler", "http://" + name}, slog.New(slog.DiscardHandler), func() { p.changed <- struct{}{} })
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +69,21 @@ func (p *process) sees(t *testing.T, want ...string) {
 		case <-time.After(20 * time.Millisecond):
 		case <-deadline:
 			t.Fatalf("%s sees %q, want %q", p.name, got, want)
+		}
+	}
+}
+
+// Who is started before the others finds them soon, however seldom it looks for
+// them later.
+func TestStartedTooSoon(t *testing.T) {
+	at := []string{freeAddress(t), freeAddress(t)}
+	a := joinEvery(t, time.Hour, "a", at[0], at[1])
+	a.sees(t, "a http://a")
+	b := joinEvery(t, time.Hour, "b", at[1])
+	a.sees(t, "a http://a", "b http://b")
+	for _, p := range []*process{a, b} {
+		if err := p.Leave(); err != nil {
+			t.Error(err)
 		}
 	}
 }
