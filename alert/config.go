@@ -37,8 +37,11 @@ type Config struct {
 	// ForOutageTolerance is how long the server may have been away for the
 	// state of alerts with a "for" still to be restored.
 	ForOutageTolerance model.Duration `yaml:"for_outage_tolerance"`
-	// ForGracePeriod is how long an alert is held at least after the restart
-	// before it fires; alerts with a shorter "for" are not restored.
+	// ForGracePeriod is how long an alert that was not firing yet is held at least
+	// after a restart, or after another ruler took it over, before it fires.
+	// Alerts with a shorter "for" are not restored and wait for all of it again:
+	// longer than four of ResendDelay, and Alertmanager takes them for resolved
+	// meanwhile.
 	ForGracePeriod model.Duration `yaml:"for_grace_period"`
 	// QueueCapacity is how many alerts wait for each Alertmanager; the oldest
 	// are dropped.
@@ -66,7 +69,9 @@ type Config struct {
 	BreakerDelay model.Duration `yaml:"breaker_delay"`
 }
 
-// DefaultConfig returns Prometheus's own timing, with faster evaluation.
+// DefaultConfig returns Prometheus's own timing, with faster evaluation, and
+// state restored of shorter alerts: rulers take groups over from each other
+// whenever one is started again.
 func DefaultConfig() Config {
 	return Config{
 		RulesDir:           "./rules",
@@ -77,7 +82,7 @@ func DefaultConfig() Config {
 		MaxConcurrentEvals: 4,
 		ResendDelay:        model.Duration(time.Minute),
 		ForOutageTolerance: model.Duration(time.Hour),
-		ForGracePeriod:     model.Duration(10 * time.Minute),
+		ForGracePeriod:     model.Duration(time.Minute),
 		QueueCapacity:      10_000,
 		SendTimeout:        model.Duration(10 * time.Second),
 		Retries:            3,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -106,7 +107,7 @@ func (s *Store) deliver(ctx context.Context, b batch) bool {
 	if len(b.data) == 0 {
 		return true
 	}
-	code, ok := s.send(ctx, b.tenant, b.data)
+	a, ok := s.send(ctx, b.tenant, b.data)
 	if !ok {
 		return false
 	}
@@ -115,23 +116,47 @@ func (s *Store) deliver(ctx context.Context, b batch) bool {
 		s.queue.damaged(&wal.CorruptionError{Dir: s.queue.dir, Segment: wal.FileName(b.end.Seq), Offset: b.end.Offset, Err: err})
 		return true
 	}
-	if taken(code) {
+	if taken(a.code) {
 		s.metrics.sent.Add(float64(samples(req.Timeseries)))
 		return true
 	}
-	return s.sift(ctx, b.tenant, req.Timeseries, code)
+	var out refusals
+	ok = s.sift(ctx, b.tenant, req.Timeseries, a, &out)
+	out.tell(s.log, b.tenant)
+	return ok
 }
 
-// sift takes apart what the store refused with a code until what it refuses
-// stands alone.
-func (s *Store) sift(ctx context.Context, tenant string, series []prompb.TimeSeries, code int) bool {
+// refusals are the samples of a batch that the store refused for good. They
+// are told of together: a store that is back after hours may find all of them
+// too old.
+type refusals struct {
+	samples int
+	first   string // series
+	why     answer // of the first
+}
+
+func (r *refusals) tell(log *slog.Logger, tenant string) {
+	if r.samples > 0 {
+		log.Warn("the metrics store refused samples", "tenant", tenant, "samples", r.samples, "first", r.first, "code", r.why.code, "err", r.why.text)
+	}
+}
+
+// answer is what the store says to a request to write.
+type answer struct {
+	code int
+	text string // why it refuses
+}
+
+// sift takes apart what the store refused until what it refuses stands alone.
+func (s *Store) sift(ctx context.Context, tenant string, series []prompb.TimeSeries, why answer, out *refusals) bool {
 	a, b := halve(series)
 	if b == nil {
 		n := samples(series)
-		s.metrics.refused.WithLabelValues(fmt.Sprint(code)).Add(float64(n))
-		if n > 0 {
-			s.log.Warn("the metrics store refused a sample", "tenant", tenant, "series", seriesText(series), "code", code, "err", s.caller.guard.LastError())
+		s.metrics.refused.WithLabelValues(fmt.Sprint(why.code)).Add(float64(n))
+		if n > 0 && out.samples == 0 {
+			out.first, out.why = seriesText(series), why
 		}
+		out.samples += n
 		return true
 	}
 	for _, part := range [][]prompb.TimeSeries{a, b} {
@@ -140,13 +165,13 @@ func (s *Store) sift(ctx context.Context, tenant string, series []prompb.TimeSer
 			s.log.Error("samples cannot be encoded again and are lost", "tenant", tenant, "err", err)
 			continue
 		}
-		code, ok := s.send(ctx, tenant, data)
+		a, ok := s.send(ctx, tenant, data)
 		switch {
 		case !ok:
 			return false
-		case taken(code):
+		case taken(a.code):
 			s.metrics.sent.Add(float64(samples(part)))
-		case !s.sift(ctx, tenant, part, code):
+		case !s.sift(ctx, tenant, part, a, out):
 			return false
 		}
 	}
@@ -207,40 +232,46 @@ func final(code int) bool {
 
 // send sends a request until the answer is about it. It reports false where
 // ctx ended first.
-func (s *Store) send(ctx context.Context, tenant string, data []byte) (code int, ok bool) {
+func (s *Store) send(ctx context.Context, tenant string, data []byte) (a answer, ok bool) {
 	body := snappy.Encode(nil, data)
 	pause := time.Duration(s.cfg.RetryBackoff)
 	for {
-		code, err := s.post(ctx, tenant, body)
-		if err == nil && final(code) {
-			return code, true
+		a, err := s.post(ctx, tenant, body)
+		if err == nil && final(a.code) {
+			return a, true
 		}
 		if ctx.Err() != nil {
-			return 0, false
+			return a, false
 		}
 		s.metrics.retries.Inc()
 		if wait.About(ctx, pause) != nil {
-			return 0, false
+			return a, false
 		}
 		pause = min(2*pause, time.Duration(s.cfg.RetryBackoffMax))
 	}
 }
 
-func (s *Store) post(ctx context.Context, tenant string, body []byte) (int, error) {
+func (s *Store) post(ctx context.Context, tenant string, body []byte) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(s.cfg.RequestTimeout))
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.writeURL, bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return answer{}, err
 	}
 	r.Header.Set("Content-Type", "application/x-protobuf")
 	r.Header.Set("Content-Encoding", "snappy")
 	r.Header.Set("X-Prometheus-Remote-Write-Version", "0.1.0")
 	resp, err := s.caller.as(tenant, s.caller.writes).RoundTrip(r)
 	if err != nil {
-		return 0, err
+		return answer{}, err
 	}
 	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, resp.Body)
-	return resp.StatusCode, err
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReason))
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+	}
+	return answer{resp.StatusCode, strings.TrimSpace(string(text))}, err
 }
+
+// maxReason is how much is told of what the store says where it refuses.
+const maxReason = 1 << 10

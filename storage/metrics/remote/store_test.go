@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -48,7 +49,12 @@ func quick(url, dir string) remote.Config {
 
 func open(t *testing.T, c remote.Config, reg prometheus.Registerer) *remote.Store {
 	t.Helper()
-	s, err := remote.Open(c, remote.Deps{Registerer: reg})
+	return openWith(t, c, remote.Deps{Registerer: reg})
+}
+
+func openWith(t *testing.T, c remote.Config, deps remote.Deps) *remote.Store {
+	t.Helper()
+	s, err := remote.Open(c, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,11 +276,11 @@ func TestAway(t *testing.T) {
 }
 
 // TestRefused sends samples that Prometheus refuses among good ones: the good
-// ones are all taken.
+// ones are all taken, and the log says once how many were not and why.
 func TestRefused(t *testing.T) {
 	p := prometheustest.Start(t)
-	reg := prometheus.NewRegistry()
-	s := open(t, quick(p.URL, t.TempDir()), reg)
+	reg, said := prometheus.NewRegistry(), &lockedBuffer{}
+	s := openWith(t, quick(p.URL, t.TempDir()), remote.Deps{Registerer: reg, Logger: slog.New(slog.NewTextHandler(said, nil))})
 	m := tenantOf(t, s, "anonymous")
 	now := time.Now().UnixMilli()
 	write(t, m, []int64{now}, "late_1", "late_2")
@@ -292,6 +298,28 @@ clew_remote_refused_samples_total{code="400"} 2
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "clew_remote_refused_samples_total"); err != nil {
 		t.Error(err)
 	}
+	if text := said.String(); strings.Count(text, "refused samples") != 1 || !strings.Contains(text, "samples=2") || !strings.Contains(text, "out of order") {
+		t.Errorf("the log: %s", text)
+	}
+}
+
+// lockedBuffer holds what a log says.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write implements io.Writer.
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // faults stands before a store and spoils half of the requests.
