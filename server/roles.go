@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 
 	v1 "github.com/prometheus/prometheus/web/api/v1"
 
@@ -23,7 +24,8 @@ func (s *Server) joinCluster(context.Context) error {
 		address = "http://" + s.cfg.Server.HTTPListen
 	}
 	var err error
-	s.members, err = members.Join(s.cfg.Cluster, members.About{Target: s.cfg.Target, URL: address}, s.log, func() {
+	about := s.about(address)
+	s.members, err = members.Join(s.cfg.Cluster, about, s.log, func() {
 		if m := s.alerts.Load(); m != nil {
 			m.Share()
 		}
@@ -31,8 +33,17 @@ func (s *Server) joinCluster(context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.seen.Store(s.members)
 	s.rulers = newRulers(s.cfg, s.log, s.reg)
-	s.onStop("sharing work", func(context.Context) error { s.rulers.close(); return s.members.Leave() })
+	ctx, cancel := context.WithCancel(context.Background())
+	var telling sync.WaitGroup
+	telling.Go(func() { s.tellBacklog(ctx, about) })
+	s.onStop("sharing work", func(context.Context) error {
+		cancel()
+		telling.Wait()
+		s.rulers.close()
+		return s.members.Leave()
+	})
 	return nil
 }
 

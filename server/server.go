@@ -35,9 +35,10 @@ type Server struct {
 	stores  *stores
 	limits  *limits
 	reloads *reloader
-	members *members.Members              // nil where work is shared with nobody
-	rulers  *rulers                       // how those are asked; nil as members
-	alerts  atomic.Pointer[alert.Manager] // nil until rules are evaluated, and where they are not
+	members *members.Members                // nil where work is shared with nobody
+	seen    atomic.Pointer[members.Members] // the same, for who may ask before it is there
+	rulers  *rulers                         // how those are asked; nil as members
+	alerts  atomic.Pointer[alert.Manager]   // nil until rules are evaluated, and where they are not
 	query   *queries
 	watch   *watch
 	self    *selfTelemetry

@@ -85,7 +85,9 @@ func (s *Server) selectors() storage.Selectors {
 // openRecords opens the backend that is configured.
 func (s *Server) openRecords(ctx context.Context) error {
 	if s.cfg.Storage.Backend == config.BackendElasticsearch {
-		store, err := elastic.Open(ctx, s.cfg.Storage.ElasticRecords(), elastic.Deps{FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors()})
+		store, err := elastic.Open(ctx, s.cfg.Storage.ElasticRecords(), elastic.Deps{
+			FS: vfs.Default, Now: time.Now, Logger: s.log, Registerer: s.reg, Selectors: s.selectors(), Missing: s.missing(),
+		})
 		if err != nil {
 			return err
 		}

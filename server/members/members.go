@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -50,8 +51,10 @@ type Config struct {
 	RejoinInterval model.Duration `yaml:"rejoin_interval"`
 	// ProbeInterval is how often another process is asked whether it lives. One that died is known to all after about six of them.
 	ProbeInterval model.Duration `yaml:"probe_interval"`
-	// LeaveTimeout is how long the others may take to hear that this process stops.
+	// LeaveTimeout is how long the others may take to hear that this process stops, or what else it has to tell.
 	LeaveTimeout model.Duration `yaml:"leave_timeout"`
+	// LostFor is how long answers say that a collector died, which may hold records that nobody else has; 0 is never. They say it no more once it is there again.
+	LostFor model.Duration `yaml:"lost_for"`
 	// AskConcurrency is how many questions about rules each ruler is asked at once; the next ones wait. Timeout, retries and circuit breaker are those of alert.
 	AskConcurrency uint `yaml:"ask_concurrency"`
 }
@@ -62,6 +65,7 @@ func DefaultConfig() Config {
 		RejoinInterval: model.Duration(30 * time.Second),
 		ProbeInterval:  model.Duration(time.Second),
 		LeaveTimeout:   model.Duration(2 * time.Second),
+		LostFor:        model.Duration(time.Hour),
 		AskConcurrency: 8,
 	}
 }
@@ -97,6 +101,9 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: %s, want more than 0", key, d))
 		}
 	}
+	if c.LostFor < 0 {
+		errs = append(errs, fmt.Errorf("lost_for: %s, want 0s or more", c.LostFor))
+	}
 	return errors.Join(errs...)
 }
 
@@ -129,6 +136,19 @@ type Member struct {
 type About struct {
 	Target string `json:"target"` // its role; all has every role
 	URL    string `json:"url"`    // of its APIs
+	// Late is set where it has acknowledged what is not yet where all can read
+	// it, Since in seconds of Unix time since when, 0 where it does not know.
+	Late  bool  `json:"late,omitempty"`
+	Since int64 `json:"since,omitempty"`
+	// Leaving is set by Leave, so that the others can tell it from a death.
+	Leaving bool `json:"leaving,omitempty"`
+}
+
+// Lost is a process that died without a word.
+type Lost struct {
+	Name string
+	At   time.Time // when this process noticed
+	About
 }
 
 // Has reports whether the process has a role.
@@ -145,6 +165,10 @@ type Members struct {
 	stop    chan struct{}
 	loops   sync.WaitGroup
 	kick    chan struct{}
+	told    *told
+
+	mu   sync.Mutex
+	lost map[string]Lost
 }
 
 // Join begins to share work with others, who are told about this process.
@@ -153,11 +177,14 @@ func Join(cfg Config, about About, log *slog.Logger, changed func()) (*Members, 
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	meta, err := json.Marshal(about)
-	if err != nil || len(meta) > memberlist.MetaMaxSize {
-		return nil, fmt.Errorf("url: %d bytes about this process, want %d at most: %w", len(meta), memberlist.MetaMaxSize, err)
+	m := &Members{
+		cfg: cfg, name: cfg.Name, log: log.With("module", "members"), changed: changed, stop: make(chan struct{}), kick: make(chan struct{}, 1),
+		told: &told{}, lost: map[string]Lost{},
 	}
-	m := &Members{cfg: cfg, name: cfg.Name, log: log.With("module", "members"), changed: changed, stop: make(chan struct{}), kick: make(chan struct{}, 1)}
+	if err := m.told.set(about); err != nil {
+		return nil, err
+	}
+	var err error
 	conf := memberlist.DefaultLANConfig()
 	if conf.BindAddr, conf.BindPort, err = split(cfg.Listen); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -180,7 +207,7 @@ func Join(cfg Config, about About, log *slog.Logger, changed func()) (*Members, 
 	}
 	conf.Name, conf.ProbeInterval = m.name, time.Duration(cfg.ProbeInterval)
 	conf.ProbeTimeout = time.Duration(cfg.ProbeInterval) / 2
-	conf.Events, conf.Delegate, conf.LogOutput = events{m}, fixed{meta}, logWriter{m.log}
+	conf.Events, conf.Delegate, conf.LogOutput = events{m}, m.told, logWriter{m.log}
 	if m.list, err = memberlist.Create(conf); err != nil {
 		return nil, fmt.Errorf("open %s for gossip: %w", cfg.Listen, err)
 	}
@@ -248,6 +275,28 @@ func (m *Members) tell() {
 	}
 }
 
+// Name is what the others call this process.
+func (m *Members) Name() string { return m.name }
+
+// Tell tells the others what is now so about this process.
+func (m *Members) Tell(about About) error {
+	if err := m.told.set(about); err != nil {
+		return err
+	}
+	return m.list.UpdateNode(time.Duration(m.cfg.LeaveTimeout))
+}
+
+// Lost returns who died within LostFor and was not seen again, by name.
+func (m *Members) Lost() []Lost {
+	if m == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.lost, func(_ string, l Lost) bool { return time.Since(l.At) > time.Duration(m.cfg.LostFor) })
+	return slices.SortedFunc(maps.Values(m.lost), func(a, b Lost) int { return strings.Compare(a.Name, b.Name) })
+}
+
 // List returns who shares the work, this process among them, by name.
 func (m *Members) List() []Member {
 	if m == nil {
@@ -301,17 +350,34 @@ func (m *Members) Leave() error {
 	}
 	close(m.stop)
 	m.loops.Wait()
-	return errors.Join(m.list.Leave(time.Duration(m.cfg.LeaveTimeout)), m.list.Shutdown())
+	about := m.told.about()
+	about.Leaving = true
+	return errors.Join(m.Tell(about), m.list.Leave(time.Duration(m.cfg.LeaveTimeout)), m.list.Shutdown())
 }
 
 // events wakes tell; memberlist holds locks while it calls.
 type events struct{ *Members }
 
 // NotifyJoin implements memberlist.EventDelegate.
-func (e events) NotifyJoin(n *memberlist.Node) { e.note("a process joined", n) }
+func (e events) NotifyJoin(n *memberlist.Node) {
+	e.mu.Lock()
+	delete(e.lost, n.Name)
+	e.mu.Unlock()
+	e.note("a process joined", n)
+}
 
 // NotifyLeave implements memberlist.EventDelegate.
-func (e events) NotifyLeave(n *memberlist.Node) { e.note("a process left or died", n) }
+func (e events) NotifyLeave(n *memberlist.Node) {
+	about := aboutOf(n)
+	if about.Leaving {
+		e.note("a process left", n)
+		return
+	}
+	e.mu.Lock()
+	e.lost[n.Name] = Lost{Name: n.Name, At: time.Now(), About: about}
+	e.mu.Unlock()
+	e.note("a process died", n)
+}
 
 // NotifyUpdate implements memberlist.EventDelegate.
 func (e events) NotifyUpdate(*memberlist.Node) {}
@@ -327,23 +393,48 @@ func (e events) note(what string, n *memberlist.Node) {
 	}
 }
 
-// fixed is what a process tells the others, once and for all.
-type fixed struct{ meta []byte }
+// told is what a process tells the others about itself.
+type told struct {
+	mu   sync.Mutex
+	last About
+	meta []byte
+}
+
+func (t *told) set(about About) error {
+	meta, err := json.Marshal(about)
+	if err != nil || len(meta) > memberlist.MetaMaxSize {
+		return fmt.Errorf("url: %d bytes about this process, want %d at most: %w", len(meta), memberlist.MetaMaxSize, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last, t.meta = about, meta
+	return nil
+}
+
+func (t *told) about() About {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
+}
 
 // NodeMeta implements memberlist.Delegate.
-func (f fixed) NodeMeta(int) []byte { return f.meta }
+func (t *told) NodeMeta(int) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.meta
+}
 
 // NotifyMsg implements memberlist.Delegate.
-func (fixed) NotifyMsg([]byte) {}
+func (*told) NotifyMsg([]byte) {}
 
 // GetBroadcasts implements memberlist.Delegate.
-func (fixed) GetBroadcasts(int, int) [][]byte { return nil }
+func (*told) GetBroadcasts(int, int) [][]byte { return nil }
 
 // LocalState implements memberlist.Delegate.
-func (fixed) LocalState(bool) []byte { return nil }
+func (*told) LocalState(bool) []byte { return nil }
 
 // MergeRemoteState implements memberlist.Delegate.
-func (fixed) MergeRemoteState([]byte, bool) {}
+func (*told) MergeRemoteState([]byte, bool) {}
 
 // logWriter takes memberlist's own log, which is about every packet that is
 // odd, at the level of debugging.

@@ -44,7 +44,7 @@ func joinEvery(t *testing.T, rejoin time.Duration, name, listen string, others .
 	c.Name, c.Listen, c.Join = name, listen, others
 	c.SecretKey = "MDEyMzQ1Njc4OWFiY2RlZg=="
 	c.ProbeInterval, c.RejoinInterval = model.Duration(100*time.Millisecond), model.Duration(rejoin)
-	m, err := Join(c, About{"ruler", "http://" + name}, slog.New(slog.DiscardHandler), func() { p.changed <- struct{}{} })
+	m, err := Join(c, About{Target: "ruler", URL: "http://" + name}, slog.New(slog.DiscardHandler), func() { p.changed <- struct{}{} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,11 @@ func (p *process) sees(t *testing.T, want ...string) {
 	for {
 		var got []string
 		for _, m := range p.List() {
-			got = append(got, m.Name+" "+m.URL)
+			text := m.Name + " " + m.URL
+			if m.Late {
+				text += fmt.Sprintf(" late since %d", m.Since)
+			}
+			got = append(got, text)
 		}
 		if slices.Equal(got, want) {
 			return
@@ -126,6 +130,10 @@ func TestShares(t *testing.T) {
 		}
 	}
 
+	if err := b.Tell(About{Target: "ruler", URL: "http://b", Late: true, Since: 7}); err != nil {
+		t.Fatal(err)
+	}
+	a.sees(t, "a http://a", "b http://b late since 7", "c http://c")
 	close(b.stop) // dies without a word
 	b.loops.Wait()
 	if err := b.list.Shutdown(); err != nil {
@@ -138,10 +146,21 @@ func TestShares(t *testing.T) {
 			t.Errorf("%s went from %s to %s, and b died", piece, before[piece], name)
 		}
 	}
+	if l := a.Lost(); len(l) != 1 || l[0].Name != "b" || !l[0].Late || !l[0].Has("ruler") {
+		t.Errorf("lost: %+v, want b", l)
+	}
 	if err := c.Leave(); err != nil {
 		t.Error(err)
 	}
 	a.sees(t, "a http://a")
+	b = join(t, "b", at[1], at[0])
+	a.sees(t, "a http://a", "b http://b")
+	if l := a.Lost(); len(l) != 0 { // one is there again, one has said that it goes
+		t.Errorf("lost: %+v, want nobody", l)
+	}
+	if err := b.Leave(); err != nil {
+		t.Error(err)
+	}
 	if err := a.Leave(); err != nil {
 		t.Error(err)
 	}
@@ -149,7 +168,7 @@ func TestShares(t *testing.T) {
 
 func TestAlone(t *testing.T) {
 	var m *Members
-	if !m.Owns("ruler", "anything") || m.List() != nil || m.Leave() != nil {
+	if !m.Owns("ruler", "anything") || m.List() != nil || m.Lost() != nil || m.Leave() != nil {
 		t.Error("a process by itself has everything")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -228,4 +229,58 @@ func (q *queue) purge(ctx context.Context, wait time.Duration) error {
 			return fmt.Errorf("%d bytes of requests wait in the write-ahead log: %w", pending, ctx.Err())
 		}
 	}
+}
+
+// trail remembers when how much was acknowledged, so that it can be told how
+// old the oldest request is that waits.
+type trail struct {
+	mu sync.Mutex
+	// clear is when all that was acknowledged until then was in Elasticsearch;
+	// zero is not known, since the log is of a process before this one.
+	clear time.Time
+	marks []mark // each read_wait or further apart
+}
+
+type mark struct {
+	at  time.Time
+	end wal.Position // of what was acknowledged then
+}
+
+// Backlog tells how far Elasticsearch is behind what this process has
+// acknowledged. Somebody has to ask from time to time: it knows no other times
+// than those.
+type Backlog struct {
+	// Late is set where requests wait that were acknowledged read_wait ago and
+	// longer: no query waits for them.
+	Late bool
+	// Since is when what was acknowledged had come to Elasticsearch, zero where
+	// it waits from before this process was started.
+	Since time.Time
+}
+
+// Backlog looks at the write-ahead log, now.
+func (s *Store) Backlog() Backlog {
+	if s.queue == nil {
+		return Backlog{}
+	}
+	s.queue.mu.Lock()
+	acked, done := s.queue.acked, s.queue.done
+	s.queue.mu.Unlock()
+	return s.trail.look(s.deps.Now(), acked, done, time.Duration(s.cfg.ReadWait))
+}
+
+func (t *trail) look(now time.Time, acked, done wal.Position, wait time.Duration) Backlog {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.marks) > 0 && !done.Less(t.marks[0].end) {
+		t.clear, t.marks = t.marks[0].at, t.marks[1:]
+	}
+	if !done.Less(acked) {
+		t.clear, t.marks = now, nil
+		return Backlog{}
+	}
+	if n := len(t.marks); n == 0 || now.Sub(t.marks[n-1].at) >= wait && t.marks[n-1].end != acked {
+		t.marks = append(t.marks, mark{now, acked})
+	}
+	return Backlog{Late: now.Sub(t.clear) > wait, Since: t.clear}
 }

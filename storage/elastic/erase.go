@@ -229,7 +229,7 @@ func (s *Store) sweep(ctx context.Context, k *keptDeletion) (n int64, err error)
 // and was received before a time.
 func sift[T any](ctx context.Context, sc *scan[T], before int64, match func(*T) bool, each func([]doomed) error) error {
 	stats := &storage.ReadStats{}
-	sc.stats, sc.doubles = stats, true
+	sc.stats, sc.erases = stats, true
 	var hits []doomed
 	var received []int64
 	sc.hit = func(h *fastjson.Value) {

@@ -79,6 +79,16 @@ func (s *Store) show(ctx context.Context, index string) error {
 	return nil
 }
 
+// readyForQuery is ready, and says what other processes have not brought here.
+func (s *Store) readyForQuery(ctx context.Context, tenant string, sig telemetry.Signal, stats *storage.ReadStats) error {
+	if s.deps.Missing != nil {
+		for _, w := range s.deps.Missing() {
+			warn(stats, w)
+		}
+	}
+	return s.ready(ctx, tenant, sig, stats)
+}
+
 // ready waits for what was acknowledged and shows it to searches.
 func (s *Store) ready(ctx context.Context, tenant string, sig telemetry.Signal, stats *storage.ReadStats) error {
 	if err := s.prepare(ctx); err != nil {
@@ -252,7 +262,7 @@ func (s *Store) version(ctx context.Context, tenant string, sig telemetry.Signal
 		return storage.Version{}, nil
 	}
 	var stats storage.ReadStats
-	if err := s.ready(ctx, tenant, sig, &stats); err != nil || len(stats.Warnings) > 0 {
+	if err := s.readyForQuery(ctx, tenant, sig, &stats); err != nil || len(stats.Warnings) > 0 {
 		return storage.Version{}, err
 	}
 	body, err := json.Marshal(map[string]any{

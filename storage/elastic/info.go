@@ -35,7 +35,7 @@ func (s *Store) Streams(ctx context.Context, tenant string, sig telemetry.Signal
 	if sig != telemetry.Logs && sig != telemetry.Traces || s.names.check(tenant) != nil {
 		return nil, nil
 	}
-	if err := s.ready(ctx, tenant, sig, stats); err != nil {
+	if err := s.readyForQuery(ctx, tenant, sig, stats); err != nil {
 		return nil, err
 	}
 	var out []storage.StreamInfo

@@ -40,7 +40,7 @@ type scan[T any] struct {
 	parse   func(*fastjson.Value, *telemetry.Stream) (T, error)
 	stats   *storage.ReadStats
 	hit     func(*fastjson.Value) // if set, gets the document of every row of the next page
-	doubles bool                  // rows that stand there twice come twice
+	erases  bool                  // to delete: rows that stand there twice come twice
 	told    []string              // warnings that the read has given
 
 	pit     string
@@ -129,7 +129,11 @@ func (sc *scan[T]) begin(ctx context.Context) (bool, error) {
 	if s.names.check(sc.tenant) != nil {
 		return false, nil // nobody of that name can have written
 	}
-	if err := s.ready(ctx, sc.tenant, sc.signal, sc.stats); err != nil {
+	ready := s.readyForQuery
+	if sc.erases {
+		ready = s.ready // which has waited for the other processes
+	}
+	if err := ready(ctx, sc.tenant, sc.signal, sc.stats); err != nil {
 		return false, err
 	}
 	sc.page = min(s.cfg.PageRows, firstPage)
@@ -329,7 +333,7 @@ func (sc *scan[T]) rows(ctx context.Context, hits []*fastjson.Value) ([]T, error
 	rows := make([]T, 0, len(hits))
 	for _, h := range hits {
 		id := string(h.GetStringBytes("_id"))
-		if id == sc.lastID && !sc.doubles {
+		if id == sc.lastID && !sc.erases {
 			continue
 		}
 		sc.lastID = id

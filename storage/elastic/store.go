@@ -32,6 +32,9 @@ type Deps struct {
 	// Selectors tell what the queries of deletions select; of a signal without
 	// one nothing is deleted on request.
 	Selectors storage.Selectors
+	// Missing, if set, says what other processes have acknowledged and not
+	// brought to Elasticsearch: answers are marked as partial with it.
+	Missing func() []string
 	// Transport, if set, carries the requests to Elasticsearch.
 	Transport http.RoundTripper
 }
@@ -58,6 +61,7 @@ type Store struct {
 	dedup   *dedup.Table
 	lock    io.Closer
 	queue   *queue // nil where Elasticsearch acknowledges
+	trail   trail
 	streams *catalog
 	fresh   *freshness
 	flow    *cluster.Flow
