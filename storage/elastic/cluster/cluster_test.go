@@ -374,3 +374,24 @@ func TestUnreached(t *testing.T) {
 		}
 	}
 }
+
+// What Elasticsearch says while nodes are away names the remedy, and lost
+// shards are no reason to stop calling it.
+func TestNodesAway(t *testing.T) {
+	for _, c := range []struct {
+		status       int
+		kind, remedy string
+		lost         bool
+	}{
+		{http.StatusServiceUnavailable, "search_phase_execution_exception", "start the nodes", true},
+		{http.StatusBadGateway, "search_phase_execution_exception", "start the nodes", true},
+		{http.StatusBadGateway, "", "", false},
+		{http.StatusServiceUnavailable, "cluster_block_exception", "no master", false},
+		{http.StatusForbidden, "cluster_block_exception", "index.blocks", false},
+	} {
+		err := &Error{Status: c.status, Type: c.kind}
+		if !strings.Contains(err.Error(), c.remedy) || IsNoShard(err) != c.lost || c.lost && broken(err) {
+			t.Errorf("%d %s: %v, lost %t, broken %t", c.status, c.kind, err, IsNoShard(err), broken(err))
+		}
+	}
+}

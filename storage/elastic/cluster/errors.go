@@ -46,7 +46,9 @@ func (e *Error) remedy() string {
 		return "the cluster's disks are nearly full: make room, and Elasticsearch takes documents again"
 	case e.noShard():
 		return "no node that is there has a copy of what is asked for: start the nodes that are missing"
-	case e.Type == "cluster_block_exception":
+	case e.Type == blocked && e.Status == http.StatusServiceUnavailable:
+		return "Elasticsearch has elected no master or is starting: start the nodes that are missing"
+	case e.Type == blocked:
 		return "the index is read-only: remove its index.blocks settings"
 	}
 	return ""
@@ -96,9 +98,12 @@ func clip(s string) string {
 // that is there.
 const noShard = "no_shard_available_action_exception"
 
+// blocked is what Elasticsearch says where it must not write, or cannot yet.
+const blocked = "cluster_block_exception"
+
 // noShard reports whether the cluster is well but has not got what was asked for.
 func (e *Error) noShard() bool {
-	if e.Status != http.StatusServiceUnavailable {
+	if e.Status != http.StatusServiceUnavailable && e.Status != http.StatusBadGateway { // a node that has just died
 		return false
 	}
 	switch e.Type {
