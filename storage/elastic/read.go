@@ -44,6 +44,7 @@ type scan[T any] struct {
 	told    []string              // warnings that the read has given
 
 	pit     string
+	renewed bool   // the point in time, once
 	after   []byte // sort values of the last hit
 	lastID  string // its ID
 	page    int
@@ -254,27 +255,58 @@ func (sc *scan[T]) query() map[string]any {
 // fetch searches, and notes what the answer cost and lacks. The answer stands
 // until the next one.
 func (sc *scan[T]) fetch(ctx context.Context, q map[string]any) (*fastjson.Value, error) {
-	r, err := sc.search(q)
+	v, lacks, err := sc.try(ctx, q)
+	if (lacks != "" || cluster.IsNoShard(err) || cluster.IsMissing(err)) && sc.renew(ctx) {
+		v, lacks, err = sc.try(ctx, q)
+	}
 	if err != nil {
 		return nil, err
 	}
-	body, err := sc.s.es.Do(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	v, err := sc.decoder.ParseBytes(body)
-	if err != nil {
-		return nil, fmt.Errorf("read the answer: %w", err)
-	}
-	if err := sc.incomplete(v); err != nil {
-		return nil, err
+	if lacks != "" {
+		sc.warnOnce(lacks)
 	}
 	if id := v.GetStringBytes("pit_id"); len(id) > 0 {
 		sc.pit = string(id)
 	}
-	sc.stats.Bytes += int64(len(body))
 	sc.stats.Blocks++
 	return v, nil
+}
+
+// try searches once. lacks names the parts that did not answer; where none did
+// it is an error.
+func (sc *scan[T]) try(ctx context.Context, q map[string]any) (v *fastjson.Value, lacks string, err error) {
+	r, err := sc.search(q)
+	if err != nil {
+		return nil, "", err
+	}
+	body, err := sc.s.es.Do(ctx, r)
+	if err != nil {
+		return nil, "", err
+	}
+	if v, err = sc.decoder.ParseBytes(body); err != nil {
+		return nil, "", fmt.Errorf("read the answer: %w", err)
+	}
+	sc.stats.Bytes += int64(len(body))
+	lacks, err = cluster.Missing(v)
+	return v, lacks, err
+}
+
+// renew opens another point in time, once in a read, and reports whether it
+// did. One that stood on a node that died is lost, while other nodes have
+// copies of its shards; the order of reads is the same in all of them. The old
+// one is not given back: that would wait for the node.
+func (sc *scan[T]) renew(ctx context.Context) bool {
+	if sc.pit == "" || sc.renewed {
+		return false
+	}
+	sc.renewed = true
+	old := sc.pit
+	sc.pit = ""
+	if some, err := sc.openPIT(ctx); err != nil || !some || sc.pit == "" {
+		sc.pit = old
+		return false
+	}
+	return true
 }
 
 // search is a request for a search in the point in time, or without one where
@@ -312,15 +344,6 @@ func (sc *scan[T]) next(ctx context.Context) (rows []T, more bool, err error) {
 	more = len(hits) == sc.page
 	sc.page = sc.s.cfg.PageRows
 	return rows, more, nil
-}
-
-// incomplete warns of parts that did not answer; where none did it is an error.
-func (sc *scan[T]) incomplete(v *fastjson.Value) error {
-	warning, err := cluster.Missing(v)
-	if warning != "" {
-		sc.warnOnce(warning)
-	}
-	return err
 }
 
 // rows reads the records of a page. Doubles, which a retry across a rollover

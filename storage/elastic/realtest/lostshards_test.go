@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,4 +208,77 @@ func TestNoShardAnswers(t *testing.T) {
 		_, err := rows(s.Logs(t.Context(), storage.LogQuery{Tenant: "me"}))
 		return err != nil && s.Remote().Breaker != "closed"
 	})
+}
+
+// A point in time that stood on a node that died is opened anew, on the copies
+// that other nodes have: the answer is whole, wherever the read had got to.
+func TestAPointInTimeIsLost(t *testing.T) {
+	way := &faulty{}
+	cfg, d := config(), deps()
+	quick(&cfg)
+	cfg.PageRows, d.Transport = 100, way
+	s, gen := opened(t, cfg, d), storagetest.NewGen(7)
+	batch := gen.Logs(900)
+	storagetest.WriteLogs(t, s, "me", batch)
+	logs := batch.Logs
+	for name, answer := range map[string]func() *http.Response{
+		"its node died": func() *http.Response {
+			return status(http.StatusServiceUnavailable, `{"error":{"type":"search_phase_execution_exception","reason":"all shards failed"}}`)
+		},
+		"it is not known": func() *http.Response {
+			return status(http.StatusNotFound, `{"error":{"type":"search_phase_execution_exception","reason":"all shards failed"}}`)
+		},
+	} {
+		for page := range 3 {
+			searches, opened := 0, 0
+			way.set(func(r *http.Request) (*http.Response, bool, error) {
+				switch {
+				case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/_pit"):
+					opened++
+				case r.URL.Path == "/_search": // that is one in a point in time
+					if searches++; searches > page && opened < 2 {
+						return answer(), false, nil
+					}
+				}
+				return nil, false, nil
+			})
+			var stats storage.ReadStats
+			var got []telemetry.Log
+			for batch, err := range s.Logs(t.Context(), storage.LogQuery{Tenant: "me", Stats: &stats}) {
+				if err != nil {
+					t.Errorf("%s, page %d: %v", name, page, err)
+				}
+				got = append(got, batch...)
+			}
+			if diff := storagetest.DiffLogs(got, logs); diff != "" || len(stats.Warnings) > 0 || searches < 4 {
+				t.Errorf("%s, page %d: %d records, %d searches, warnings %q: %s", name, page, len(got), searches, stats.Warnings, diff)
+			}
+		}
+	}
+	way.set(nil)
+}
+
+// What other processes have acknowledged and not brought is said with every
+// answer, and no answer is kept meanwhile.
+func TestWhatOthersHold(t *testing.T) {
+	cfg, d := config(), deps()
+	const held = "collector c-1 holds something"
+	d.Missing = func() []string { return []string{held} }
+	s, gen := opened(t, cfg, d), storagetest.NewGen(8)
+	storagetest.WriteLogs(t, s, "me", gen.Logs(3))
+	var logs, streams storage.ReadStats
+	if n, err := rows(s.Logs(t.Context(), storage.LogQuery{Tenant: "me", Stats: &logs})); n != 3 || err != nil {
+		t.Errorf("%d records, %v", n, err)
+	}
+	if _, err := s.Streams(t.Context(), "me", telemetry.Logs, 0, 0, &streams); err != nil {
+		t.Error(err)
+	}
+	for name, stats := range map[string]storage.ReadStats{"logs": logs, "streams": streams} {
+		if !slices.Equal(stats.Warnings, []string{held}) {
+			t.Errorf("%s: warnings %q", name, stats.Warnings)
+		}
+	}
+	if v, err := s.LogsVersion(t.Context(), "me", 0, 1<<62); err != nil || v != (storage.Version{}) {
+		t.Errorf("version %v, %v: answers would be kept", v, err)
+	}
 }
