@@ -167,8 +167,11 @@ type Members struct {
 	kick    chan struct{}
 	told    *told
 
-	mu   sync.Mutex
-	lost map[string]Lost
+	// What memberlist has told of the others: what it hands out itself it
+	// changes meanwhile.
+	mu    sync.Mutex
+	there map[string]Member
+	lost  map[string]Lost
 }
 
 // Join begins to share work with others, who are told about this process.
@@ -179,7 +182,7 @@ func Join(cfg Config, about About, log *slog.Logger, changed func()) (*Members, 
 	}
 	m := &Members{
 		cfg: cfg, name: cfg.Name, log: log.With("module", "members"), changed: changed, stop: make(chan struct{}), kick: make(chan struct{}, 1),
-		told: &told{}, lost: map[string]Lost{},
+		told: &told{}, there: map[string]Member{}, lost: map[string]Lost{},
 	}
 	if err := m.told.set(about); err != nil {
 		return nil, err
@@ -257,8 +260,8 @@ func (m *Members) look() bool {
 // missing lists the addresses to join that no member has.
 func (m *Members) missing() []string {
 	known := map[string]bool{}
-	for _, n := range m.list.Members() {
-		known[n.Address()] = true
+	for _, o := range m.List() {
+		known[o.Address] = true
 	}
 	return slices.DeleteFunc(slices.Clone(m.cfg.Join), func(a string) bool { return known[a] })
 }
@@ -302,12 +305,13 @@ func (m *Members) List() []Member {
 	if m == nil {
 		return nil
 	}
-	var out []Member
-	for _, n := range m.list.Members() {
-		out = append(out, Member{Name: n.Name, Address: n.Address(), About: aboutOf(n)})
-	}
-	slices.SortFunc(out, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
-	return out
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.there), func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func memberOf(n *memberlist.Node) Member {
+	return Member{Name: n.Name, Address: n.Address(), About: aboutOf(n)}
 }
 
 // aboutOf is nothing for a process that tells what nobody understands.
@@ -324,9 +328,9 @@ func (m *Members) Owns(role, piece string) bool {
 		return true
 	}
 	var names []string
-	for _, n := range m.list.Members() {
-		if aboutOf(n).Has(role) {
-			names = append(names, n.Name)
+	for _, o := range m.List() {
+		if o.Has(role) {
+			names = append(names, o.Name)
 		}
 	}
 	return owner(names, piece) == m.name
@@ -362,25 +366,30 @@ type events struct{ *Members }
 func (e events) NotifyJoin(n *memberlist.Node) {
 	e.mu.Lock()
 	delete(e.lost, n.Name)
+	e.there[n.Name] = memberOf(n)
 	e.mu.Unlock()
 	e.note("a process joined", n)
 }
 
 // NotifyLeave implements memberlist.EventDelegate.
 func (e events) NotifyLeave(n *memberlist.Node) {
-	about := aboutOf(n)
-	if about.Leaving {
-		e.note("a process left", n)
-		return
-	}
+	about, what := aboutOf(n), "a process left"
 	e.mu.Lock()
-	e.lost[n.Name] = Lost{Name: n.Name, At: time.Now(), About: about}
+	delete(e.there, n.Name)
+	if !about.Leaving {
+		e.lost[n.Name] = Lost{Name: n.Name, At: time.Now(), About: about}
+		what = "a process died"
+	}
 	e.mu.Unlock()
-	e.note("a process died", n)
+	e.note(what, n)
 }
 
 // NotifyUpdate implements memberlist.EventDelegate.
-func (e events) NotifyUpdate(*memberlist.Node) {}
+func (e events) NotifyUpdate(n *memberlist.Node) {
+	e.mu.Lock()
+	e.there[n.Name] = memberOf(n)
+	e.mu.Unlock()
+}
 
 func (e events) note(what string, n *memberlist.Node) {
 	if n.Name == e.name {
