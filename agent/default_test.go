@@ -213,8 +213,8 @@ func TestLean(t *testing.T) {
 		}
 		if own, ok := strings.CutPrefix(dep, "github.com/clewhq/clew/"); ok {
 			room, _, _ := strings.Cut(own, "/")
-			if !slices.Contains([]string{"agent", "telemetry", "correlation", "cmd"}, room) {
-				t.Errorf("links %s: an agent may use telemetry and correlation only", dep)
+			if !slices.Contains([]string{"agent", "telemetry", "correlation", "cmd"}, room) && own != "internal/wait" {
+				t.Errorf("links %s: an agent may use telemetry, correlation and internal/wait only", dep)
 			}
 		}
 	}
