@@ -293,10 +293,11 @@ func (sc *scan[T]) try(ctx context.Context, q map[string]any) (v *fastjson.Value
 
 // renew opens another point in time, once in a read, and reports whether it
 // did. One that stood on a node that died is lost, while other nodes have
-// copies of its shards; the order of reads is the same in all of them. The old
-// one is not given back: that would wait for the node.
+// copies of its shards; the order of reads is the same in all of them, but for
+// that of the disk: a copy has its own, in which nobody knows where the read
+// had got to. The old one is not given back: that would wait for the node.
 func (sc *scan[T]) renew(ctx context.Context) bool {
-	if sc.pit == "" || sc.renewed {
+	if sc.pit == "" || sc.renewed || sc.disk && sc.after != nil {
 		return false
 	}
 	sc.renewed = true

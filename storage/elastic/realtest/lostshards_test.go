@@ -1,6 +1,7 @@
 package realtest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/clewhq/clew/storage/elastic"
 	"github.com/clewhq/clew/storage/storagetest"
 	"github.com/clewhq/clew/telemetry"
+	"github.com/clewhq/clew/telemetry/calls"
 )
 
 // fragile is a store whose shards have no copies, one on each node of a
@@ -256,6 +258,52 @@ func TestAPointInTimeIsLost(t *testing.T) {
 		}
 	}
 	way.set(nil)
+}
+
+// Sums of calls are read in the order of the disk, which is another one on
+// another copy: they are read anew where nothing was read yet, and else fail
+// rather than go on at a place that is not the same.
+func TestAPointInTimeIsLostAmongCalls(t *testing.T) {
+	way := &faulty{}
+	cfg, d := config(), deps()
+	quick(&cfg)
+	cfg.PageRows, d.Transport = 100, way
+	s, gen := opened(t, cfg, d), storagetest.NewGen(9)
+	ask := func(tenant string) (*calls.Totals, error) {
+		return s.Calls(t.Context(), storage.CallQuery{Tenant: tenant, From: storagetest.Base, To: storagetest.Base + 3601e9, Rules: calls.DefaultRules(), Samples: 2})
+	}
+	for page, whole := range []bool{true, false, false} {
+		tenant := fmt.Sprint("me", page) // of whom nothing is kept yet
+		storagetest.WriteSpans(t, s, tenant, gen.Spans(900))
+		searches, opened := 0, 0
+		way.set(func(r *http.Request) (*http.Response, bool, error) {
+			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/_pit") {
+				opened++
+			}
+			if r.URL.Path != "/_search" || r.GetBody == nil {
+				return nil, false, nil
+			}
+			body, err := r.GetBody()
+			if err != nil {
+				return nil, false, err
+			}
+			text, err := io.ReadAll(body)
+			if err != nil || !bytes.Contains(text, []byte("_shard_doc")) {
+				return nil, false, err
+			}
+			if searches++; searches > page && opened < 2 {
+				return status(http.StatusNotFound, `{"error":{"type":"search_phase_execution_exception","reason":"all shards failed"}}`), false, nil
+			}
+			return nil, false, nil
+		})
+		if _, err := ask(tenant); (err == nil) != whole || searches <= page {
+			t.Errorf("lost at page %d: %d searches, opened %d times, %v", page, searches, opened, err)
+		}
+		way.set(nil)
+		if _, err := ask(tenant); err != nil {
+			t.Errorf("lost at page %d, and asked again: %v", page, err)
+		}
+	}
 }
 
 // What other processes have acknowledged and not brought is said with every
