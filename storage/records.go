@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/clewhq/clew/telemetry"
@@ -154,6 +156,21 @@ func (c *Condition) Holds(l *telemetry.Log) bool {
 		}
 	}
 	return c.Accept(text)
+}
+
+// Meets reports whether a log record meets all conditions, and has all literals
+// in its body's text.
+func Meets(l *telemetry.Log, where []Condition, text []string) bool {
+	for i := range where {
+		if !where[i].Holds(l) {
+			return false
+		}
+	}
+	if len(text) == 0 {
+		return true
+	}
+	body := l.Body.Text()
+	return !slices.ContainsFunc(text, func(lit string) bool { return !strings.Contains(body, lit) })
 }
 
 // LogQuery selects log records.

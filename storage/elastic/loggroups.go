@@ -77,7 +77,7 @@ func (c *counting) read(ctx context.Context, filter any) error {
 		}
 		for i := range batch {
 			l := &batch[i]
-			if !selected(l, &q) || l.Severity != 0 && l.Severity < q.MinSeverity {
+			if !storage.Meets(l, q.Where, q.Text) || l.Severity != 0 && l.Severity < q.MinSeverity {
 				continue
 			}
 			g := storage.LogGroup{Stream: l.Stream, Bin: int((l.Time - q.From) / c.bins.Width), Severity: l.Severity, Texts: make([]string, len(c.by))}
@@ -88,20 +88,6 @@ func (c *counting) read(ctx context.Context, filter any) error {
 		}
 	}
 	return nil
-}
-
-// selected decides what Elasticsearch does not.
-func selected(l *telemetry.Log, q *storage.LogQuery) bool {
-	for i := range q.Where {
-		if !q.Where[i].Holds(l) {
-			return false
-		}
-	}
-	if len(q.Text) == 0 {
-		return true
-	}
-	body := l.Body.Text()
-	return !slices.ContainsFunc(q.Text, func(lit string) bool { return !strings.Contains(body, lit) })
 }
 
 func (c *counting) take(st *telemetry.Stream, bin int, bucket *fastjson.Value) error {

@@ -2,7 +2,6 @@ package record
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +48,7 @@ func LogQuery(q storage.LogQuery) *Query[telemetry.Log] {
 		Where: q.Where,
 	}
 	if len(out.Text)+len(out.Where) > 0 {
-		out.Core = func(l *telemetry.Log) bool { return matchLog(out, l) }
+		out.Core = func(l *telemetry.Log) bool { return storage.Meets(l, out.Where, out.Text) }
 	}
 	if len(q.IDs) > 0 {
 		ids := normalized(q.IDs)
@@ -94,25 +93,6 @@ func SpanQuery(q storage.SpanQuery) *Query[telemetry.Span] {
 		return (len(wanted) == 0 || wanted[s.TraceID]) && s.Duration() >= q.MinDuration
 	}
 	return out
-}
-
-// matchLog tests a record on what segments test on their columns.
-func matchLog(q *Query[telemetry.Log], l *telemetry.Log) bool {
-	for i := range q.Where {
-		if !q.Where[i].Holds(l) {
-			return false
-		}
-	}
-	if len(q.Text) == 0 {
-		return true
-	}
-	body := l.Body.Text()
-	for _, lit := range q.Text {
-		if !strings.Contains(body, lit) {
-			return false
-		}
-	}
-	return true
 }
 
 func columns(c storage.Columns) storage.Columns {
